@@ -1,0 +1,3 @@
+"""repbench: the open benchmark of representations."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,122 @@
+"""The declaration of a dataset: its facts, as data. Reading one opens no image and imports no numerical library."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from repbench.digests import digest_json
+from repbench.strict import build, read_toml
+
+METRICS = ("accuracy", "mean-per-class")
+MODALITIES = ("image", "text", "audio")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prompts:
+    """Zero-shot prompts: `templates` with the placeholder {c}; `names` maps a class name to how it is said in a prompt.
+
+    `descriptions` (class name -> whole sentences) are used beside the templates.
+    """
+
+    templates: tuple[str, ...]
+    names: Mapping[str, str] = field(default_factory=dict)
+    descriptions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for template in self.templates:
+            if "{c}" not in template:
+                raise ValueError(f"the prompt template {template!r} lacks the placeholder {{c}}.")
+        if not self.templates and not self.descriptions:
+            raise ValueError("prompts need templates or descriptions.")
+
+    def of(self, class_name: str) -> tuple[str, ...]:
+        """All prompts of one class."""
+        spoken = self.names.get(class_name, class_name)
+        filled = tuple(template.replace("{c}", spoken) for template in self.templates)
+        return filled + tuple(self.descriptions.get(class_name, ()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validation:
+    """A validation split carved out of train, stratified by class, where the creators define none."""
+
+    share: float  # of train, in (0, 1)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share < 1:
+            raise ValueError(f"validation.share is {self.share}; expected a number between 0 and 1.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """Where the data come from and what one may do with them."""
+
+    licence: str = "not stated"
+    citation: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetDeclaration:
+    """The facts of one dataset, one TOML file.
+
+    `classes` is their number, or their names in label order. `splits` are exact sizes, checked after reading (before a
+    validation split is carved out). `columns` maps each column of media to its modality; `label` is the column of the class.
+    """
+
+    name: str
+    family: str
+    path: Path | None = None  # the TOML file
+    title: str
+    metric: str
+    classes: int | tuple[str, ...]
+    splits: Mapping[str, int]
+    sources: Mapping[str, Mapping[str, Any]]
+    columns: Mapping[str, str] = field(default_factory=lambda: {"image": "image"})
+    label: str = "label"
+    factors: tuple[str, ...] = ()
+    validation: Validation | None = None
+    prompts: Prompts | None = None
+    about: About = About()
+
+    def __post_init__(self) -> None:
+        if self.metric not in METRICS:
+            raise ValueError(f"metric is {self.metric!r}; expected one of {', '.join(METRICS)}.")
+        for column, modality in self.columns.items():
+            if modality not in MODALITIES:
+                raise ValueError(f"columns.{column} is {modality!r}; expected one of {', '.join(MODALITIES)}.")
+        if not self.sources:
+            raise ValueError("sources is empty; name at least one place where the data can be.")
+        if self.validation is not None and "val" in self.splits:
+            raise ValueError("a dataset has either a split 'val' of its own or a carved [validation], not both.")
+
+    @property
+    def split_names(self) -> tuple[str, ...]:
+        """The splits that can be asked for, with a carved validation split."""
+        return (*self.splits, "val") if self.validation is not None else tuple(self.splits)
+
+    @property
+    def medium(self) -> str:
+        """The first column of media: what is embedded unless a protocol says otherwise."""
+        return next(iter(self.columns))
+
+    @property
+    def class_count(self) -> int:
+        """How many classes there are."""
+        return self.classes if isinstance(self.classes, int) else len(self.classes)
+
+    @property
+    def digest(self) -> str:
+        """Digest of every fact; where the file lies does not count."""
+        facts = asdict(self)
+        del facts["path"]
+        return digest_json(facts)
+
+
+def read_declaration(path: Path, family: str) -> DatasetDeclaration:
+    """The dataset that a TOML file declares; its name is the file's. Raises DeclarationError."""
+    return build(DatasetDeclaration, read_toml(path), str(path), name=path.stem, family=family, path=path)

@@ -1,0 +1,61 @@
+"""What a protocol is given: embeddings with their labels, as two types for two purposes.
+
+`TuningSplit` is for fitting and choosing. `TestSplit` is for reporting: it has no attribute `label`, only `truth`, and no
+function that fits or chooses accepts it, so a protocol cannot tune on what it reports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, kw_only=True)
+class _EmbeddedSplit:
+    x: np.ndarray  # float32 (n, dim), or (n, views, dim) for a view of several crops
+    ids: np.ndarray  # str (n,)
+    columns: Mapping[str, np.ndarray]  # every other column of the split, (n,) each
+    class_names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuningSplit(_EmbeddedSplit):
+    """Embeddings on which a protocol may fit and choose."""
+
+    label: np.ndarray  # int64 (n,), index into class_names
+
+    def joined(self, other: TuningSplit) -> TuningSplit:
+        """The rows of this split followed by those of the other (train + val for the refit)."""
+        return TuningSplit(
+            x=np.concatenate([self.x, other.x]),
+            ids=np.concatenate([self.ids, other.ids]),
+            columns={
+                name: np.concatenate([values, other.columns[name]])
+                for name, values in self.columns.items()
+                if name in other.columns
+            },
+            class_names=self.class_names,
+            label=np.concatenate([self.label, other.label]),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestSplit(_EmbeddedSplit):
+    """Embeddings on which a protocol reports. `truth` is for scoring only."""
+
+    __test__ = False  # the name begins with "Test": tell pytest that it is none
+
+    truth: np.ndarray  # int64 (n,), index into class_names
+
+
+@dataclass(frozen=True, kw_only=True)
+class Embeddings:
+    """The answers to a task's needs, apart by purpose, each in the order in which they were asked."""
+
+    tuning: tuple[TuningSplit, ...]
+    test: tuple[TestSplit, ...]

@@ -1,0 +1,78 @@
+"""What an encoder is: towers that map raw items of one modality each to embeddings.
+
+An encoder is never told which task it sits. It is a row of the leaderboard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from repbench.digests import digest_json
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+MODALITIES = ("image", "text", "audio")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sound:
+    """One raw audio item: mono `samples`, float32 (n,) in [-1, 1], at `rate` samples a second."""
+
+    samples: np.ndarray
+    rate: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tower:
+    """One modality of an encoder.
+
+    `prepare` turns one raw item (a PIL image in mode RGB, a str, or a `Sound`) into one model input, a tensor; all inputs of
+    a tower have one shape. It runs in loader workers, so it must be picklable. `module`, on the CPU and in evaluation
+    mode, maps a batch (n, ...) of inputs to embeddings (n, dim), float. `fingerprint` digests weights, architecture, layer,
+    pooling and preprocessing: equal fingerprint, equal embeddings.
+    """
+
+    prepare: Callable[[Any], torch.Tensor]
+    module: torch.nn.Module
+    dim: int
+    fingerprint: str
+    preprocessing: str = ""  # in words, for the record: "resize 224 bicubic, centre crop 224, mean ..., std ..."
+    features: str = ""  # in words: "layer4, average pooled, before the head"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadReport:
+    """What of a checkpoint reached the network: names of tensors, and the share of the backbone's that were filled."""
+
+    filled: tuple[str, ...]
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+    wrong_shape: tuple[str, ...]
+    share_of_tensors: float  # of the backbone, in [0, 1]
+    share_of_parameters: float
+    prefix: str = ""  # what was stripped from the checkpoint's names
+    container: str = ""  # where in the file the weights lay: "state_dict", "teacher", ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoder:
+    """A row of the leaderboard: a name and towers by modality ("image", "text", "audio").
+
+    `scorers` judge an (image, text) pair where that is no dot product ("itm", "lm"). `kind` is "encoder" or "control".
+    """
+
+    name: str
+    towers: Mapping[str, Tower]
+    scorers: Mapping[str, Any] = field(default_factory=dict)
+    load_report: LoadReport | None = None
+    kind: str = "encoder"
+    notes: Mapping[str, str] = field(default_factory=dict)  # provenance in words: package, version, licence of the weights
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of all towers: equal fingerprint, equal results."""
+        return digest_json({modality: tower.fingerprint for modality, tower in self.towers.items()})

@@ -1,0 +1,71 @@
+"""The errors that a user of repbench can meet, and the nearest-name helper that makes them kind.
+
+Every message says what was wrong (with the value and the file or name), what is accepted, and what to type next. The command
+line prints these without a traceback; anything else that escapes is a defect of repbench.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class RepbenchError(Exception):
+    """Base of every error that is about the user's input and not about our code."""
+
+
+class UsageError(RepbenchError):
+    """The command, a name or a declaration is wrong; nothing was run (exit status 2)."""
+
+
+class UnknownNameError(UsageError):
+    """A name that is in no list: an encoder, task, dataset, architecture or option."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
+        known = sorted(known)
+        super().__init__(f"unknown {kind} {name!r}.{did_you_mean(name, known)}{' ' + hint if hint else ''}")
+        self.name = name
+
+
+class DeclarationError(UsageError):
+    """A TOML declaration is wrong; the message begins with the file."""
+
+
+class DataError(RepbenchError):
+    """A dataset cannot be read as declared: files missing, sizes different, an undecodable item."""
+
+
+class EncoderError(RepbenchError):
+    """An encoder cannot be built: no such weights, a checkpoint of another architecture, a missing package."""
+
+
+class EmbeddingError(RepbenchError):
+    """Embeddings are unusable: not finite, of the wrong shape, or of a modality that the encoder lacks."""
+
+
+class MissingModalityError(EmbeddingError):
+    """A task asks for a modality for which the encoder has no tower."""
+
+
+class ProtocolError(RepbenchError):
+    """A protocol cannot score what it was given: one class only, an empty split, a class missing in train."""
+
+
+class StoreError(RepbenchError):
+    """The store of embeddings cannot be read or written."""
+
+
+class RecordError(RepbenchError):
+    """A result file cannot be read or written."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """' Did you mean …?' with the nearest names, or ' Known: …' when nothing is near."""
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+    if not near:  # a part of a longer name is what people remember
+        near = [candidate for candidate in known if name and name.lower() in candidate.lower()][:3]
+    if near:
+        return f" Did you mean {' or '.join(repr(candidate) for candidate in near)}?"
+    shown = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")
+    return f" Known: {shown}." if known else ""

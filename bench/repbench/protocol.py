@@ -1,0 +1,62 @@
+"""What a protocol is: a pure function of embeddings that gives one outcome per example and metrics with intervals.
+
+No protocol opens a file, holds a model or draws a random number that is not derived from `seed`.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import pandas as pd
+
+from repbench.datasets.declaration import DatasetDeclaration
+from repbench.embeddings.embedded import Embeddings
+from repbench.embeddings.needs import Need
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """A number with its 95 % interval (NaN bounds where no interval is known)."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What came out of one task for one encoder.
+
+    `metrics` by name, `primary` the one that the leaderboard shows. `examples`: one row a test example with at least the
+    columns id and score (its share of the primary metric where that is a mean over examples; for classification also
+    prediction, truth). `chance` is what guessing scores on the primary metric (None where the notion has no meaning).
+    `diagnostics`: convergence, chosen regularisation, tie rate, warnings; JSON-like.
+    """
+
+    primary: str
+    metrics: Mapping[str, Estimate]
+    examples: pd.DataFrame
+    chance: float | None
+    higher_is_better: bool = True
+    diagnostics: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Protocol(typing.Protocol):
+    """A frozen dataclass of its options, in a file of `protocols/` that has its name."""
+
+    version: ClassVar[int]  # raised when the same embeddings would give another number
+
+    def fits(self, dataset: DatasetDeclaration) -> str:
+        """Why this protocol cannot be asked of this dataset, or an empty text when it can."""
+        ...
+
+    def needs(self, dataset: DatasetDeclaration) -> tuple[Need, ...]:
+        """The embeddings that it asks for."""
+        ...
+
+    def score(self, got: Embeddings, seed: int) -> Outcome:
+        """Outcome on the test splits of `got`. Raises ProtocolError where the data cannot be scored."""
+        ...
