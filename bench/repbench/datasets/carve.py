@@ -1,0 +1,28 @@
+"""Choosing examples by class: the validation split where the creators define none, and the first N for a quick look."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def carve_validation(label: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Places (train, val), both ascending, of a split stratified by class: `share` of each class, at least one, goes to val.
+
+    A class of one example stays in train. The choice depends on labels, share and seed alone (PCG64).
+    """
+    generator = np.random.Generator(np.random.PCG64(seed))
+    held: list[np.ndarray] = []
+    for value in np.unique(label):
+        places = np.flatnonzero(label == value)
+        count = min(max(1, round(share * len(places))), len(places) - 1)
+        held.append(generator.permutation(places)[:count])
+    val = np.sort(np.concatenate(held)) if held else np.zeros(0, dtype=np.int64)
+    return np.setdiff1d(np.arange(len(label)), val), val
+
+
+def first_by_class(label: np.ndarray, limit: int) -> np.ndarray:
+    """Ascending places of at most `limit` examples, taken from the classes in turn, so that each is there if it can be."""
+    order = np.argsort(label, kind="stable")
+    _, starts, counts = np.unique(label[order], return_index=True, return_counts=True)
+    turn = np.arange(len(label)) - np.repeat(starts, counts)  # 0 for the first of each class, 1 for the second, ...
+    return np.sort(order[np.argsort(turn, kind="stable")][:limit])

@@ -1,0 +1,66 @@
+"""A dataset that has been opened: its splits, with labels and factors in memory and the media still encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from repbench.datasets.declaration import DatasetDeclaration
+from repbench.datasets.items import Items
+from repbench.digests import digest_text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """An ordered set of examples: n ids, labels (int64, index into class_names), further columns, media."""
+
+    name: str
+    ids: np.ndarray
+    label: np.ndarray
+    columns: Mapping[str, np.ndarray]
+    media: Mapping[str, Items]
+    class_names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, places: np.ndarray, name: str | None = None) -> Split:
+        """The examples at `places`, int (m,), in that order."""
+        return Split(
+            name=name or self.name,
+            ids=self.ids[places],
+            label=self.label[places],
+            columns={column: values[places] for column, values in self.columns.items()},
+            media={column: items.take(places) for column, items in self.media.items()},
+            class_names=self.class_names,
+        )
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of ids, labels, class names and the content of every medium, in order."""
+        keys = (key for column in sorted(self.media) for key in self.media[column].keys)
+        return digest_text(*self.class_names, *map(str, self.ids), *map(str, self.label), *keys)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """A declaration and the splits that were read for it. `source` says from where, in words."""
+
+    declaration: DatasetDeclaration
+    splits: Mapping[str, Split]
+    source: str
+
+    @property
+    def name(self) -> str:
+        """The name of its declaration."""
+        return self.declaration.name
+
+    def __iter__(self) -> Iterator[Split]:
+        return iter(self.splits.values())
+
+    def fingerprint(self, splits: tuple[str, ...]) -> str:
+        """Digest of the named splits: what the dataset fingerprint of a record is made of."""
+        return digest_text(*(text for name in sorted(splits) for text in (name, self.splits[name].fingerprint)))

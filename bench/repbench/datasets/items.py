@@ -1,0 +1,124 @@
+"""Raw items: the images, sounds and texts of a split, each with a content key, decoded only when asked for."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from repbench.digests import digest_bytes
+from repbench.encoder import Sound
+from repbench.errors import DataError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+class Items(ABC):
+    """An ordered collection of raw items of one modality."""
+
+    def __init__(self, modality: str, names: Sequence[str]) -> None:
+        self.modality = modality
+        self.names = names  # what an error message calls each item: a file, or the id of a row
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @abstractmethod
+    def content(self, place: int) -> bytes:
+        """The encoded bytes of one item, as they lie in the source."""
+
+    @cached_property
+    def keys(self) -> tuple[str, ...]:
+        """The content key of every item (32 hexadecimal digits): equal keys, equal items."""
+        return tuple(digest_bytes(self.modality.encode() + b"\0" + self.content(place)) for place in range(len(self)))
+
+    def load(self, place: int) -> Any:
+        """One decoded item: a PIL image in mode RGB, a `Sound` or a str. Raises DataError that names it."""
+        data = self.content(place)
+        try:
+            return DECODERS[self.modality](data)
+        except Exception as error:  # PIL and libsndfile raise whatever their plugins raise
+            reason = str(error) or type(error).__name__
+            raise DataError(f"{self.names[place]}: this {self.modality} cannot be decoded ({reason}).") from error
+
+    def take(self, places: np.ndarray) -> Items:
+        """The items at `places`, int (m,), in that order."""
+        return _Taken(self, places)
+
+
+class EncodedItems(Items):
+    """Items whose encoded bytes are at hand: a column of a Parquet file, or texts."""
+
+    def __init__(self, modality: str, names: Sequence[str], blobs: Sequence[bytes]) -> None:
+        super().__init__(modality, names)
+        self._blobs = blobs
+
+    def content(self, place: int) -> bytes:
+        return self._blobs[place]
+
+
+class FileItems(Items):
+    """Items that are one file each; a file is read when it is asked for."""
+
+    def __init__(self, modality: str, paths: Sequence[Path]) -> None:
+        super().__init__(modality, [str(path) for path in paths])
+        self._paths = paths
+
+    def content(self, place: int) -> bytes:
+        try:
+            return self._paths[place].read_bytes()
+        except OSError as error:
+            raise DataError(f"{self._paths[place]}: cannot be read ({error.strerror}).") from error
+
+
+class _Taken(Items):
+    def __init__(self, whole: Items, places: np.ndarray) -> None:
+        super().__init__(whole.modality, [whole.names[place] for place in places])
+        self._whole, self._places = whole, places
+
+    def content(self, place: int) -> bytes:
+        return self._whole.content(int(self._places[place]))
+
+    @cached_property
+    def keys(self) -> tuple[str, ...]:
+        return tuple(self._whole.keys[place] for place in self._places)
+
+
+def text_items(texts: Sequence[str], names: Sequence[str]) -> Items:
+    """Items of the modality text."""
+    return EncodedItems("text", names, [text.encode() for text in texts])
+
+
+def decode_image(data: bytes) -> Image.Image:
+    """A PIL image in mode RGB. Transparent pixels are laid over white; the EXIF rotation is not applied, as in torchvision."""
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about odd EXIF data and palettes: the pixels are what counts
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        picture: Image.Image = Image.open(io.BytesIO(data))
+        picture.load()
+    if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
+        layer = picture.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+    return picture.convert("RGB")
+
+
+def decode_sound(data: bytes) -> Sound:
+    """A mono sound, float32 in [-1, 1]; channels are averaged."""
+    import soundfile
+
+    samples, rate = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
+    if not len(samples):
+        raise ValueError("it holds no samples")
+    return Sound(samples=samples.mean(axis=1), rate=int(rate))
+
+
+DECODERS: dict[str, Callable[[bytes], Any]] = {"image": decode_image, "audio": decode_sound, "text": bytes.decode}

@@ -1,0 +1,59 @@
+"""Image folders: `ROOT/SPLIT/CLASS/FILE`, the layout of torchvision's ImageFolder with a folder a split above it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from repbench.datasets.declaration import DatasetDeclaration
+from repbench.datasets.items import FileItems
+from repbench.datasets.table import Absent, RawDataset, RawSplit
+from repbench.errors import DataError
+
+ENDINGS = {
+    "image": (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"),
+    "audio": (".wav", ".flac", ".ogg", ".mp3"),
+    "text": (".txt",),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Folder:
+    """Options of `[sources.folder]`: `path`, absolute or below the folder of `--data`; default is the dataset's name."""
+
+    path: str = ""
+
+
+def read(options: Folder, declaration: DatasetDeclaration, data: Path | None) -> RawDataset | Absent:
+    """The splits below a folder; classes are the names of the sub-folders, sorted. Raises DataError for missing parts."""
+    root = Path(options.path or declaration.name).expanduser()
+    if not root.is_absolute():
+        root = (data or Path()) / root
+    if not root.is_dir():
+        return Absent(looked_for=root, how_to_get="pass the folder above it as --data, or set sources.folder.path")
+    modality = declaration.columns[declaration.medium]
+    splits = {split: _read_split(root, split, declaration.medium, modality) for split in declaration.splits}
+    names = {str(name) for split in splits.values() for name in split.label}
+    return RawDataset(splits=splits, class_names=tuple(sorted(names)), place=f"folder {root}")
+
+
+def _read_split(root: Path, split: str, column: str, modality: str) -> RawSplit:
+    folder = root / split
+    if not folder.is_dir():
+        raise DataError(f"{folder}: this folder of the split {split!r} is missing; expected {root}/{split}/CLASS/FILE.")
+    paths = sorted(
+        path
+        for path in folder.glob("*/**/*")
+        if path.suffix.lower() in ENDINGS[modality] and path.is_file() and not path.name.startswith(".")
+    )
+    if not paths:
+        raise DataError(f"{folder}: no {modality} file in any class folder (endings: {', '.join(ENDINGS[modality])}).")
+    relative = [path.relative_to(folder) for path in paths]
+    return RawSplit(
+        ids=np.array([f"{split}/{path.as_posix()}" for path in relative]),
+        label=np.array([path.parts[0] for path in relative]),
+        columns={},
+        media={column: FileItems(modality, paths)},
+    )

@@ -1,0 +1,38 @@
+"""What every source gives: one table a split, with labels as they lie there. `open.py` makes a dataset of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from repbench.datasets.items import Items
+
+
+@dataclass(frozen=True, kw_only=True)
+class RawSplit:
+    """One split as its source has it. `label` holds class names (str) or numbers (int) into `class_names`."""
+
+    ids: np.ndarray
+    label: np.ndarray
+    columns: Mapping[str, np.ndarray]
+    media: Mapping[str, Items]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RawDataset:
+    """The splits of one source; `class_names` in label order where the source knows them. `place` in words."""
+
+    splits: Mapping[str, RawSplit]
+    class_names: tuple[str, ...] | None
+    place: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Absent:
+    """A source that is not on this machine: where it was looked for."""
+
+    looked_for: Path | str
+    how_to_get: str = ""
