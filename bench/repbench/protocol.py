@@ -8,13 +8,15 @@ from __future__ import annotations
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from repbench.datasets.declaration import DatasetDeclaration
-from repbench.embeddings.embedded import Embeddings
 from repbench.embeddings.needs import Need
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from repbench.embeddings.embedded import Embeddings
 
 
 @dataclass(frozen=True, kw_only=True)

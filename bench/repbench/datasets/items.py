@@ -91,6 +91,22 @@ class _Taken(Items):
         return tuple(self._whole.keys[place] for place in self._places)
 
 
+class Joined(Items):
+    """The items of one collection followed by those of another."""
+
+    def __init__(self, first: Items, second: Items) -> None:
+        super().__init__(first.modality, [*first.names, *second.names])
+        self._parts = (first, second)
+
+    def content(self, place: int) -> bytes:
+        first, second = self._parts
+        return first.content(place) if place < len(first) else second.content(place - len(first))
+
+    @cached_property
+    def keys(self) -> tuple[str, ...]:
+        return self._parts[0].keys + self._parts[1].keys
+
+
 def text_items(texts: Sequence[str], names: Sequence[str]) -> Items:
     """Items of the modality text."""
     return EncodedItems("text", names, [text.encode() for text in texts])

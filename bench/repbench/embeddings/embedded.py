@@ -59,3 +59,4 @@ class Embeddings:
 
     tuning: tuple[TuningSplit, ...]
     test: tuple[TestSplit, ...]
+    metric: str  # the dataset's: "accuracy" or "mean-per-class"

@@ -1,9 +1,9 @@
 """Views: what is done to a raw item before the encoder's own preprocessing.
 
-"plain" is the item as it is. "two-crops" are two random augmentations of an image, the positive pair of contrastive learning,
-with the settings of Wang & Isola (2020) on STL-10: random crop of 8 to 100 % of the area, resized to 64 px; horizontal flip; colour
-jitter 0.4 on brightness, contrast, saturation and hue; grey with probability 0.2. The random numbers are keyed by the content of the
-item, so that neither order nor batch nor process changes a view.
+"plain" is the item as it is. "two-crops" are two random augmentations of an image, the positive pair of contrastive
+learning, with the settings of Wang & Isola (2020) on STL-10: random crop of 8 to 100 % of the area, resized to 64 px;
+horizontal flip; colour jitter 0.4 on brightness, contrast, saturation and hue; grey with probability 0.2. The random numbers
+are keyed by the content of the item, so that neither order nor batch nor process changes a view.
 """
 
 from __future__ import annotations

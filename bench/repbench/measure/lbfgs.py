@@ -55,9 +55,8 @@ class History:
             r *= float(np.vdot(step, change) / np.vdot(change, change / curvature))
         for (step, change), weight in zip(pairs, reversed(weights), strict=True):
             r = r + step * (weight - float(np.vdot(change, r) / np.vdot(step, change)))
-        if np.vdot(r, gradient) >= 0:
-            return -gradient / curvature
-        return r
+        downhill: np.ndarray = r if np.vdot(r, gradient) < 0 else -gradient / curvature
+        return downhill
 
 
 def line_search(

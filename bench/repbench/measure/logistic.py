@@ -10,8 +10,8 @@ How: features are centred (the intercept absorbs it) and rotated into the eigenv
 curvature is close to diagonal for every strength. L-BFGS, preconditioned by that diagonal, goes down the path from strong to
 weak; each strength starts from a secant through the two before. The logits are kept, so an iteration costs two products.
 
-Proof: F is strongly convex in W with modulus `strength`, hence, with b at its optimum, F - min F <= ||grad_W||^2 / (2 strength).
-This bound, relative to F, is the `relative_gap` of each solution.
+Proof: F is strongly convex in W with modulus `strength`, hence, with b at its optimum, F - min F is at most
+||grad_W||^2 / (2 strength). This bound, relative to F, is the `relative_gap` of each solution.
 """
 
 from __future__ import annotations
@@ -163,7 +163,8 @@ class _Problem:
         mean = np.maximum((p * (1 - p)).mean(axis=0), 1e-12)
         diagonal = self.spread[:, None] * mean[None]
         diagonal[:-1] += strength
-        return np.maximum(diagonal, 1e-300)
+        positive: np.ndarray = np.maximum(diagonal, 1e-300)
+        return positive
 
     def settle_intercept(self, point: np.ndarray, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Point and logits with the intercept at its optimum for these weights (Newton; costs no product of the data)."""

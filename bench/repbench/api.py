@@ -1,0 +1,96 @@
+"""The Python face: evaluate encoders and read results, with the same parts and the same answers as the command line."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from repbench.encoder import Encoder
+from repbench.encoders.load import LoadOptions, load_encoder
+from repbench.leaderboard.tables import Board, long_table, make_board
+from repbench.results.files import read_records
+from repbench.results.record import Record
+from repbench.run.execute import execute
+from repbench.run.plan import Datasets, make_plan
+from repbench.run.report import Report
+from repbench.run.settings import Settings, default_store, library_versions
+from repbench.tasks import Catalogue, Task, load_catalogue
+
+
+def evaluate(
+    encoder: str | Encoder,
+    tasks: str | Sequence[str] = "*",
+    *,
+    data: str | Path | None = None,
+    out: str | Path | None = None,
+    store: str | Path | None = None,
+    plugins: Sequence[str | Path] = (),
+    settings: Settings | None = None,
+    load: LoadOptions | None = None,
+    quiet: bool = False,
+) -> pd.DataFrame:
+    """Evaluate one encoder, a spec or an `Encoder`, and return its long table: one row for each task and metric.
+
+    `tasks` are names or patterns, a list or separated by commas. Records go to `out`; without it they are not kept. A task
+    that failed has the metric "failed", no value, and a reason. Raises UsageError for unknown names and EncoderError when the
+    encoder cannot be built.
+    """
+    catalogue = load_catalogue([Path(path) for path in plugins])
+    chosen = catalogue.select(patterns(tasks))
+    built = load_encoder(encoder, load or LoadOptions()) if isinstance(encoder, str) else encoder
+    with tempfile.TemporaryDirectory() as temporary:
+        given = settings or Settings(results=Path(temporary), store=default_store(), versions=library_versions())
+        given = replace(
+            given,
+            results=Path(out) if out is not None else Path(temporary),
+            store=Path(store) if store is not None else given.store,
+            data=Path(data) if data is not None else given.data,
+        )
+        plan = make_plan(built, chosen, Datasets(given), given)
+        return results_table(execute(plan, given, Report(quiet=quiet)))
+
+
+def results_table(records: Sequence[Record]) -> pd.DataFrame:
+    """The long table of records, with a row "failed" for each task that failed (its reason in the column `reason`)."""
+    board = make_board(records)
+    table = long_table(Board(done=tuple(r for r in records if r.status == "done"), stale=(), failed=()))
+    failed = pd.DataFrame(
+        [
+            {
+                "encoder": record.encoder,
+                "task": record.task,
+                "dataset": record.dataset,
+                "metric": "failed",
+                "reason": record.reason,
+            }
+            for record in board.failed
+        ]
+    )
+    return pd.concat([table, failed], ignore_index=True) if len(failed) else table
+
+
+def leaderboard(*results: str | Path) -> pd.DataFrame:
+    """The wide table of all records below the given folders: one row an encoder, one column a task."""
+    from repbench.leaderboard.tables import wide_table
+
+    return wide_table(make_board(record for folder in results for record in read_records(Path(folder))))
+
+
+def list_tasks(pattern: str = "*", plugins: Sequence[str | Path] = ()) -> list[Task]:
+    """The tasks whose names match. Raises UnknownNameError when none does."""
+    return load_catalogue([Path(path) for path in plugins]).select(patterns(pattern))
+
+
+def catalogue(plugins: Sequence[str | Path] = ()) -> Catalogue:
+    """All datasets, families and tasks that are known."""
+    return load_catalogue([Path(path) for path in plugins])
+
+
+def patterns(tasks: str | Sequence[str]) -> list[str]:
+    """Task patterns from a list, or from a text that separates them by commas."""
+    parts = tasks.split(",") if isinstance(tasks, str) else tasks
+    return [part.strip() for part in parts if part.strip()]

@@ -1,0 +1,96 @@
+"""The board as files: CSV (wide and long), Markdown and a page. The same records give the same bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from repbench.errors import RecordError
+from repbench.leaderboard.page import render_page
+from repbench.leaderboard.tables import Board, long_table, wide_table
+from repbench.results.files import write_atomically
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def publish(board: Board, folder: Path) -> list[Path]:
+    """Write leaderboard.csv, leaderboard.long.csv, leaderboard.md and leaderboard.html; returns their paths."""
+    files = {
+        "leaderboard.csv": csv_text(wide_table(board)),
+        "leaderboard.long.csv": csv_text(long_table(board)),
+        "leaderboard.md": markdown(board),
+        "leaderboard.html": render_page(board),
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            write_atomically(folder / name, text)
+    except OSError as error:
+        raise RecordError(f"{folder}: the leaderboard cannot be written ({error.strerror or error}).") from error
+    return [folder / name for name in files]
+
+
+def csv_text(table: pd.DataFrame) -> str:
+    """CSV with six decimals and Unix line ends; a text that a spreadsheet would run as a formula is quoted with '."""
+    table = table.copy()
+    for column in table.columns:
+        if not pd.api.types.is_numeric_dtype(table[column]):
+            table[column] = pd.Series([_harmless(value) for value in table[column]], index=table.index, dtype=object)
+    return table.to_csv(index=False, float_format="%.6f", lineterminator="\n")
+
+
+def _harmless(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def text_table(board: Board, style: str = "simple") -> str:
+    """The board for people: tasks down, encoders across (the other way round where there are many encoders)."""
+    from tabulate import tabulate
+
+    wide = wide_table(board).set_index("encoder")
+    if wide.empty:
+        return "no results"
+    chance = {record.task: record.chance for record in board.done}
+    wide["mean_rank"] = wide["mean_rank"].round(2)
+    numbers = wide.drop(columns="kind")
+    if len(wide) > 8:
+        lines = numbers.reset_index().to_numpy().tolist()
+        return str(tabulate(lines, headers=["encoder", *numbers.columns], tablefmt=style, floatfmt=".3f"))
+    rows = []
+    for column in numbers.columns:
+        shown = chance.get(column)
+        cells = [_cell(value, column) for value in numbers[column]]
+        rows.append([column.replace("_", " "), "" if shown is None else f"{shown:.3f}", *cells])
+    headers = ["task", "chance", *numbers.index]
+    align = ("left", "right", *["right"] * len(numbers))
+    return str(tabulate(rows, headers=headers, tablefmt=style, disable_numparse=True, colalign=align))
+
+
+def _cell(value: float, column: str) -> str:
+    if pd.isna(value):
+        return "–"
+    if column == "tasks":
+        return str(int(value))
+    return f"{value:.2f}" if column == "mean_rank" else f"{value:.3f}"
+
+
+def markdown(board: Board) -> str:
+    """The board as a Markdown document, with what is stale and what failed."""
+    parts = ["# Leaderboard", text_table(board, "github")]
+    parts.append(
+        "Each cell is the primary metric of its task. The mean is over tasks scored as a share of right answers; ranks"
+        " count every task (1 is best). – is a task that the encoder cannot do or has not done."
+    )
+    if board.stale:
+        lines = [f"- {record.encoder} on {record.task}" for record in board.stale]
+        parts += ["## Stale: another version of the task, data or limit than the other rows", "\n".join(lines)]
+    failed = [record for record in board.failed if not record.reason.startswith("missing modality")]
+    if failed:
+        lines = [f"- {record.encoder} on {record.task}: {_one_line(record.reason)}" for record in failed]
+        parts += ["## Failed", "\n".join(lines)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")

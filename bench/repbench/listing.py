@@ -1,0 +1,103 @@
+"""Lines for people: what tasks, datasets and encoders there are, and all facts of one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from repbench.datasets.declaration import DatasetDeclaration
+from repbench.errors import UnknownNameError
+from repbench.tasks import Catalogue, Task, load_catalogue
+
+ENCODERS = (
+    ("timm:NAME", "any image encoder of timm", "timm:resnet50,layer=layer3"),
+    ("torchvision:NAME[/WEIGHTS]", "any classifier of torchvision", "torchvision:resnet50/IMAGENET1K_V2"),
+    ("open_clip:MODEL/PRETRAINED", "image and text towers of open_clip", "open_clip:ViT-B-32/laion2b_s34b_b79k"),
+    ("hf:DIR_OR_ID", "transformers: vision, vision-language, audio", "hf:facebook/dinov2-small,pool=cls"),
+    ("FILE.pt|.pth|.safetensors", "a checkpoint, with --arch or arch=", "ckpt.pt,arch=timm:resnet50"),
+    ("FILE.onnx", "an ONNX graph", "model.onnx"),
+    ("FILE.pt2", "a torch.export program", "model.pt2"),
+    ("FILE.py:FUNCTION", "a function that returns an Encoder", "my_encoder.py:load"),
+    ("package.module:FUNCTION", "the same from an installed package", "mine.encoders:load"),
+    ("packaged:NAME", "real weights from pip packages: efficientnet-lite0, minilm", "packaged:efficientnet-lite0,size=96"),
+    ("joined:IMAGE+TEXT", "an image encoder carried into text space (ConSE)", "joined:lite0+minilm"),
+    ("control:NAME", "encoders with a known right answer: constant, random, pixels, nan", "control:pixels"),
+    ("random:ARCH", "an untrained network of timm or torchvision", "random:resnet18"),
+)
+
+
+def list_lines(what: str, plugins: Sequence[Path] = ()) -> Iterator[str]:
+    """One line each for "tasks", "datasets" or "encoders"."""
+    if what == "encoders":
+        for form, words, example in ENCODERS:
+            yield f"{form:<28} {words}; for example {example}"
+        yield "Every form takes options: SPEC,name=ROW and, where it has them, layer=, pool=, features=, size=."
+        return
+    catalogue = load_catalogue(plugins)
+    if what == "datasets":
+        for dataset in sorted(catalogue.datasets.values(), key=lambda one: (one.family, one.name)):
+            sizes = ", ".join(f"{split} {size}" for split, size in dataset.splits.items())
+            yield f"{dataset.name:<24} {dataset.family:<12} {dataset.title}: {dataset.class_count} classes; {sizes}"
+    else:
+        for task in catalogue.tasks.values():
+            yield f"{task.name:<40} {task.dataset.title}, {task.dataset.metric}"
+
+
+def show_lines(name: str, plugins: Sequence[Path] = ()) -> Iterator[str]:
+    """All facts of a task or dataset. Raises UnknownNameError."""
+    catalogue = load_catalogue(plugins)
+    if name in catalogue.tasks:
+        yield from _task_lines(catalogue.tasks[name])
+    elif name in catalogue.datasets:
+        yield from _dataset_lines(catalogue.datasets[name], catalogue)
+    else:
+        raise UnknownNameError("task or dataset", name, [*catalogue.tasks, *catalogue.datasets])
+
+
+def _task_lines(task: Task) -> Iterator[str]:
+    yield f"{task.name}  (protocol version {task.protocol.version}, digest {task.digest[:12]})"
+    words = (type(task.protocol).__doc__ or "").strip().splitlines()
+    if words:
+        yield f"  asks      {words[0]}"
+    yield f"  options   {_inline(task.options) or 'none'}"
+    for need in task.needs:
+        purpose = "to fit and choose" if need.tuning else "to report"
+        yield f"  needs     {need.column} of {need.split}, view {need.view}, {purpose}"
+    yield from _dataset_lines(task.dataset, None)
+
+
+def _dataset_lines(dataset: DatasetDeclaration, catalogue: Catalogue | None) -> Iterator[str]:
+    yield f"{dataset.name}: {dataset.title}"
+    yield f"  family    {dataset.family}   declared in {dataset.path}"
+    yield f"  classes   {dataset.class_count}   metric {dataset.metric}   label column {dataset.label}"
+    yield f"  splits    {_inline(dataset.splits)}"
+    if dataset.validation is not None:
+        yield f"  carved    val: {dataset.validation.share:.0%} of train, by class, seed {dataset.validation.seed}"
+    for source, options in dataset.sources.items():
+        yield f"  source    {source}: {_inline(options)}"
+        if source == "pack":
+            yield from _pack_lines(str(options["name"]))
+    if dataset.prompts is not None:
+        yield f"  prompts   {len(dataset.prompts.templates)} templates: {' | '.join(dataset.prompts.templates[:3])}"
+    for key, value in asdict(dataset.about).items():
+        if value:
+            yield f"  {key:<9} {value}"
+    if catalogue is not None:
+        tasks = [task.name for task in catalogue.tasks.values() if task.dataset.name == dataset.name]
+        yield f"  tasks     {', '.join(tasks)}"
+
+
+def _pack_lines(name: str) -> Iterator[str]:
+    from repbench.datasets.sources.pack import pack_about
+
+    about = pack_about(name)
+    for source in about.get("sources", []):
+        yield f"    from    {source['package']}, {source['licence']}, {source['authors']}"
+    if about.get("derivation"):
+        yield f"    made    {about['derivation']}"
+
+
+def _inline(table: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in table.items())

@@ -1,0 +1,62 @@
+"""Weighted k-nearest-neighbour classification (Wu et al. 2018), with DINO's k = 20 and temperature 0.07; and plain k = 1."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from repbench.datasets.declaration import DatasetDeclaration
+from repbench.embeddings.embedded import Embeddings
+from repbench.embeddings.needs import Need
+from repbench.measure import neighbours
+from repbench.outcomes import accuracy_estimate, check_split, classification_outcome
+from repbench.protocol import Outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class KNN:
+    """The bank is train and validation together: nothing is chosen. `k` is clipped to its size."""
+
+    k: int = 20
+    temperature: float = 0.07
+    version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        if self.k < 1:
+            raise ValueError(f"k is {self.k}; expected at least 1.")
+        if self.temperature <= 0:
+            raise ValueError(f"temperature is {self.temperature}; expected a number above 0.")
+
+    def fits(self, dataset: DatasetDeclaration) -> str:
+        """Why not: train or test is missing, or there is one class only."""
+        missing = [split for split in ("train", "test") if split not in dataset.split_names]
+        if missing:
+            return f"{dataset.name} has no split {' and no split '.join(repr(split) for split in missing)}."
+        return "" if dataset.class_count > 1 else f"{dataset.name} has one class only."
+
+    def needs(self, dataset: DatasetDeclaration) -> tuple[Need, ...]:
+        """The bank, and test."""
+        bank = "train+val" if "val" in dataset.split_names else "train"
+        return (
+            Need(dataset=dataset.name, split=bank, column=dataset.medium),
+            Need(dataset=dataset.name, split="test", column=dataset.medium, tuning=False),
+        )
+
+    def score(self, got: Embeddings, seed: int) -> Outcome:
+        """Raises ProtocolError for an empty split, one class only, or values that are not finite."""
+        (bank,), (test,) = got.tuning, got.test
+        check_split(bank, "bank (train + val)")
+        check_split(test, "test")
+        classes = len(test.class_names)
+        similarities, rows = neighbours.search(test.x, bank.x, self.k)
+        labels = bank.label[rows]
+        nearest = neighbours.vote(similarities[:, :1], labels[:, :1], classes, self.temperature)
+        return classification_outcome(
+            neighbours.vote(similarities, labels, classes, self.temperature),
+            test,
+            got.metric,
+            seed,
+            train_label=bank.label,
+            diagnostics={"k": rows.shape[1], "bank": len(bank)},
+            further={"accuracy-k1": accuracy_estimate(nearest, test.truth, seed)},
+        )

@@ -1,0 +1,90 @@
+"""Linear probe: multinomial logistic regression on frozen embeddings (SimCLR, Chen et al. 2020, B.8.1; BYOL, D.2).
+
+45 strengths of L2 regularisation, the best on the validation split in the dataset's own metric, refit on train and validation
+together, scored once on test. Embeddings are neither standardised nor normalised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from repbench.datasets.declaration import DatasetDeclaration
+from repbench.embeddings.embedded import Embeddings, TuningSplit
+from repbench.embeddings.needs import Need
+from repbench.measure import classification, logistic
+from repbench.measure.logistic import Solution
+from repbench.outcomes import check_classes, check_split, classification_outcome
+from repbench.protocol import Outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinearProbe:
+    """`gap` is the proven relative distance from the optimum at which each fit may stop."""
+
+    gap: float = 1e-4
+    version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        if not 0 < self.gap < 1:
+            raise ValueError(f"gap is {self.gap}; expected a number between 0 and 1.")
+
+    def fits(self, dataset: DatasetDeclaration) -> str:
+        """Why not: a split is missing, or there is one class only."""
+        missing = [split for split in ("train", "val", "test") if split not in dataset.split_names]
+        if missing:
+            hint = " Declare [validation] to carve one out of train." if missing == ["val"] else ""
+            return f"{dataset.name} has no split {', '.join(repr(split) for split in missing)}.{hint}"
+        return "" if dataset.class_count > 1 else f"{dataset.name} has one class only."
+
+    def needs(self, dataset: DatasetDeclaration) -> tuple[Need, ...]:
+        """Train and validation for fitting and choosing, test for reporting."""
+        return tuple(
+            Need(dataset=dataset.name, split=split, column=dataset.medium, tuning=split != "test")
+            for split in ("train", "val", "test")
+        )
+
+    def score(self, got: Embeddings, seed: int) -> Outcome:
+        """Raises ProtocolError for an empty split, one class only, a class missing in train, or values not finite."""
+        (train, val), (test,) = got.tuning, got.test
+        for split, what in ((train, "train"), (val, "val"), (test, "test")):
+            check_split(split, what)
+        check_classes(test.class_names, train.label, "train")
+        classes = len(test.class_names)
+        path = logistic.fit_path(train.x, train.label, classes, gap=self.gap)
+        scores = [_validation(solution, val, got.metric) for solution in path]
+        chosen = path[_best(scores, path)]
+        both = train.joined(val)
+        final = logistic.fit(both.x, both.label, classes, chosen.strength, start=chosen, gap=self.gap)
+        return classification_outcome(
+            final.scores(test.x),
+            test,
+            got.metric,
+            seed,
+            train_label=both.label,
+            diagnostics=_diagnostics(path, scores, final),
+        )
+
+
+def _validation(solution: Solution, val: TuningSplit, metric: str) -> float:
+    return classification.value(metric, classification.judge(solution.scores(val.x), val.label).credit, val.label)
+
+
+def _best(scores: Sequence[float], path: Sequence[Solution]) -> int:
+    """Index of the best score; among equals, of the strongest regularisation."""
+    best = max(scores)
+    return max((i for i, score in enumerate(scores) if score >= best - 1e-12), key=lambda i: path[i].strength)
+
+
+def _diagnostics(path: Sequence[Solution], scores: Sequence[float], final: Solution) -> dict[str, Any]:
+    strengths = [solution.strength for solution in path]
+    fits = [*path, final]
+    return {
+        "strength": final.strength,
+        "validation": [{"strength": s, "score": score} for s, score in zip(strengths, scores, strict=True)],
+        "at_grid_edge": final.strength in (min(strengths), max(strengths)),
+        "relative_gap": max(solution.relative_gap for solution in fits),
+        "converged": all(solution.converged for solution in fits),
+        "evaluations": sum(solution.evaluations for solution in fits),
+    }

@@ -1,0 +1,96 @@
+"""The record: what is needed to judge and to repeat one number, one JSON file for each encoder and task."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from repbench.errors import RecordError
+
+SCHEMA = 1
+DONE, FAILED = "done", "failed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """A number with its 95 % interval; None where no interval is known."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """All that determines the number. Records with equal inputs are interchangeable; any difference makes a record stale."""
+
+    encoder_fingerprint: str
+    task_digest: str
+    dataset_fingerprint: str
+    seed: int
+    precision: str
+    limit: int | None
+    on_bad_item: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """One cell of the leaderboard with its provenance. `reason` says why a failed task failed."""
+
+    status: str
+    encoder: str
+    encoder_kind: str
+    task: str
+    protocol: str
+    dataset: str
+    inputs: Inputs
+    task_version: int
+    options: Mapping[str, Any]
+    primary: str = ""
+    higher_is_better: bool = True
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
+    n: int = 0
+    chance: float | None = None
+    reason: str = ""
+    skipped: Mapping[str, str] = field(default_factory=dict)  # id of an example -> why it could not be read
+    diagnostics: Mapping[str, Any] = field(default_factory=dict)
+    towers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # fingerprint, dim, preprocessing, features
+    load_report: Mapping[str, Any] | None = None
+    notes: Mapping[str, str] = field(default_factory=dict)
+    source: str = ""  # where the data were read
+    versions: Mapping[str, str] = field(default_factory=dict)
+    circumstances: Mapping[str, Any] = field(default_factory=dict)  # device, seconds, command: may differ between equal runs
+    schema: int = SCHEMA
+
+    @property
+    def value(self) -> Metric | None:
+        """The primary metric; None for a failed task."""
+        return self.metrics.get(self.primary)
+
+    def to_json(self) -> str:
+        """Canonical JSON text: sorted keys, no NaN. Raises RecordError for a number that is not finite."""
+        try:
+            return json.dumps(asdict(self), sort_keys=True, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+        except ValueError as error:
+            raise RecordError(f"the record of {self.encoder} on {self.task} holds a number that is not finite.") from error
+
+
+def metric(value: float, low: float, high: float) -> Metric:
+    """A metric for a record; bounds that are NaN become None."""
+    return Metric(value=value, low=None if math.isnan(low) else low, high=None if math.isnan(high) else high)
+
+
+def record_from_json(text: str, where: str) -> Record:
+    """The record that a JSON text holds. Raises RecordError that begins with `where`."""
+    try:
+        table = json.loads(text)
+        if table.get("schema") != SCHEMA:
+            raise RecordError(f"{where}: schema {table.get('schema')!r}; this version of repbench reads {SCHEMA}.")
+        table["inputs"] = Inputs(**table["inputs"])
+        table["metrics"] = {name: Metric(**value) for name, value in table["metrics"].items()}
+        return Record(**table)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise RecordError(f"{where}: this is no record of repbench ({error}).") from error

@@ -1,0 +1,158 @@
+"""Execution on this machine: embed what is missing, score each task, write its record; one failure does not stop the others."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from repbench.embeddings.extract import extract
+from repbench.embeddings.store import Address, Shelf
+from repbench.encoder import Encoder
+from repbench.errors import EmbeddingError, RepbenchError
+from repbench.protocol import Outcome
+from repbench.results.files import write_record
+from repbench.results.record import DONE, FAILED, Inputs, Record, metric
+from repbench.run.gather import gather
+from repbench.run.plan import Job, Plan, modality_of
+from repbench.run.report import Report
+from repbench.run.settings import Settings
+
+
+def execute(plan: Plan, settings: Settings, report: Report) -> list[Record]:
+    """Do all jobs of a plan and return one record for each, in the order of the plan.
+
+    Errors of RepbenchError become failed records; KeyboardInterrupt passes through, with all finished work stored.
+    """
+    shelves = {work.address: Shelf(settings.store, work.address) for job in plan.open_jobs for _, work in job.works}
+    missing = plan.distinct_items(shelves)
+    report.begin(plan, sum(map(len, missing.values())))
+    records = []
+    for job in plan.jobs:
+        if job.is_done and job.record is not None:
+            records.append(job.record)
+        else:
+            records.append(_do(job, plan.encoder, shelves, settings, report))
+        report.finish(records[-1])
+    report.end()
+    return records
+
+
+def _do(job: Job, encoder: Encoder, shelves: Mapping[Address, Shelf], settings: Settings, report: Report) -> Record:
+    began = time.monotonic()
+    seconds: dict[str, float] = {}
+    skipped: dict[str, str] = {}
+    left_out: dict[str, str] = {}
+    outcome: Outcome | None = None
+    reason = ""
+    try:
+        if job.problem is not None:
+            raise job.problem
+        skipped = _embed(job, encoder, shelves, settings, report)
+        seconds["embedding"] = time.monotonic() - began
+        got, left_out = gather(job, shelves, skipped)
+        outcome = job.task.protocol.score(got, settings.seed)
+    except RepbenchError as error:
+        reason = str(error)
+    except (MemoryError, ArithmeticError, ValueError) as error:  # of a protocol or a model that a user brought
+        reason = f"{type(error).__name__}: {error}"
+    seconds["total"] = time.monotonic() - began
+    record = make_record(job, encoder, settings, outcome, reason, left_out, seconds)
+    write_record(settings.results, record, outcome.examples if outcome is not None else None)
+    return record
+
+
+def _embed(job: Job, encoder: Encoder, shelves: Mapping[Address, Shelf], settings: Settings, report: Report) -> dict[str, str]:
+    skipped: dict[str, str] = {}
+    assert job.dataset is not None
+    for need, work in job.works:
+        shelf = shelves[work.address]
+        before = len(shelf.missing(work.keys))
+        if not before:
+            continue
+        tower = encoder.towers[modality_of(need, job.dataset)]
+        progress = _counter(shelf, work.keys, before, report)
+        try:
+            skipped |= extract(work, tower, shelf, settings.extract, progress)
+        except EmbeddingError as error:
+            raise EmbeddingError(f"{need.dataset}/{need.split}: {error}") from error
+    return skipped
+
+
+def _counter(shelf: Shelf, keys: tuple[str, ...], before: int, report: Report) -> Callable[[int], None]:
+    told = 0
+
+    def progress(_: int) -> None:
+        nonlocal told
+        done = before - len(shelf.missing(keys))
+        report.advance(done - told)
+        told = done
+
+    return progress
+
+
+def make_record(
+    job: Job,
+    encoder: Encoder,
+    settings: Settings,
+    outcome: Outcome | None,
+    reason: str,
+    skipped: Mapping[str, str],
+    seconds: Mapping[str, float],
+) -> Record:
+    """The record of a job: what came out, or why nothing did, and all that is needed to repeat it."""
+    inputs = job.inputs or Inputs(
+        encoder_fingerprint=encoder.fingerprint,
+        task_digest=job.task.digest,
+        dataset_fingerprint="",
+        seed=settings.seed,
+        precision=settings.extract.precision,
+        limit=settings.limit,
+        on_bad_item=settings.extract.on_bad_item,
+    )
+    came_out: dict[str, Any] = {}
+    if outcome is not None:
+        came_out = {
+            "primary": outcome.primary,
+            "higher_is_better": outcome.higher_is_better,
+            "metrics": {name: metric(one.value, one.low, one.high) for name, one in sorted(outcome.metrics.items())},
+            "n": len(outcome.examples),
+            "chance": outcome.chance,
+            "diagnostics": outcome.diagnostics,
+        }
+    return Record(
+        status=FAILED if outcome is None else DONE,
+        encoder=encoder.name,
+        encoder_kind=encoder.kind,
+        task=job.task.name,
+        protocol=job.task.protocol_name,
+        dataset=job.task.dataset.name,
+        inputs=inputs,
+        task_version=job.task.protocol.version,
+        options=job.task.options,
+        reason=reason,
+        skipped=skipped,
+        towers={modality: _words(tower) for modality, tower in sorted(encoder.towers.items())},
+        load_report=asdict(encoder.load_report) if encoder.load_report is not None else None,
+        notes=encoder.notes,
+        source=job.dataset.source if job.dataset is not None else "",
+        versions=settings.versions,
+        circumstances={
+            "device": settings.extract.device,
+            "batch_size": settings.extract.batch_size,
+            "workers": settings.extract.workers,
+            "seconds": {name: round(value, 3) for name, value in seconds.items()},
+            "command": settings.command,
+        },
+        **came_out,
+    )
+
+
+def _words(tower: Any) -> dict[str, Any]:
+    return {
+        "fingerprint": tower.fingerprint,
+        "dim": tower.dim,
+        "preprocessing": tower.preprocessing,
+        "features": tower.features,
+    }

@@ -1,0 +1,74 @@
+"""From the store to a protocol: the embeddings of a task's needs, with labels, checked for what no protocol can use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from repbench.datasets.dataset import Dataset, Split
+from repbench.embeddings.embedded import Embeddings, TestSplit, TuningSplit
+from repbench.embeddings.needs import Need
+from repbench.embeddings.store import Address, Shelf
+from repbench.embeddings.views import view_size
+from repbench.errors import EmbeddingError, ProtocolError
+from repbench.run.plan import Job
+
+
+def gather(job: Job, shelves: Mapping[Address, Shelf], skipped: Mapping[str, str]) -> tuple[Embeddings, dict[str, str]]:
+    """What the protocol of a job is given, and the examples left out because their item could not be read (id -> reason).
+
+    Raises EmbeddingError for embeddings that are not finite and ProtocolError for a split that is empty.
+    """
+    assert job.dataset is not None
+    tuning: list[TuningSplit] = []
+    test: list[TestSplit] = []
+    left_out: dict[str, str] = {}
+    for need, work in job.works:
+        split = _joined(need, job.dataset)
+        keys = split.media[need.column].keys
+        kept = np.array([place for place, key in enumerate(keys) if key not in skipped], dtype=np.int64)
+        left_out |= {str(split.ids[place]): skipped[key] for place, key in enumerate(keys) if key in skipped}
+        if not len(kept):
+            raise ProtocolError(f"{job.dataset.name}: the split {need.split!r} has no example that can be used.")
+        x = shelves[work.address].rows([keys[place] for place in kept])
+        split = split.take(kept) if len(kept) < len(keys) else split
+        x = x[:, 0] if view_size(need.view) == 1 else x
+        _check_finite(x, split, need)
+        if need.tuning:
+            tuning.append(
+                TuningSplit(x=x, ids=split.ids, columns=split.columns, class_names=split.class_names, label=split.label)
+            )
+        else:
+            test.append(TestSplit(x=x, ids=split.ids, columns=split.columns, class_names=split.class_names, truth=split.label))
+    return Embeddings(tuning=tuple(tuning), test=tuple(test), metric=job.dataset.declaration.metric), left_out
+
+
+def _joined(need: Need, dataset: Dataset) -> Split:
+    first, *others = (dataset.splits[name] for name in need.splits)
+    for other in others:
+        first = _append(first, other, need.split)
+    return first
+
+
+def _append(first: Split, other: Split, name: str) -> Split:
+    from repbench.datasets.items import Joined
+
+    shared = [column for column in first.columns if column in other.columns]
+    return Split(
+        name=name,
+        ids=np.concatenate([first.ids, other.ids]),
+        label=np.concatenate([first.label, other.label]),
+        columns={column: np.concatenate([first.columns[column], other.columns[column]]) for column in shared},
+        media={column: Joined(first.media[column], other.media[column]) for column in first.media},
+        class_names=first.class_names,
+    )
+
+
+def _check_finite(x: np.ndarray, split: Split, need: Need) -> None:
+    bad = np.flatnonzero(~np.isfinite(x.reshape(len(x), -1)).all(axis=1))
+    if len(bad):
+        raise EmbeddingError(
+            f"embeddings are NaN or infinite for {len(bad)} of {len(x)} items of {need.dataset}/{need.split}"
+            f" (the first is {split.ids[bad[0]]})."
+        )

@@ -1,0 +1,151 @@
+"""The plan: from one encoder and its tasks to the distinct embeddings that they need, and what of it is done already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from repbench.datasets.dataset import Dataset
+from repbench.datasets.open import open_dataset
+from repbench.embeddings.extract import Work, distinct
+from repbench.embeddings.needs import Need
+from repbench.embeddings.store import Address, Shelf
+from repbench.embeddings.views import view_address, view_size
+from repbench.encoder import Encoder
+from repbench.errors import MissingModalityError, RecordError, RepbenchError
+from repbench.results.files import read_record
+from repbench.results.record import DONE, Inputs, Record
+from repbench.run.settings import Settings
+from repbench.tasks import Task
+
+
+class Datasets:
+    """The datasets of a run, each opened once; one that cannot be opened gives the same error each time."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._opened: dict[str, Dataset | RepbenchError] = {}
+
+    def open(self, task: Task) -> Dataset:
+        """The dataset of a task. Raises DataError or DeclarationError."""
+        name = task.dataset.name
+        if name not in self._opened:
+            try:
+                self._opened[name] = open_dataset(task.dataset, self._settings.data, self._settings.limit)
+            except RepbenchError as error:
+                self._opened[name] = error
+        found = self._opened[name]
+        if isinstance(found, RepbenchError):
+            raise found
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One task for one encoder: what must be embedded for it, or why it cannot be done, or the record that is there already."""
+
+    task: Task
+    dataset: Dataset | None = None
+    works: tuple[tuple[Need, Work], ...] = ()  # one for each need
+    inputs: Inputs | None = None
+    problem: RepbenchError | None = None
+    record: Record | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether a record with equal inputs is there."""
+        return self.record is not None and self.record.status == DONE and self.record.inputs == self.inputs
+
+    @property
+    def is_unfit(self) -> bool:
+        """Whether the encoder lacks a modality that the task needs."""
+        return isinstance(self.problem, MissingModalityError)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """All jobs of one encoder."""
+
+    encoder: Encoder
+    jobs: tuple[Job, ...]
+
+    @cached_property
+    def open_jobs(self) -> tuple[Job, ...]:
+        """The jobs that are still to be done."""
+        return tuple(job for job in self.jobs if not job.is_done and job.problem is None)
+
+    def distinct_items(self, shelves: Mapping[Address, Shelf] | None = None) -> dict[Work, list[str]]:
+        """For each need of the open jobs, the keys that no earlier need has; with shelves, only those not stored yet."""
+        seen: dict[Address, set[str]] = {}
+        found: dict[Work, list[str]] = {}
+        for job in self.open_jobs:
+            for _, work in job.works:
+                earlier = seen.setdefault(work.address, set())
+                keys = [key for key in work.keys if key not in earlier]
+                earlier.update(keys)
+                found[work] = shelves[work.address].missing(keys) if shelves else keys
+        return found
+
+
+def make_plan(encoder: Encoder, tasks: Sequence[Task], datasets: Datasets, settings: Settings) -> Plan:
+    """The plan of one encoder. Problems of single tasks are kept in their jobs; nothing is raised for them."""
+    works: dict[tuple[Need, Address], Work] = {}
+    jobs = [_job(encoder, task, datasets, settings, works) for task in tasks]
+    return Plan(encoder=encoder, jobs=tuple(jobs))
+
+
+def _job(encoder: Encoder, task: Task, datasets: Datasets, settings: Settings, works: dict[tuple[Need, Address], Work]) -> Job:
+    dataset: Dataset | None = None
+    try:
+        dataset = datasets.open(task)
+        pairs = tuple((need, _work(encoder, need, dataset, settings, works)) for need in task.needs)
+    except RepbenchError as error:
+        return Job(task=task, dataset=dataset, problem=error)
+    splits = tuple({split for need in task.needs for split in need.splits})
+    inputs = Inputs(
+        encoder_fingerprint=encoder.fingerprint,
+        task_digest=task.digest,
+        dataset_fingerprint=dataset.fingerprint(splits),
+        seed=settings.seed,
+        precision=settings.extract.precision,
+        limit=settings.limit,
+        on_bad_item=settings.extract.on_bad_item,
+    )
+    try:
+        record = read_record(settings.results, encoder.name, task.name)
+    except RecordError:  # damaged: it is written again
+        record = None
+    return Job(task=task, dataset=dataset, works=pairs, inputs=inputs, record=record)
+
+
+def modality_of(need: Need, dataset: Dataset) -> str:
+    """The modality of what a need asks for."""
+    return dataset.splits[need.splits[0]].media[need.column].modality
+
+
+def _work(encoder: Encoder, need: Need, dataset: Dataset, settings: Settings, works: dict[tuple[Need, Address], Work]) -> Work:
+    modality = modality_of(need, dataset)
+    if modality not in encoder.towers:
+        has = ", ".join(encoder.towers) or "none"
+        raise MissingModalityError(f"missing modality: it needs a tower for {modality}; {encoder.name} has {has}.")
+    tower = encoder.towers[modality]
+    view = view_address(need.view, settings.extract.seed)
+    address = Address(tower=tower.fingerprint, view=view, precision=settings.extract.precision)
+    if (need, address) not in works:
+        places = [
+            (split.media[need.column], np.arange(len(split)).tolist())
+            for split in map(dataset.splits.get, need.splits)
+            if split
+        ]
+        found = distinct(places)
+        works[need, address] = Work(address=address, view=need.view, keys=tuple(found), places=tuple(found.values()))
+    return works[need, address]
+
+
+def bytes_of(work: Work, keys: Sequence[str], encoder: Encoder) -> int:
+    """Bytes that the embeddings of these keys take in the store."""
+    dim = next(tower.dim for tower in encoder.towers.values() if tower.fingerprint == work.address.tower)
+    return len(keys) * (16 + 4 * dim * view_size(work.view))

@@ -1,0 +1,225 @@
+"""Tasks: a task is a protocol asked of a dataset, with options. The registry is the folder `tasks/`.
+
+`tasks/FAMILY/family.toml` names the protocols that every dataset of the family is put through; every other TOML file there
+declares a dataset. A task is named `protocol/dataset`. Plug-ins add to this: a TOML file, a folder of them, or a Python file
+that holds a protocol.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fnmatch
+import importlib
+import importlib.metadata
+import importlib.util
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from types import ModuleType
+from typing import Any, cast
+
+from repbench.datasets.declaration import DatasetDeclaration, read_declaration
+from repbench.digests import digest_json
+from repbench.embeddings.needs import Need
+from repbench.errors import DeclarationError, UnknownNameError, UsageError
+from repbench.protocol import Protocol
+from repbench.strict import build, read_toml
+
+PLUGIN_FAMILY = "plugins"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """What the datasets of one folder have in common: a title and the protocols that each is put through, with options."""
+
+    name: str
+    title: str
+    protocols: Mapping[str, Mapping[str, Any]]
+    about: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One protocol asked of one dataset."""
+
+    protocol_name: str
+    protocol: Protocol
+    dataset: DatasetDeclaration
+
+    @property
+    def name(self) -> str:
+        """`protocol/dataset`."""
+        return f"{self.protocol_name}/{self.dataset.name}"
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """The embeddings that it asks for."""
+        return self.protocol.needs(self.dataset)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options of its protocol."""
+        return asdict(cast(Any, self.protocol))
+
+    @property
+    def digest(self) -> str:
+        """Digest of all that defines the task: protocol, its version and options, and the facts of the dataset."""
+        return digest_json([self.protocol_name, self.protocol.version, digest_json(self.options), self.dataset.digest])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Catalogue:
+    """All datasets, families and protocols that are known to this run."""
+
+    datasets: Mapping[str, DatasetDeclaration]
+    families: Mapping[str, Family]
+    protocols: Mapping[str, Path]  # protocol name -> the Python file that holds it
+    _classes: dict[str, type] = field(default_factory=dict, compare=False, repr=False)
+
+    @cached_property
+    def tasks(self) -> dict[str, Task]:
+        """Every task by name, in order of family, dataset, protocol."""
+        found: dict[str, Task] = {}
+        for dataset in sorted(self.datasets.values(), key=lambda one: (one.family, one.name)):
+            for protocol_name, options in sorted(self.families[dataset.family].protocols.items()):
+                protocol = self._protocol(protocol_name, options, dataset.family)
+                if not protocol.fits(dataset):
+                    task = Task(protocol_name=protocol_name, protocol=protocol, dataset=dataset)
+                    found[task.name] = task
+        return found
+
+    def select(self, patterns: Sequence[str]) -> list[Task]:
+        """The tasks that match any pattern (`knn/*`), in order. Raises UnknownNameError for one that matches none."""
+        chosen: dict[str, Task] = {}
+        for pattern in patterns:
+            names = fnmatch.filter(self.tasks, pattern)
+            if not names:
+                raise UnknownNameError("task", pattern, self.tasks, "`repbench list tasks` shows all.")
+            chosen |= {name: self.tasks[name] for name in names}
+        return [task for name, task in self.tasks.items() if name in chosen]
+
+    def dataset(self, name: str) -> DatasetDeclaration:
+        """The declaration of a dataset. Raises UnknownNameError."""
+        if name not in self.datasets:
+            raise UnknownNameError("dataset", name, self.datasets, "`repbench list datasets` shows all.")
+        return self.datasets[name]
+
+    def _protocol(self, name: str, options: Mapping[str, Any], family: str) -> Protocol:
+        if name not in self.protocols:
+            raise UnknownNameError("protocol", name, self.protocols, f"(in the family {family!r})")
+        if name not in self._classes:
+            self._classes[name] = _protocol_class(name, self.protocols[name])
+        return cast(Protocol, build(self._classes[name], options, f"family {family}: protocols.{name}"))
+
+
+def load_catalogue(plugins: Sequence[Path] = ()) -> Catalogue:
+    """What ships with repbench, what installed packages add, and what `--plugin` names.
+
+    Raises DeclarationError for a bad file and for a name that is taken twice (it names both files).
+    """
+    datasets: dict[str, DatasetDeclaration] = {}
+    families: dict[str, Family] = {}
+    protocols = {path.stem.replace("_", "-"): path for path in _shipped_protocols()}
+    for folder in sorted(path for path in tasks_folder().iterdir() if path.is_dir()):
+        _add_folder(folder, datasets, families)
+    extra = [*_installed_plugins(), *plugins]
+    added = [path for path in extra if path.suffix == ".py"]
+    for path in added:
+        _add_protocol(path, protocols)
+    defaults: dict[str, dict[str, Any]] = {name: {} for name in protocols}
+    families[PLUGIN_FAMILY] = Family(name=PLUGIN_FAMILY, title="Your own datasets", protocols=defaults)
+    for path in extra:
+        if path.is_dir():
+            _add_folder(path, datasets, families)
+        elif path.suffix == ".toml":
+            _add_dataset(read_declaration(path, PLUGIN_FAMILY), datasets)
+        elif path.suffix != ".py":
+            raise UsageError(f"--plugin {path}: expected a .toml file, a folder of them, or a .py file that exists.")
+    for name in (path.stem.replace("_", "-") for path in added):  # a new protocol is asked of every dataset that it fits
+        families = {
+            key: dataclasses.replace(family, protocols={name: {}, **family.protocols}) for key, family in families.items()
+        }
+    return Catalogue(datasets=datasets, families=families, protocols=protocols)
+
+
+def tasks_folder() -> Path:
+    """The folder of task files: inside the installed package, or at the top of a checkout."""
+    package = Path(str(files("repbench")))
+    shipped = package / "_tasks"
+    return shipped if shipped.is_dir() else package.parent.parent / "tasks"
+
+
+def _shipped_protocols() -> list[Path]:
+    folder = Path(str(files("repbench"))) / "protocols"
+    return sorted(path for path in folder.glob("*.py") if not path.name.startswith("_"))
+
+
+def _installed_plugins() -> list[Path]:
+    """Installed packages name, in the entry-point group `repbench.plugins`, a function that returns their paths."""
+    found: list[Path] = []
+    for entry in importlib.metadata.entry_points(group="repbench.plugins"):
+        found += [Path(path) for path in cast(Iterable[Any], entry.load()())]
+    return found
+
+
+def _add_folder(folder: Path, datasets: dict[str, DatasetDeclaration], families: dict[str, Family]) -> None:
+    family = folder.name
+    declared = folder / "family.toml"
+    if declared.is_file():
+        families[family] = build(Family, read_toml(declared), str(declared), name=family)
+    elif family not in families:
+        families[family] = dataclasses.replace(families[PLUGIN_FAMILY], name=family, title=family)
+    for path in sorted(folder.glob("*.toml")):
+        if path.name != "family.toml":
+            _add_dataset(read_declaration(path, family), datasets)
+
+
+def _add_dataset(dataset: DatasetDeclaration, datasets: dict[str, DatasetDeclaration]) -> None:
+    if dataset.name in datasets:
+        raise DeclarationError(
+            f"the dataset name {dataset.name!r} is taken twice: {datasets[dataset.name].path} and {dataset.path}."
+        )
+    datasets[dataset.name] = dataset
+
+
+def _add_protocol(path: Path, protocols: dict[str, Path]) -> None:
+    name = path.stem.replace("_", "-")
+    if not path.is_file():
+        raise UsageError(f"--plugin {path}: there is no such file.")
+    if name in protocols:
+        raise DeclarationError(f"the protocol name {name!r} is taken twice: {protocols[name]} and {path}.")
+    protocols[name] = path
+
+
+def _protocol_class(name: str, path: Path) -> type:
+    module = _import(path)
+    found = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type)
+        and value.__module__ == module.__name__
+        and dataclasses.is_dataclass(value)
+        and all(callable(getattr(value, method, None)) for method in ("needs", "score"))
+    ]
+    if len(found) != 1:
+        raise DeclarationError(f"{path}: expected one dataclass with `needs` and `score`; found {len(found)}.")
+    return found[0]
+
+
+def _import(path: Path) -> ModuleType:
+    shipped = Path(str(files("repbench"))) / "protocols"
+    if path.parent == shipped:
+        return importlib.import_module(f"repbench.protocols.{path.stem}")
+    spec = importlib.util.spec_from_file_location(f"repbench_plugin_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up there
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise UsageError(f"--plugin {path}: it cannot be imported ({type(error).__name__}: {error}).") from error
+    return module

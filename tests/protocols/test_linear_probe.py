@@ -1,0 +1,153 @@
+"""The linear probe against scikit-learn's logistic regression, swept and refitted by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score
+
+from repbench.datasets.declaration import DatasetDeclaration, Validation
+from repbench.embeddings.embedded import Embeddings, TestSplit, TuningSplit
+from repbench.errors import ProtocolError
+from repbench.measure.logistic import STRENGTHS
+from repbench.protocols.linear_probe import LinearProbe
+
+CLASSES = ("ant", "bee", "cat", "dog")
+METRICS = ("accuracy", "mean-per-class")
+CENTRES = np.random.default_rng(9).normal(size=(4, 6))
+
+
+def draw(n: int, seed: int, share: tuple[float, ...] = (0.25,) * 4) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    label = np.concatenate([np.arange(4), rng.choice(4, size=n - 4, p=share)])
+    return (3 + CENTRES[label] + 1.2 * rng.normal(size=(n, 6))).astype(np.float32), label
+
+
+def tuning(x: np.ndarray, label: np.ndarray, names: tuple[str, ...] = CLASSES) -> TuningSplit:
+    return TuningSplit(x=x, ids=np.arange(len(x)).astype(str), columns={}, class_names=names, label=label)
+
+
+def held_out(x: np.ndarray, truth: np.ndarray, names: tuple[str, ...] = CLASSES) -> TestSplit:
+    return TestSplit(x=x, ids=np.arange(len(x)).astype(str), columns={}, class_names=names, truth=truth)
+
+
+def embeddings(metric: str = "accuracy", share: tuple[float, ...] = (0.25,) * 4) -> Embeddings:
+    train, val, test = (draw(n, seed, share) for n, seed in ((120, 0), (80, 1), (300, 2)))
+    return Embeddings(tuning=(tuning(*train), tuning(*val)), test=(held_out(*test),), metric=metric)
+
+
+def dataset(**facts: object) -> DatasetDeclaration:
+    given = {"name": "toy", "family": "f", "title": "T", "metric": "accuracy", "classes": 4, "sources": {"folder": {}}}
+    return DatasetDeclaration(**{**given, "splits": {"train": 9, "val": 9, "test": 9}, **facts})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_it_is_scikit_learn_swept_by_hand(metric: str) -> None:
+    got = embeddings(metric, (0.7, 0.1, 0.1, 0.1))
+    (train, val), (test,) = got.tuning, got.test
+    measure = balanced_accuracy_score if metric == "mean-per-class" else lambda truth, found: float(np.mean(truth == found))
+    validation = []
+    for strength in STRENGTHS:
+        model = LogisticRegression(C=1 / strength, tol=1e-8, max_iter=3000).fit(train.x.astype(float), train.label)
+        validation.append(measure(val.label, model.predict(val.x)))
+    chosen = max(s for s, v in zip(STRENGTHS, validation, strict=True) if v >= max(validation) - 1e-12)
+    both = train.joined(val)
+    model = LogisticRegression(C=1 / chosen, tol=1e-8, max_iter=3000).fit(both.x.astype(float), both.label)
+    predicted = model.predict(test.x)
+
+    outcome = LinearProbe(gap=1e-9).score(got, seed=0)
+    assert outcome.diagnostics["strength"] == chosen
+    assert [row["score"] for row in outcome.diagnostics["validation"]] == pytest.approx(validation)
+    assert outcome.examples["prediction"].tolist() == [CLASSES[c] for c in predicted]
+    assert outcome.primary == metric
+    assert outcome.metrics["accuracy"].value == pytest.approx(np.mean(predicted == test.truth))
+    assert outcome.metrics["mean-per-class"].value == pytest.approx(balanced_accuracy_score(test.truth, predicted))
+
+
+def test_the_default_gap_gives_the_same_predictions_as_a_tight_one() -> None:
+    loose, tight = (LinearProbe(gap=gap).score(embeddings(), 0) for gap in (1e-4, 1e-10))
+    assert (loose.examples["prediction"] == tight.examples["prediction"]).mean() > 0.99
+    assert loose.diagnostics["relative_gap"] <= 1e-4
+    assert loose.diagnostics["converged"]
+    assert loose.diagnostics["evaluations"] < tight.diagnostics["evaluations"]
+
+
+def test_the_dataset_s_metric_chooses_the_strength() -> None:
+    chosen = {m: LinearProbe().score(embeddings(m, (0.85, 0.05, 0.05, 0.05)), 0).diagnostics for m in METRICS}
+    assert chosen["accuracy"]["validation"] != chosen["mean-per-class"]["validation"]
+
+
+def test_equal_validation_scores_take_the_strongest_regularisation_and_flag_the_edge() -> None:
+    outcome = LinearProbe().score(_shown(np.ones((200, 3), dtype=np.float32)), 0)
+    assert outcome.diagnostics["strength"] == max(STRENGTHS)
+    assert outcome.diagnostics["at_grid_edge"]
+
+
+def _shown(x: np.ndarray) -> Embeddings:
+    label = np.arange(len(x)) % 4
+    return Embeddings(tuning=(tuning(x, label), tuning(x, label)), test=(held_out(x, label),), metric="accuracy")
+
+
+def test_an_encoder_that_shows_the_class_is_perfect_and_a_constant_one_scores_chance() -> None:
+    perfect = LinearProbe().score(_shown(np.eye(4, dtype=np.float32)[np.arange(200) % 4]), 0)
+    constant = LinearProbe().score(_shown(np.ones((200, 3), dtype=np.float32)), 0)
+    assert perfect.metrics["accuracy"].value == 1.0
+    assert constant.metrics["accuracy"].value == pytest.approx(0.25)
+    assert constant.diagnostics["tie_rate"] == 1.0
+    assert constant.chance == 0.25
+
+
+def test_chance_is_the_share_of_the_commonest_class() -> None:
+    got = embeddings(share=(0.7, 0.1, 0.1, 0.1))
+    assert LinearProbe().score(got, 0).chance == pytest.approx(np.mean(got.test[0].truth == 0))
+
+
+def test_a_class_missing_in_train_is_named() -> None:
+    x, label = draw(100, 0)
+    got = embeddings()
+    broken = Embeddings(tuning=(tuning(x[label != 2], label[label != 2]), got.tuning[1]), test=got.test, metric="accuracy")
+    with pytest.raises(ProtocolError, match="1 of 4 classes have no example in train: 'cat'"):
+        LinearProbe().score(broken, 0)
+
+
+def test_one_class_only_is_refused() -> None:
+    x, label = np.ones((8, 2), dtype=np.float32), np.zeros(8, dtype=int)
+    one = tuning(x, label, ("ant",))
+    with pytest.raises(ProtocolError, match="two classes"):
+        LinearProbe().score(Embeddings(tuning=(one, one), test=(held_out(x, label, ("ant",)),), metric="accuracy"), 0)
+
+
+@pytest.mark.parametrize("emptied", ["train", "val", "test"])
+def test_an_empty_split_is_named(emptied: str) -> None:
+    splits = {name: draw(40, seed) for seed, name in enumerate(("train", "val", "test"))}
+    splits[emptied] = (splits[emptied][0][:0], splits[emptied][1][:0])
+    got = Embeddings(
+        tuning=(tuning(*splits["train"]), tuning(*splits["val"])), test=(held_out(*splits["test"]),), metric="accuracy"
+    )
+    with pytest.raises(ProtocolError, match=f"the {emptied} split is empty"):
+        LinearProbe().score(got, 0)
+
+
+def test_it_fits_datasets_that_have_a_validation_split() -> None:
+    carved = dataset(splits={"train": 9, "test": 9}, validation=Validation(share=0.2))
+    assert LinearProbe().fits(dataset()) == LinearProbe().fits(carved) == ""
+    assert "Declare [validation]" in LinearProbe().fits(dataset(splits={"train": 9, "test": 9}))
+    assert "'train', 'val'" in LinearProbe().fits(dataset(splits={"test": 9}))
+    assert "one class" in LinearProbe().fits(dataset(classes=1))
+
+
+def test_it_needs_train_and_val_for_tuning_and_test_for_reporting() -> None:
+    needs = LinearProbe().needs(dataset(columns={"photo": "image"}))
+    assert [(n.split, n.column, n.view, n.tuning) for n in needs] == [
+        ("train", "photo", "plain", True),
+        ("val", "photo", "plain", True),
+        ("test", "photo", "plain", False),
+    ]
+
+
+@pytest.mark.parametrize("gap", [0.0, -1.0, 1.0])
+def test_an_impossible_gap_is_refused(gap: float) -> None:
+    with pytest.raises(ValueError, match="gap is"):
+        LinearProbe(gap=gap)
