@@ -71,7 +71,7 @@ def run(encoders: tuple[str, ...], tasks: str, dry_run: bool, quiet: bool, plugi
 
     Exit status: 0 all done, 1 some failed, 2 wrong use. `repbench list encoders` shows what an ENCODER can be.
     """
-    from repbench.run.session import run_encoders
+    from repbench.session import run_encoders
 
     settings, load = _settings(options)
     status = run_encoders(encoders, tasks, plugins, settings, load, dry_run=dry_run, quiet=quiet, echo=click.echo)

@@ -72,6 +72,8 @@ def _first_that_fits(value: Any, choices: tuple[Any, ...], where: str) -> Any:
             if value is None:
                 return None
             continue
+        if dataclasses.is_dataclass(choice) and isinstance(value, Mapping):
+            return _checked(value, choice, where)  # its own error says more than that nothing fits
         try:
             return _checked(value, choice, where)
         except DeclarationError:

@@ -108,7 +108,7 @@ def test_contributions_to_a_log_u_statistic_average_to_it() -> None:
 
 
 def test_log_u_interval_agrees_with_the_jackknife() -> None:
-    x = normalised(np.random.default_rng(0).normal(size=(150, 3)) + [1.5, 0, 0])
+    x = normalised(np.random.default_rng(0).normal(size=(150, 3)) + np.array([1.5, 0, 0]))
     rows = potentials(x)
     n = len(x)
     leave_one_out = np.array([math.log((n * (n - 1) * rows.mean() - 2 * (n - 1) * h) / ((n - 1) * (n - 2))) for h in rows])
@@ -159,7 +159,7 @@ def test_intervals_of_uniformity_cover_the_truth() -> None:
     rng = np.random.default_rng(6)
 
     def draw(n: int) -> np.ndarray:
-        return potentials(rng.normal(size=(n, 4)) + [1.0, 0.5, 0, 0])
+        return potentials(rng.normal(size=(n, 4)) + np.array([1.0, 0.5, 0, 0]))
 
     truth = math.log(draw(6000).mean())
     assert 0.92 <= _share_covered([intervals.log_u_statistic(draw(120)) for _ in range(400)], truth) <= 0.98

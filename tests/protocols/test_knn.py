@@ -76,7 +76,7 @@ def test_zero_vectors_are_scored_not_refused() -> None:
 def test_an_empty_bank_is_refused() -> None:
     got = random_embeddings()
     (bank,), (test,) = got.tuning, got.test
-    with pytest.raises(ProtocolError, match="bank .* is empty"):
+    with pytest.raises(ProtocolError, match=r"bank \(train \+ val\) split is empty"):
         KNN().score(embeddings(bank.x[:0], bank.label[:0], test.x, test.truth), 0)
 
 

@@ -50,11 +50,13 @@ def test_it_is_scikit_learn_swept_by_hand(metric: str) -> None:
     measure = balanced_accuracy_score if metric == "mean-per-class" else lambda truth, found: float(np.mean(truth == found))
     validation = []
     for strength in STRENGTHS:
-        model = LogisticRegression(C=1 / strength, tol=1e-8, max_iter=3000).fit(train.x.astype(float), train.label)
+        model = LogisticRegression(C=1 / strength, tol=1e-8, max_iter=500, solver="newton-cg").fit(
+            train.x.astype(float), train.label
+        )
         validation.append(measure(val.label, model.predict(val.x)))
     chosen = max(s for s, v in zip(STRENGTHS, validation, strict=True) if v >= max(validation) - 1e-12)
     both = train.joined(val)
-    model = LogisticRegression(C=1 / chosen, tol=1e-8, max_iter=3000).fit(both.x.astype(float), both.label)
+    model = LogisticRegression(C=1 / chosen, tol=1e-8, max_iter=500, solver="newton-cg").fit(both.x.astype(float), both.label)
     predicted = model.predict(test.x)
 
     outcome = LinearProbe(gap=1e-9).score(got, seed=0)

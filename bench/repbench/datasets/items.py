@@ -113,7 +113,9 @@ def text_items(texts: Sequence[str], names: Sequence[str]) -> Items:
 
 
 def decode_image(data: bytes) -> Image.Image:
-    """A PIL image in mode RGB. Transparent pixels are laid over white; the EXIF rotation is not applied, as in torchvision."""
+    """A PIL image in mode RGB. Transparent pixels are laid over white and 16-bit grey is scaled to 8 bits; of an animation the
+    first frame counts; the EXIF rotation is not applied, as in torchvision.
+    """
     from PIL import Image
 
     with warnings.catch_warnings():
@@ -124,6 +126,8 @@ def decode_image(data: bytes) -> Image.Image:
     if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
         layer = picture.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+    if picture.mode.startswith("I;16"):
+        picture = Image.fromarray((np.asarray(picture).astype(np.uint16) >> 8).astype(np.uint8))
     return picture.convert("RGB")
 
 

@@ -1,0 +1,196 @@
+"""What every protocol promises, checked on each that is found in the folder `protocols/`.
+
+The world is small: four classes, images and prompts that an encoder places near the centre of their class. A protocol that
+asks for more than this world has is skipped by name; give the world what it asks for in `embed`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import inspect
+import json
+import pkgutil
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import repbench.protocols
+from repbench.datasets.declaration import METRICS, DatasetDeclaration, Prompts
+from repbench.embeddings.embedded import Embeddings, TestSplit, TuningSplit
+from repbench.embeddings.needs import Need
+from repbench.errors import EmbeddingError, ProtocolError
+from repbench.protocol import Outcome, Protocol
+
+FILES = sorted(module.name for module in pkgutil.iter_modules(repbench.protocols.__path__) if not module.name.startswith("_"))
+SIZES = {"train": 90, "val": 60, "test": 110}
+CLASSES = ("ant", "bee", "cat", "dog")
+SHARES = (0.55, 0.2, 0.15, 0.1)
+CENTRES = np.random.default_rng(0).normal(size=(4, 8))
+
+Encode = Callable[[np.ndarray], np.ndarray]
+
+
+def classes_in(file: str) -> list[type]:
+    module = importlib.import_module(f"repbench.protocols.{file}")
+    own = [c for _, c in inspect.getmembers(module, inspect.isclass) if c.__module__ == module.__name__]
+    return [c for c in own if not c.__name__.startswith("_") and hasattr(c, "needs") and hasattr(c, "score")]
+
+
+def good(x: np.ndarray) -> np.ndarray:
+    return x
+
+
+def constant(x: np.ndarray) -> np.ndarray:
+    return np.ones_like(x)
+
+
+def dataset(metric: str = "accuracy") -> DatasetDeclaration:
+    return DatasetDeclaration(
+        name="toy",
+        family="contracts",
+        title="Toy",
+        metric=metric,
+        classes=CLASSES,
+        splits=SIZES,
+        sources={"folder": {}},
+        prompts=Prompts(templates=("a photo of a {c}.", "a drawing of a {c}.")),
+    )
+
+
+def labels(split: str) -> np.ndarray:
+    if split == "prompts":
+        return np.repeat(np.arange(4), 2)
+    rng = np.random.default_rng(list(SIZES).index(split))
+    return np.concatenate([np.arange(4), rng.choice(4, size=SIZES[split] - 4, p=SHARES)])
+
+
+def embed(need: Need, encode: Encode) -> TuningSplit | TestSplit:
+    """The embeddings that a need asks for, from an encoder of this world."""
+    known = need.view in ("plain", "two-crops") and need.column in ("image", "text")
+    if not known or not {*need.splits} <= {*SIZES, "prompts"}:
+        pytest.skip(f"this world has no {need}")
+    label = np.concatenate([labels(split) for split in need.splits])
+    rng = np.random.default_rng(len(need.split))
+    shape = (len(label), 2, 8) if need.view == "two-crops" else (len(label), 8)
+    centres = CENTRES[label][:, None] if need.view == "two-crops" else CENTRES[label]
+    shared: dict[str, Any] = {
+        "x": encode((centres + 0.7 * rng.normal(size=shape)).astype(np.float32)),
+        "ids": np.array([f"{need.split}-{i}" for i in range(len(label))]),
+        "columns": {},
+        "class_names": CLASSES,
+    }
+    return TuningSplit(label=label, **shared) if need.tuning else TestSplit(truth=label, **shared)
+
+
+def asked(protocol: Protocol, encode: Encode = good, metric: str = "accuracy") -> Embeddings:
+    if why := protocol.fits(dataset(metric)):
+        pytest.skip(why)
+    splits = [embed(need, encode) for need in protocol.needs(dataset(metric))]
+    return Embeddings(
+        tuning=tuple(split for split in splits if isinstance(split, TuningSplit)),
+        test=tuple(split for split in splits if isinstance(split, TestSplit)),
+        metric=metric,
+    )
+
+
+def told(outcome: Outcome) -> str:
+    return json.dumps(dict(outcome.diagnostics), sort_keys=True)
+
+
+@pytest.fixture(params=FILES)
+def protocol(request: pytest.FixtureRequest) -> Protocol:
+    return classes_in(request.param)[0]()  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_file_holds_one_protocol_a_frozen_keyword_only_dataclass_with_a_version(file: str) -> None:
+    found = classes_in(file)
+    assert len(found) == 1, f"protocols/{file}.py holds {len(found)} protocols: {found}; put each in a file of its own"
+    (kind,) = found
+    assert dataclasses.is_dataclass(kind)
+    assert kind.__dataclass_params__.frozen  # type: ignore[attr-defined]
+    assert all(field.kw_only for field in dataclasses.fields(kind))
+    assert isinstance(kind.version, int)  # type: ignore[attr-defined]
+    assert "version" not in {field.name for field in dataclasses.fields(kind)}, "version must be a ClassVar"
+    assert hash(kind()) == hash(kind())
+
+
+def test_nothing_is_tuned_on_test(protocol: Protocol) -> None:
+    needs = protocol.needs(dataset())
+    assert len(set(needs)) == len(needs)
+    assert all(not need.tuning for need in needs if "test" in need.splits)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_an_outcome_is_complete(protocol: Protocol, metric: str) -> None:
+    got = asked(protocol, metric=metric)
+    outcome = protocol.score(got, seed=0)
+    assert outcome.primary in outcome.metrics
+    for name, estimate in outcome.metrics.items():
+        assert np.isfinite(estimate.value), name
+        assert np.isnan(estimate.low) or estimate.low <= estimate.value, name
+        assert np.isnan(estimate.high) or estimate.value <= estimate.high, name
+    assert len(outcome.examples) == len(got.test[0])
+    assert outcome.examples["id"].is_unique
+    assert outcome.examples["score"].notna().all()
+    assert told(outcome)
+    if outcome.primary == "accuracy":
+        assert outcome.examples["score"].mean() == pytest.approx(outcome.metrics["accuracy"].value)
+
+
+def test_the_truth_of_test_changes_no_prediction_and_no_choice(protocol: Protocol) -> None:
+    got = asked(protocol)
+    order = np.random.default_rng(1).permutation(len(got.test[0]))
+    permuted = tuple(dataclasses.replace(test, truth=test.truth[order]) for test in got.test)
+    before, after = protocol.score(got, 0), protocol.score(dataclasses.replace(got, test=permuted), 0)
+    if "prediction" in before.examples:
+        assert before.examples["prediction"].equals(after.examples["prediction"])
+    assert told(before) == told(after)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_constant_encoder_scores_chance(protocol: Protocol, metric: str) -> None:
+    outcome = protocol.score(asked(protocol, constant, metric), 0)
+    if outcome.chance is None:
+        pytest.skip("chance has no meaning here")
+    primary = outcome.metrics[outcome.primary]
+    assert primary.value == pytest.approx(outcome.chance, abs=1e-9) or primary.low <= outcome.chance <= primary.high
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_embeddings_that_are_not_finite_are_refused_wherever_they_are(protocol: Protocol, value: float) -> None:
+    got = asked(protocol)
+    for split in (*got.tuning, *got.test):
+        kept = split.x[1].copy()
+        split.x[1] = value
+        with pytest.raises((ProtocolError, EmbeddingError)):
+            protocol.score(got, 0)
+        split.x[1] = kept
+
+
+def test_the_order_of_test_does_not_matter(protocol: Protocol) -> None:
+    got = asked(protocol)
+    order = np.random.default_rng(2).permutation(len(got.test[0]))
+    shuffled = tuple(
+        dataclasses.replace(test, x=test.x[order], ids=test.ids[order], truth=test.truth[order]) for test in got.test
+    )
+    before, after = protocol.score(got, 0), protocol.score(dataclasses.replace(got, test=shuffled), 0)
+    for name, estimate in before.metrics.items():
+        assert dataclasses.astuple(after.metrics[name]) == pytest.approx(dataclasses.astuple(estimate), abs=1e-9)
+    left, right = (outcome.examples.sort_values("id").reset_index(drop=True) for outcome in (before, after))
+    assert left["score"].to_numpy() == pytest.approx(right["score"].to_numpy(), abs=1e-9)
+    if "prediction" in left:
+        assert left["prediction"].equals(right["prediction"])
+
+
+def test_the_same_question_gets_the_same_answer_and_leaves_the_embeddings_alone(protocol: Protocol) -> None:
+    got = asked(protocol)
+    kept = [split.x.copy() for split in (*got.tuning, *got.test)]
+    first, second = protocol.score(got, 5), protocol.score(got, 5)
+    assert first.metrics == second.metrics
+    assert first.examples.equals(second.examples)
+    assert told(first) == told(second)
+    assert all(np.array_equal(split.x, x) for split, x in zip((*got.tuning, *got.test), kept, strict=True))

@@ -1,0 +1,109 @@
+"""The store: what was written is what is read; damage is noticed; two processes divide the work."""
+
+from __future__ import annotations
+
+import multiprocessing
+from pathlib import Path
+
+import numpy as np
+import pytest
+from repbench.embeddings.store import Address, Shelf
+from repbench.errors import StoreError
+
+ADDRESS = Address(tower="abc", view="plain", precision="fp32")
+
+
+def keys(count: int, start: int = 0) -> list[str]:
+    return [f"{place:032x}" for place in range(start, start + count)]
+
+
+def rows(count: int, dim: int = 3, views: int = 1) -> np.ndarray:
+    return np.random.default_rng(count).normal(size=(count, views, dim)).astype(np.float32)
+
+
+def test_rows_come_back_in_the_order_asked_for(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path, ADDRESS)
+    shelf.add(keys(4), rows(4))
+    shelf.add(keys(3, start=10), rows(3))
+    wanted = [keys(3, start=10)[2], keys(4)[0], keys(4)[3]]
+    expected = np.stack([rows(3)[2], rows(4)[0], rows(4)[3]])
+    assert np.array_equal(shelf.rows(wanted), expected)
+    assert np.array_equal(Shelf(tmp_path, ADDRESS).rows(wanted), expected)
+
+
+def test_missing_keys_are_told_and_never_made_up(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path, ADDRESS)
+    shelf.add(keys(2), rows(2))
+    assert shelf.missing(keys(4)) == keys(2, start=2)
+    with pytest.raises(StoreError, match="2 of 4 embeddings are not in the store"):
+        shelf.rows(keys(4))
+
+
+def test_another_address_is_another_shelf(tmp_path: Path) -> None:
+    Shelf(tmp_path, ADDRESS).add(keys(2), rows(2))
+    for other in (
+        Address(tower="abd", view="plain", precision="fp32"),
+        Address(tower="abc", view="two-crops-1-seed0", precision="fp32"),
+        Address(tower="abc", view="plain", precision="bf16"),
+    ):
+        assert Shelf(tmp_path, other).missing(keys(2)) == keys(2)
+
+
+def test_nan_survives_the_store(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path, ADDRESS)
+    shelf.add(keys(1), np.full((1, 1, 3), np.nan, dtype=np.float32))
+    assert np.isnan(Shelf(tmp_path, ADDRESS).rows(keys(1))).all()
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_any_flipped_bit_or_cut_is_noticed_and_the_chunk_set_aside(tmp_path: Path, seed: int) -> None:
+    Shelf(tmp_path, ADDRESS).add(keys(5), rows(5))
+    [path] = (tmp_path / ADDRESS.folder).glob("*.safetensors")
+    data = bytearray(path.read_bytes())
+    generator = np.random.default_rng(seed)
+    if seed % 4 == 0:
+        data = data[: generator.integers(0, len(data))]
+    else:
+        place = int(generator.integers(0, len(data)))
+        data[place] ^= 1 << int(generator.integers(0, 8))
+    path.write_bytes(bytes(data))
+    shelf = Shelf(tmp_path, ADDRESS)
+    if shelf.missing(keys(5)):  # noticed: it is made again
+        assert path.with_suffix(".damaged").is_file()
+        shelf.add(keys(5), rows(5))
+    assert np.array_equal(shelf.rows(keys(5)), rows(5))
+
+
+def test_leftovers_of_a_killed_writer_are_not_read(tmp_path: Path) -> None:
+    folder = tmp_path / ADDRESS.folder
+    folder.mkdir()
+    (folder / f".{'0' * 32}.safetensors.99.tmp").write_bytes(b"half a chunk")
+    assert Shelf(tmp_path, ADDRESS).missing(keys(1)) == keys(1)
+
+
+def test_a_store_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StoreError, match="cannot be stored"):
+        Shelf(tmp_path / "file", ADDRESS).add(keys(1), rows(1))
+
+
+def _compute(root: Path, done: multiprocessing.Queue) -> None:  # type: ignore[type-arg]
+    shelf = Shelf(root, ADDRESS)
+    for start in range(0, 40, 10):
+        wanted = keys(10, start)
+        with shelf.claim(wanted):
+            if shelf.missing(wanted):
+                done.put(start)
+                shelf.add(wanted, rows(10))
+
+
+def test_processes_that_share_a_store_compute_each_chunk_once(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    done = context.Queue()
+    workers = [context.Process(target=_compute, args=(tmp_path, done)) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+    assert sorted(done.get(timeout=5) for _ in range(4)) == [0, 10, 20, 30]
+    assert done.empty()
