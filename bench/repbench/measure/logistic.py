@@ -119,11 +119,12 @@ class _Problem:
         return np.concatenate([self.basis.T @ solution.weights, intercept[None]])
 
     def solution(self, point: np.ndarray, strength: float, stop: _Stop) -> Solution:
-        """The solution in original coordinates."""
+        """The solution in original coordinates; of the intercepts, free up to a shift, those that sum to zero."""
         weights = self.basis @ point[:-1]
+        intercept = point[-1] - self.mean @ weights
         return Solution(
             weights=weights,
-            intercept=point[-1] - self.mean @ weights,
+            intercept=intercept - intercept.mean(),
             strength=strength,
             objective=stop.objective,
             gradient_norm=stop.gradient_norm,

@@ -1,0 +1,147 @@
+"""The probe's solver: at the optimum, with a bound that holds, on every shape; scikit-learn and Newton are the references."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from repbench.errors import ProtocolError
+from repbench.measure.logistic import STRENGTHS, Solution, fit, fit_path
+from sklearn.linear_model import LogisticRegression
+
+
+def data(n: int, d: int, classes: int, separation: float = 0.4, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(seed)
+    scale = np.arange(1, d + 1) ** -0.5
+    centres = generator.normal(size=(classes, d)) * scale * separation
+    y = generator.integers(0, classes, n)
+    x = centres[y] + generator.normal(size=(n, d)) * scale + 3.0  # far from the origin: centring must not matter
+    return x.astype(np.float32), y
+
+
+def objective(x: np.ndarray, y: np.ndarray, weights: np.ndarray, intercept: np.ndarray, strength: float) -> float:
+    logits = x.astype(np.float64) @ weights + intercept
+    top = logits.max(axis=1)
+    loss = np.log(np.exp(logits - top[:, None]).sum(axis=1)) + top - logits[np.arange(len(y)), y]
+    return float(loss.sum() + strength / 2 * (weights**2).sum())
+
+
+def newton(x: np.ndarray, y: np.ndarray, classes: int, strength: float) -> float:
+    """The minimum, by damped Newton steps with the full Hessian in float64."""
+    z = np.concatenate([x.astype(np.float64), np.ones((len(x), 1))], axis=1)
+    point = np.zeros((z.shape[1], classes))
+    penalty = np.full(z.shape[1], strength)
+    penalty[-1] = 0.0
+    truth = np.eye(classes)[y]
+
+    def value(candidate: np.ndarray) -> float:
+        return objective(x, y, candidate[:-1], candidate[-1], strength)
+
+    for _ in range(200):
+        logits = z @ point
+        p = np.exp(logits - logits.max(axis=1, keepdims=True))
+        p /= p.sum(axis=1, keepdims=True)
+        gradient = (z.T @ (p - truth) + penalty[:, None] * point).T.reshape(-1)
+        blocks = [[z.T @ (z * (p[:, [a]] * ((a == b) - p[:, [b]]))) for b in range(classes)] for a in range(classes)]
+        hessian = np.block(blocks) + np.kron(np.eye(classes), np.diag(penalty))
+        step = np.linalg.lstsq(hessian, gradient, rcond=1e-14)[0].reshape(classes, -1).T
+        length = 1.0
+        while value(point - length * step) > value(point) and length > 1e-10:
+            length /= 2
+        if value(point) - value(point - length * step) <= 1e-14 * value(point):
+            break
+        point = point - length * step
+    return value(point)
+
+
+SHAPES = [(120, 6, 3, 0.4), (60, 20, 4, 1.0), (40, 90, 3, 0.5), (200, 8, 2, 0.6)]  # n > d, nearly separable, n < d, binary
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_strength_is_within_its_proven_gap_of_newtons_minimum(shape: tuple[int, int, int, float]) -> None:
+    x, y = data(*shape)
+    strengths = (1e-4, 1e-2, 1.0, 1e2, 1e5)
+    for solution in fit_path(x, y, shape[2], strengths):
+        best = newton(x, y, shape[2], solution.strength)
+        reached = objective(x, y, solution.weights, solution.intercept, solution.strength)
+        assert reached == pytest.approx(solution.objective, rel=1e-9)
+        assert (reached - best) / reached <= solution.relative_gap + 1e-9
+        assert solution.relative_gap <= 1e-4
+        assert solution.converged
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_all_45_strengths_are_certified(shape: tuple[int, int, int, float]) -> None:
+    x, y = data(*shape)
+    solutions = fit_path(x, y, shape[2])
+    assert [solution.strength for solution in solutions] == list(STRENGTHS)
+    assert max(solution.relative_gap for solution in solutions) <= 1e-4
+    assert all(solution.converged for solution in solutions)
+
+
+@pytest.mark.parametrize("strength", [1e-2, 1.0, 1e2])
+def test_the_optimum_is_scikit_learns(strength: float) -> None:
+    x, y = data(300, 12, 5)
+    [ours] = fit_path(x, y, 5, [strength], gap=1e-12)
+    theirs = LogisticRegression(C=1 / strength, solver="newton-cg", tol=1e-12, max_iter=10_000).fit(x.astype(np.float64), y)
+    # strong convexity: ||W - W*||^2 <= 2 (F - F*) / strength
+    distance = np.sqrt(2 * ours.relative_gap * ours.objective / strength)
+    assert np.linalg.norm(ours.weights.T - theirs.coef_) <= distance + 1e-6
+    assert np.allclose(ours.intercept, theirs.intercept_ - theirs.intercept_.mean(), atol=1e-4)
+    assert np.array_equal(ours.scores(x).argmax(axis=1), theirs.predict(x.astype(np.float64)))
+
+
+def test_two_classes_are_scikit_learns_binary_fit_at_half_the_strength() -> None:
+    x, y = data(200, 7, 2)
+    [ours] = fit_path(x, y, 2, [1.0], gap=1e-12)
+    theirs = LogisticRegression(C=2.0, solver="newton-cg", tol=1e-12, max_iter=10_000).fit(x.astype(np.float64), y)
+    assert np.allclose(ours.weights[:, 1] - ours.weights[:, 0], theirs.coef_[0], atol=1e-5)
+
+
+def test_the_order_of_rows_and_the_rest_of_the_grid_do_not_matter() -> None:
+    x, y = data(150, 10, 4)
+    order = np.random.default_rng(1).permutation(len(x))
+    whole = fit_path(x, y, 4, gap=1e-10)[20]
+    shuffled = fit_path(x[order], y[order], 4, gap=1e-10)[20]
+    [alone] = fit_path(x, y, 4, [STRENGTHS[20]], gap=1e-10)
+    for other in (shuffled, alone):
+        assert np.allclose(whole.scores(x), other.scores(x), atol=2e-3)
+
+
+def test_a_fit_started_from_another_solution_ends_at_the_same_optimum() -> None:
+    x, y = data(150, 10, 4)
+    start = fit(x[:100], y[:100], 4, 0.1)
+    warm, cold = fit(x, y, 4, 0.1, start=start, gap=1e-10), fit(x, y, 4, 0.1, gap=1e-10)
+    assert np.allclose(warm.scores(x), cold.scores(x), atol=1e-3)
+    assert warm.evaluations <= cold.evaluations
+
+
+def test_constant_features_predict_the_class_frequencies() -> None:
+    y = np.repeat([0, 1, 2], [50, 30, 20])
+    solution = fit(np.full((100, 5), 7.0), y, 3, 1.0)
+    logits = solution.scores(np.full((1, 5), 7.0))[0]
+    shares = np.exp(logits) / np.exp(logits).sum()
+    assert np.allclose(shares, [0.5, 0.3, 0.2], atol=1e-6)
+
+
+def test_a_class_without_examples_is_never_predicted() -> None:
+    x, y = data(100, 5, 3)
+    solution: Solution = fit(x, y, 4, 1.0)
+    assert (solution.scores(x).argmax(axis=1) != 3).all()
+    assert solution.converged
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1.0, 1e4])
+def test_the_scale_of_the_features_does_not_keep_it_from_the_optimum(scale: float) -> None:
+    x, y = data(120, 8, 3)
+    assert all(solution.converged for solution in fit_path(x * scale, y, 3))
+
+
+def test_features_that_cannot_be_fitted_are_refused() -> None:
+    x, y = data(20, 3, 2)
+    x[3, 1] = np.nan
+    with pytest.raises(ProtocolError, match="finite"):
+        fit_path(x, y, 2)
+    with pytest.raises(ProtocolError, match="features"):
+        fit_path(np.zeros((0, 3)), np.zeros(0, dtype=int), 2)
+    with pytest.raises(ProtocolError, match="above 0"):
+        fit_path(np.ones((3, 3)), np.array([0, 1, 0]), 2, [0.0])
