@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from repbench.errors import ProtocolError
+from repbench.measure import logistic
 from repbench.measure.logistic import STRENGTHS, Solution, fit, fit_path
 from sklearn.linear_model import LogisticRegression
 

@@ -24,13 +24,14 @@ class History:
         if self._strength is not None:
             for step, change in self._pairs:
                 change[:-1] += (strength - self._strength) * step[:-1]
+        self._pairs = [(step, change) for step, change in self._pairs if dot(step, change) > 0]
         self._strength, self._last = strength, None
 
     def learn(self, point: np.ndarray, gradient: np.ndarray) -> None:
         """Take up the pair from the last point to this one, if its curvature is positive."""
         if self._last is not None:
             step, change = point - self._last[0], gradient - self._last[1]
-            if np.vdot(step, change) > 1e-12 * np.linalg.norm(step) * np.linalg.norm(change):
+            if dot(step, change) > 1e-12 * np.sqrt(dot(step, step) * dot(change, change)):
                 self._pairs = [*self._pairs, (step, change)][-self._size :]
         self._last = (point, gradient)
 
@@ -44,19 +45,23 @@ class History:
         """The quasi-Newton descent direction by the two-loop recursion around the diagonal `curvature`."""
         q = -gradient
         weights: list[float] = []
-        pairs = [(step, change) for step, change in self._pairs if np.vdot(step, change) > 0]
-        for step, change in reversed(pairs):
-            weight = float(np.vdot(step, q) / np.vdot(step, change))
-            q = q - weight * change
-            weights.append(weight)
+        inverse = [1.0 / dot(step, change) for step, change in self._pairs]
+        for (step, change), rho in zip(reversed(self._pairs), reversed(inverse), strict=True):
+            weights.append(rho * dot(step, q))
+            q -= weights[-1] * change
         r = q / curvature
-        if pairs:  # scale the diagonal to the curvature that was seen last
-            step, change = pairs[-1]
-            r *= float(np.vdot(step, change) / np.vdot(change, change / curvature))
-        for (step, change), weight in zip(pairs, reversed(weights), strict=True):
-            r = r + step * (weight - float(np.vdot(change, r) / np.vdot(step, change)))
-        downhill: np.ndarray = r if np.vdot(r, gradient) < 0 else -gradient / curvature
+        if self._pairs:  # scale the diagonal to the curvature that was seen last
+            change = self._pairs[-1][1]
+            r *= 1.0 / (inverse[-1] * dot(change, change / curvature))
+        for (step, change), rho, weight in zip(self._pairs, inverse, reversed(weights), strict=True):
+            r += step * (weight - rho * dot(change, r))
+        downhill: np.ndarray = r if dot(r, gradient) < 0 else -gradient / curvature
         return downhill
+
+
+def dot(a: np.ndarray, b: np.ndarray) -> float:
+    """Sum of products. Not by BLAS: its threads cost more than these short vectors."""
+    return float(np.einsum("ij,ij->", a, b))
 
 
 def line_search(
@@ -66,20 +71,21 @@ def line_search(
     direction: np.ndarray,
     change: np.ndarray,
     strength: float,
+    at_zero: float,
 ) -> float:
     """A step length that satisfies the strong Wolfe conditions (1e-4, 0.5); 0.0 if rounding allows none.
 
+    `at_zero` is the slope of F along the direction at the start.
     The logits move along a line, so a trial costs no product of the data. F is convex along it: bracket the zero of the
     slope by safeguarded secants.
     """
-    weight_direction = float(np.vdot(point[:-1], direction[:-1]))
-    square = float((direction[:-1] ** 2).sum())
+    weight_direction = dot(point[:-1], direction[:-1])
+    square = dot(direction[:-1], direction[:-1])
 
     def slope(step: float) -> float:
         _, residual = problem.loss(logits + step * change)
-        return float(np.vdot(residual, change)) + strength * (weight_direction + step * square)
+        return dot(residual, change) + strength * (weight_direction + step * square)
 
-    at_zero = slope(0.0)
     if at_zero >= 0:
         return 0.0
     low, low_slope, high, high_slope, step = 0.0, at_zero, np.inf, np.inf, 1.0

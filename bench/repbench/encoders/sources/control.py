@@ -52,10 +52,10 @@ class Noise:
 
 @dataclass(frozen=True, kw_only=True)
 class Pixels:
-    """The image itself, 32 x 32 RGB in [0, 1], as one vector."""
+    """The image itself, 32 x 32 RGB in [-1, 1], as one vector: a black image has a direction too."""
 
     def __call__(self, item: Any) -> Tensor:
-        small = np.asarray(item.resize((PIXELS, PIXELS), resample=2), dtype=np.float32) / 255  # 2: bilinear, antialiased
+        small = np.asarray(item.resize((PIXELS, PIXELS), resample=2), dtype=np.float32) / 127.5 - 1  # 2: bilinear, antialiased
         return torch.from_numpy(small.reshape(-1).copy())
 
 

