@@ -1,4 +1,4 @@
-"""An encoder of your own: try it with  repbench run --encoder examples/my_encoder.py:load --task knn/digits
+"""An encoder of your own: try it with  repbench run examples/my_encoder.py:load --tasks knn/digits
 
 `prepare` turns one raw item (here a PIL image) into a tensor; `module` turns a batch of them into vectors (n, dim).
 Here an untrained network reads images of 64 x 64; put your own, with its weights, in its place.

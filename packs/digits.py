@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+
 from packs.common import About, Source, png, write_pack
 
 VERSION = "1.9.1"

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from PIL import Image, ImageOps
+
 from packs.common import About, Source, sha256, write_pack
 from packs.digits import stratified
-from PIL import Image, ImageOps
 
 SIDE = 64
 SMALLEST_SUBCATEGORY = 5  # so that each is in train, val and test
@@ -57,8 +58,12 @@ CREDITS = {
 ABOUT = About(
     title="Emoji in three drawing styles: names, categories, subcategories",
     sources=tuple(
-        Source(package=f"{package} {version} (npm), {CREDITS[style][0]}", sha256=digest, licence=CREDITS[style][1],
-               authors=CREDITS[style][2])
+        Source(
+            package=f"{package} {version} (npm), {CREDITS[style][0]}",
+            sha256=digest,
+            licence=CREDITS[style][1],
+            authors=CREDITS[style][2],
+        )
         for style, (package, version, digest, _, _) in STYLES.items()
     ),
     derivation=(

@@ -6,6 +6,7 @@ import gzip
 from pathlib import Path
 
 import numpy as np
+
 from packs.common import About, Source, png, sha256, write_pack
 from packs.debian import unpacked
 from packs.digits import by_hash
@@ -26,8 +27,12 @@ PLAN = {"train": ("train", {"train": 150, "val": 50}), "t10k": ("test", {"test":
 ABOUT = About(
     title="Fashion-MNIST, a stratified part of 3,000 pictures",
     sources=tuple(
-        Source(package=f"{PACKAGE} 0.0~git20200523.55506a9-1 (Debian), file {name}", sha256=digest, licence="MIT",
-               authors="Han Xiao, Kashif Rasul, Roland Vollgraf (Zalando SE)")
+        Source(
+            package=f"{PACKAGE} 0.0~git20200523.55506a9-1 (Debian), file {name}",
+            sha256=digest,
+            licence="MIT",
+            authors="Han Xiao, Kashif Rasul, Roland Vollgraf (Zalando SE)",
+        )
         for name, digest in FILES_SHA256.items()
     ),
     derivation=(

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
+
 from packs.common import PACK_FOLDER, About, webp, write_pack
 from packs.debian import source, unpacked
 from packs.furniture_catalogue import CHOICE, Model, catalogue
 from packs.meshes import Mesh
 from packs.render import Light, Pose, Scene
-from PIL import Image
 
 PACKAGE = "sweethome3d-furniture"
 SIDE = 64

@@ -16,6 +16,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import numpy as np
+
 from packs.meshes import Mesh, load_mesh
 
 LICENCES = {  # library -> SPDX identifier, as the package's copyright file says

@@ -13,8 +13,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from packs.meshes import Mesh
 from PIL import Image
+
+from packs.meshes import Mesh
 
 SAMPLES = 4  # per pixel and axis
 BACKGROUND = 236  # light grey, so that white objects stand out

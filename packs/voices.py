@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import soundfile
+
 from packs.common import PACK_FOLDER, About, write_pack
 from packs.debian import source, unpacked
 from packs.digits import by_hash

@@ -81,5 +81,7 @@ def test_light_modules_import_nothing_heavy_at_the_top() -> None:
 def test_protocols_touch_neither_files_nor_models() -> None:
     for name, path in _modules().items():
         if name.startswith(("protocols.", "measure.")):
-            bad = [module for module in _imports(path) if module.split(".")[0] in ("torch", "pathlib", "os", "open_clip", "timm")]
+            bad = [
+                module for module in _imports(path) if module.split(".")[0] in ("torch", "pathlib", "os", "open_clip", "timm")
+            ]
             assert not bad, f"{name} imports {bad}"

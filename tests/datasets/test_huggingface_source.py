@@ -9,6 +9,7 @@ import datasets
 import numpy as np
 import pytest
 from PIL import Image
+
 from repbench.datasets.declaration import DatasetDeclaration
 from repbench.datasets.open import open_dataset
 from repbench.errors import DataError

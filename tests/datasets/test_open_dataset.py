@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.model_selection import StratifiedShuffleSplit
+
 from repbench.datasets.carve import carve_validation, first_by_class
 from repbench.datasets.declaration import DatasetDeclaration, Validation, read_declaration
 from repbench.datasets.items import decode_image
 from repbench.datasets.open import check_sources, open_dataset
 from repbench.errors import DataError, DeclarationError
-from sklearn.model_selection import StratifiedShuffleSplit
 
 
 def declared(colours: Path) -> DatasetDeclaration:

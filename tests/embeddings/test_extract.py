@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
+
 from repbench.datasets.items import EncodedItems, Items
 from repbench.embeddings.extract import ExtractOptions, Work, distinct, extract
 from repbench.embeddings.store import Address, Shelf
 from repbench.encoder import Tower
 from repbench.encoders.preprocess import ImagePreprocess
 from repbench.errors import DataError, EmbeddingError, UsageError
-from torch import nn
 
 
 def images(count: int, repeat: int = 1) -> Items:
@@ -38,7 +39,9 @@ class Counted(nn.Module):
         super().__init__()
         with torch.random.fork_rng():
             torch.manual_seed(0)
-            self.network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(32, 16))
+            self.network = nn.Sequential(
+                nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(32, 16)
+            )
         self.passes: list[int] = []
 
     def forward(self, batch: torch.Tensor) -> torch.Tensor:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from repbench.embeddings.store import Address, Shelf
 from repbench.errors import StoreError
 

@@ -126,7 +126,7 @@ def test_weights_in_a_file_beside_are_read_and_count(tmp_path: Path, small: Smal
     (tmp_path / "weights.bin").write_bytes(weights)
     assert load_encoder(f"{tmp_path / 'split.onnx'}").fingerprint != before
     os.remove(tmp_path / "weights.bin")
-    with pytest.raises(EncoderError, match="another file.*not beside it"):
+    with pytest.raises(EncoderError, match=r"another file.*not beside it"):
         load_encoder(f"{tmp_path / 'split.onnx'}")
 
 

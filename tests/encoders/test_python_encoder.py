@@ -161,9 +161,9 @@ def test_a_function_of_a_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (tmp_path / "rb_package_of_a_user" / "needy.py").write_text("import rb_never_installed")
     monkeypatch.syspath_prepend(tmp_path)
     assert embed("rb_package_of_a_user.encoders:load", dummy_image(16)).tolist() == [[256.0] * 4]
-    with pytest.raises(EncoderError, match="cannot be imported.*rb_never_installed"):
+    with pytest.raises(EncoderError, match=r"cannot be imported.*rb_never_installed"):
         load_encoder("rb_package_of_a_user.needy:load")
-    with pytest.raises(EncoderError, match="no module 'rb_package_of_a_user.encoder' that Python can import"):
+    with pytest.raises(EncoderError, match=r"no module 'rb_package_of_a_user.encoder' that Python can import"):
         load_encoder("rb_package_of_a_user.encoder:load")
 
 
@@ -203,7 +203,7 @@ def test_unknown_functions_options_and_modalities_name_the_nearest(file: Path) -
 
 def test_missing_arguments_are_asked_for(file: Path) -> None:
     file.write_text("def load(weights):\n    return weights\n")
-    with pytest.raises(UsageError, match="missing a required argument: 'weights'.*KEY=VALUE"):
+    with pytest.raises(UsageError, match=r"missing a required argument: 'weights'.*KEY=VALUE"):
         load_encoder(f"{file}:load")
 
 

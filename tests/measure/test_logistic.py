@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from repbench.errors import ProtocolError
-from repbench.measure import logistic
-from repbench.measure.logistic import STRENGTHS, Solution, fit, fit_path
 from sklearn.linear_model import LogisticRegression
+
+from repbench.errors import ProtocolError
+from repbench.measure.logistic import STRENGTHS, Solution, fit, fit_path
 
 
 def data(n: int, d: int, classes: int, separation: float = 0.4, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

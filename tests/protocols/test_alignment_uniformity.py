@@ -44,7 +44,7 @@ def test_metrics_are_the_papers_code(alpha: float, t: float) -> None:
     metrics = AlignmentUniformity(alpha=alpha, t=t).score(embeddings(crops, PLAIN), 0).metrics
     assert metrics["alignment"].value == pytest.approx(align, abs=1e-10)
     assert metrics["uniformity"].value == pytest.approx(uniform, abs=1e-10)
-    assert metrics["loss"].value == pytest.approx(align + uniform, abs=1e-10)
+    assert metrics["loss"].value == pytest.approx(2 * align + uniform, abs=1e-10)
 
 
 def test_scores_of_examples_average_to_the_metrics() -> None:
@@ -61,6 +61,14 @@ def test_a_collapsed_encoder_aligns_perfectly_and_scores_chance() -> None:
     assert outcome.metrics["loss"].value == pytest.approx(outcome.chance, abs=1e-12)
     assert outcome.metrics["tolerance"].value == pytest.approx(1.0)
     assert outcome.diagnostics["collapsed"]
+
+
+def test_noise_is_uniform_and_scores_what_a_collapsed_encoder_scores() -> None:
+    noise = np.random.default_rng(5)
+    crops, plain = noise.normal(size=(400, 2, 1024)), noise.normal(size=(400, 1024))
+    outcome = AlignmentUniformity().score(embeddings(crops, plain), 0)
+    assert outcome.metrics["uniformity"].value < -3.9
+    assert outcome.metrics["loss"].value == pytest.approx(outcome.chance, abs=0.05)
 
 
 def test_good_encoders_are_below_noisy_ones_and_those_below_collapse() -> None:

@@ -1,8 +1,9 @@
 """Alignment and uniformity on the unit sphere (Wang & Isola 2020) and tolerance (Wang & Liu 2021): quality without a probe.
 
-The primary metric is their combined objective, alignment + uniformity, since either alone rewards a fault: a collapsed encoder
-aligns perfectly. It scores 0 there; a good encoder is below. Alignment depends on the augmentation of the two crops, so
-compare only results of one version of the view.
+The primary metric is their combined objective, weight x alignment + uniformity, since either alone rewards a fault: a collapsed
+encoder aligns perfectly, and noise is perfectly uniform. At the default weight of 2 (their settings lie within 0.5 to 4) both
+faults score 0: collapse 2 x 0 + 0, noise on a sphere of many dimensions 2 x 2 - 4. A good encoder is below. Alignment depends
+on the augmentation of the two crops, so compare only results of one version of the view.
 """
 
 from __future__ import annotations
@@ -27,15 +28,16 @@ COLLAPSED = -0.01  # uniformity above this: the mean squared distance between im
 
 @dataclass(frozen=True, kw_only=True)
 class AlignmentUniformity:
-    """`alpha` is the power of the distance in alignment, `t` the scale of the potential in uniformity."""
+    """`alpha`: the power of the distance in alignment; `t`: the scale of the potential in uniformity; `weight`: of alignment."""
 
     alpha: float = 2.0
     t: float = 2.0
+    weight: float = 2.0
     version: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        if self.alpha <= 0 or self.t <= 0:
-            raise ValueError(f"alpha is {self.alpha} and t is {self.t}; expected numbers above 0.")
+        if min(self.alpha, self.t, self.weight) <= 0:
+            raise ValueError(f"alpha {self.alpha}, t {self.t} and weight {self.weight}: expected numbers above 0.")
 
     def fits(self, dataset: DatasetDeclaration) -> str:
         """Why not: test is missing, or there are no images to crop."""
@@ -57,7 +59,7 @@ class AlignmentUniformity:
         _check(crops, plain)
         alignment = geometry.alignment_rows(crops.x[:, 0], crops.x[:, 1], self.alpha)
         uniformity = intervals.log_u_contributions(geometry.potentials(plain.x, self.t))
-        rows = {"loss": alignment + uniformity, "alignment": alignment, "uniformity": uniformity}
+        rows = {"loss": self.weight * alignment + uniformity, "alignment": alignment, "uniformity": uniformity}
         metrics = {name: _estimate(values) for name, values in rows.items()}
         diagnostics: dict[str, Any] = {"collapsed": metrics["uniformity"].value > COLLAPSED}
         if np.bincount(plain.truth).max() > 1:
