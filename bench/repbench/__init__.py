@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from repbench.api import catalogue, evaluate, leaderboard, list_tasks
+    from repbench.api import catalogue, evaluate, list_tasks, read_leaderboard
     from repbench.encoder import Encoder, LoadReport, Sound, Tower
     from repbench.encoders.load import load_encoder
     from repbench.errors import RepbenchError
@@ -18,7 +18,7 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "evaluate": "repbench.api",
-    "leaderboard": "repbench.api",
+    "read_leaderboard": "repbench.api",
     "list_tasks": "repbench.api",
     "catalogue": "repbench.api",
     "load_encoder": "repbench.encoders.load",
@@ -37,9 +37,9 @@ __all__ = [
     "Tower",
     "catalogue",
     "evaluate",
-    "leaderboard",
     "list_tasks",
     "load_encoder",
+    "read_leaderboard",
 ]
 
 

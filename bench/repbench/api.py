@@ -11,7 +11,7 @@ import pandas as pd
 
 from repbench.encoder import Encoder
 from repbench.encoders.load import LoadOptions, load_encoder
-from repbench.leaderboard.tables import Board, long_table, make_board
+from repbench.leaderboard.tables import Board, long_table, make_board, wide_table
 from repbench.results.files import read_records
 from repbench.results.record import Record
 from repbench.run.execute import execute
@@ -73,10 +73,8 @@ def results_table(records: Sequence[Record]) -> pd.DataFrame:
     return pd.concat([table, failed], ignore_index=True) if len(failed) else table
 
 
-def leaderboard(*results: str | Path) -> pd.DataFrame:
+def read_leaderboard(*results: str | Path) -> pd.DataFrame:
     """The wide table of all records below the given folders: one row an encoder, one column a task."""
-    from repbench.leaderboard.tables import wide_table
-
     return wide_table(make_board(record for folder in results for record in read_records(Path(folder))))
 
 

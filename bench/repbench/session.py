@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from repbench.embeddings.extract import Work, extract
+from repbench.embeddings.extract import Work, check_device, extract
 from repbench.embeddings.store import Shelf
 from repbench.encoder import Tower
 from repbench.encoders.load import LoadOptions, load_encoder
@@ -43,6 +43,7 @@ def run_encoders(
     """
     wanted = [part.strip() for part in tasks.split(",") if part.strip()]
     chosen = load_catalogue(plugins).select(wanted)
+    check_device(settings.extract.device)
     names = [parse_spec(spec).name for spec in specs]
     if repeated := {name for name in names if names.count(name) > 1}:
         raise UsageError(f"two encoders have the name {min(repeated)!r}; give one of them another: SPEC,name=OTHER.")

@@ -73,7 +73,8 @@ def extract(
     `progress` is told how many more items are done. Raises DataError for an undecodable item unless they are to be skipped,
     and EmbeddingError when the tower fails.
     """
-    module = _on_device(tower.module, options.device)
+    check_device(options.device)
+    module = tower.module.to(options.device)
     skipped: dict[str, str] = {}
     for start in range(0, len(work.keys), CHUNK):
         keys = work.keys[start : start + CHUNK]
@@ -88,9 +89,10 @@ def extract(
     return skipped
 
 
-def _on_device(module: torch.nn.Module, device: str) -> torch.nn.Module:
+def check_device(device: str) -> None:
+    """Raise UsageError if no tensor can be put on `device`."""
     try:
-        return module.to(device)
+        torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
         raise UsageError(f"--device {device!r} cannot be used ({str(error).splitlines()[0]}).") from error
 

@@ -72,7 +72,7 @@ def in_blocks(run: Callable[[Tensor], Tensor], inputs: Tensor, least: int, most:
     Raises EncoderError when an output has not one row for each input.
     """
     outputs = []
-    for block in inputs.split(most or len(inputs)):
+    for block in torch.split(inputs, most or len(inputs)):
         lacking = max(0, least - len(block))
         filled = torch.cat([block, block[-1:].expand(lacking, *block.shape[1:])]) if lacking else block
         output = run(filled)

@@ -58,7 +58,7 @@ def _row(entry: dict[Any, Any], board: Board) -> dict[str, Any]:
 def _cell(record: Any) -> dict[str, Any]:
     value = record.value
     hover = [f"{record.primary} {value.value:.4f}"]
-    if value.low is not None:
+    if value.low is not None and value.high is not None:
         hover.append(f"95 % interval {value.low:.4f} to {value.high:.4f}")
     hover.append(f"n = {record.n}")
     hover += [f"{name} {one.value:.4f}" for name, one in record.metrics.items() if name != record.primary]

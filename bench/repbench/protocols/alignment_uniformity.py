@@ -28,7 +28,7 @@ COLLAPSED = -0.01  # uniformity above this: the mean squared distance between im
 
 @dataclass(frozen=True, kw_only=True)
 class AlignmentUniformity:
-    """`alpha`: the power of the distance in alignment; `t`: the scale of the potential in uniformity; `weight`: of alignment."""
+    """`alpha`: power of the distance in alignment; `t`: scale of the potential in uniformity; `weight`: that of alignment."""
 
     alpha: float = 2.0
     t: float = 2.0

@@ -83,6 +83,8 @@ class Plan:
         found: dict[Work, list[str]] = {}
         for job in self.open_jobs:
             for _, work in job.works:
+                if work in found:
+                    continue
                 earlier = seen.setdefault(work.address, set())
                 keys = [key for key in work.keys if key not in earlier]
                 earlier.update(keys)

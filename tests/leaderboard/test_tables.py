@@ -1,0 +1,174 @@
+"""Tables from records: fixed order, same bytes, unlike rows never mixed, hostile names harmless."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from repbench.errors import RecordError
+from repbench.leaderboard.publish import csv_text, markdown, publish, text_table
+from repbench.leaderboard.tables import LONG_COLUMNS, long_table, make_board, wide_table
+from repbench.results.files import encoder_folder, read_record, read_records, write_record
+from repbench.results.record import DONE, FAILED, Inputs, Metric, Record
+
+INPUTS = Inputs(
+    encoder_fingerprint="e",
+    task_digest="t",
+    dataset_fingerprint="d",
+    seed=0,
+    precision="fp32",
+    limit=None,
+    on_bad_item="fail",
+)
+
+
+def record(encoder: str, task: str, value: float, **changes: object) -> Record:
+    protocol, dataset = task.split("/")
+    made = Record(
+        status=DONE,
+        encoder=encoder,
+        encoder_kind="control" if encoder.startswith("control") else "encoder",
+        task=task,
+        protocol=protocol,
+        dataset=dataset,
+        inputs=INPUTS,
+        task_version=1,
+        options={},
+        primary="accuracy",
+        metrics={
+            "accuracy": Metric(value=value, low=value - 0.1, high=None),
+            "mean-per-class": Metric(value=0.5, low=0.4, high=0.6),
+        },
+        n=10,
+        chance=0.1,
+        versions={"repbench": "9.9"},
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+RECORDS = [
+    record("b", "knn/x", 0.8),
+    record("a", "knn/x", 0.6),
+    record("control:random", "knn/x", 0.1),
+    record("a", "linear-probe/x", 0.9),
+    record("b", "linear-probe/x", 0.7),
+    record(
+        "a",
+        "alignment-uniformity/x",
+        -1.0,
+        primary="loss",
+        higher_is_better=False,
+        metrics={"loss": Metric(value=-1.0, low=None, high=None)},
+    ),
+    record(
+        "b",
+        "alignment-uniformity/x",
+        -2.0,
+        primary="loss",
+        higher_is_better=False,
+        metrics={"loss": Metric(value=-2.0, low=None, high=None)},
+    ),
+]
+
+
+def test_the_wide_table_has_a_row_an_encoder_and_a_column_a_task() -> None:
+    table = wide_table(make_board(RECORDS)).set_index("encoder")
+    assert list(table.columns) == ["kind", "alignment-uniformity/x", "knn/x", "linear-probe/x", "tasks", "mean", "mean_rank"]
+    assert list(table.index) == ["b", "a", "control:random"]
+    assert table.loc["a", "mean"] == pytest.approx(0.75)  # the loss is no share of right answers
+    assert table.loc["a", "mean_rank"] == pytest.approx((2 + 1 + 2) / 3)
+    assert table.loc["b", "mean_rank"] == pytest.approx((1 + 2 + 1) / 3)
+    assert table.loc["control:random", "tasks"] == 1
+    assert pd.isna(table.loc["control:random", "linear-probe/x"])
+
+
+def test_equal_values_share_the_mean_of_their_ranks() -> None:
+    table = wide_table(make_board([record(name, "knn/x", 0.5) for name in "abc"])).set_index("encoder")
+    assert table["mean_rank"].tolist() == [2.0, 2.0, 2.0]
+
+
+def test_the_long_table_has_the_promised_columns_and_the_primary_metric_first() -> None:
+    table = long_table(make_board(RECORDS))
+    assert tuple(table.columns) == LONG_COLUMNS
+    rows = table[(table.encoder == "a") & (table.task == "knn/x")]
+    assert rows.metric.tolist() == ["accuracy", "mean-per-class"]
+    assert rows.chance.iloc[0] == 0.1
+    assert pd.isna(rows.chance.iloc[1])
+
+
+def test_the_same_records_in_any_order_give_the_same_bytes(tmp_path: Path) -> None:
+    contents = []
+    for seed in range(3):
+        shuffled = RECORDS.copy()
+        random.Random(seed).shuffle(shuffled)
+        contents.append([path.read_bytes() for path in publish(make_board(shuffled), tmp_path / str(seed))])
+    assert contents[0] == contents[1] == contents[2]
+
+
+def test_unlike_rows_are_set_apart_and_never_averaged() -> None:
+    old = record("old", "knn/x", 0.99, inputs=replace(INPUTS, task_digest="another"))
+    quick = record("quick", "knn/x", 0.99, inputs=replace(INPUTS, limit=5))
+    board = make_board([*RECORDS, old, quick])
+    assert {one.encoder for one in board.stale} == {"old", "quick"}
+    assert "old" not in set(wide_table(board).encoder)
+    assert "- old on knn/x" in markdown(board)
+
+
+def test_failures_are_told_and_a_missing_modality_is_only_a_gap() -> None:
+    broken = record("c", "knn/x", 0.0, status=FAILED, reason="NaN | everywhere", metrics={})
+    unfit = record("c", "zero-shot/x", 0.0, status=FAILED, reason="missing modality: text", metrics={})
+    text = markdown(make_board([*RECORDS, broken, unfit]))
+    assert "- c on knn/x: NaN \\| everywhere" in text
+    assert "missing modality" not in text
+
+
+def test_a_name_that_a_spreadsheet_would_run_is_quoted() -> None:
+    text = csv_text(wide_table(make_board([record("=HYPERLINK(1)", "knn/x", 0.5)])))
+    assert "\n'=HYPERLINK(1)," in text
+
+
+def test_hostile_names_are_escaped_in_the_page(tmp_path: Path) -> None:
+    name = '<script>alert("x")</script>'
+    page = publish(make_board([record(name, "knn/x", 0.5)]), tmp_path)[-1].read_text()
+    assert name not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_many_encoders_are_printed_one_a_row() -> None:
+    text = text_table(make_board([record(f"encoder-{place}", "knn/x", place / 20) for place in range(12)]))
+    assert text.splitlines()[0].split()[:2] == ["encoder", "knn/x"]
+
+
+def test_a_record_survives_the_disk(tmp_path: Path) -> None:
+    examples = pd.DataFrame({"id": ["p", "q"], "score": [1.0, 0.0]})
+    path = write_record(tmp_path, RECORDS[0], examples)
+    assert read_record(tmp_path, "b", "knn/x") == RECORDS[0]
+    assert pd.read_parquet(path.with_suffix(".parquet")).equals(examples)
+    assert list(read_records(tmp_path)) == [RECORDS[0]]
+
+
+def test_a_number_that_is_not_finite_never_reaches_the_disk(tmp_path: Path) -> None:
+    bad = replace(RECORDS[0], metrics={"accuracy": Metric(value=float("nan"), low=None, high=None)})
+    with pytest.raises(RecordError, match="not finite"):
+        write_record(tmp_path, bad, None)
+    assert not list(tmp_path.rglob("*"))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"schema": 99}', '{"schema": 1, "inputs": {}}'])
+def test_a_file_that_is_no_record_is_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "e" / "knn" / "x.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    with pytest.raises(RecordError, match=r"knn/x.json: "):
+        list(read_records(tmp_path))
+
+
+def test_encoder_names_make_safe_and_distinct_folders() -> None:
+    names = ["../../etc/passwd", "a/b", "a:b", "a b", ".", "..", "timm:resnet50", "x" * 300]
+    folders = [encoder_folder(name) for name in names]
+    assert len(set(folders)) == len(names)
+    assert all("/" not in folder and not folder.startswith(".") and len(folder) < 100 and folder for folder in folders)

@@ -1,0 +1,196 @@
+"""Runs: every task gets a record, one failure does not stop the others, nothing is done twice, a killed run resumes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from repbench.encoder import Encoder, Tower
+from repbench.encoders.load import load_encoder
+from repbench.leaderboard.publish import publish
+from repbench.leaderboard.tables import make_board
+from repbench.results.files import read_record, read_records
+from repbench.results.record import DONE, FAILED, Record
+from repbench.run.execute import execute
+from repbench.run.plan import Datasets, make_plan
+from repbench.run.report import Report
+from repbench.run.settings import Settings
+from repbench.tasks import load_catalogue
+
+
+def settings(root: Path, **changes: Any) -> Settings:
+    given = Settings(results=root / "results", store=root / "store", data=root / "data")
+    extract = {key: changes.pop(key) for key in list(changes) if key in ("batch_size", "workers", "on_bad_item", "precision")}
+    return replace(given, extract=replace(given.extract, **extract), **changes)
+
+
+def run(root: Path, encoder: str | Encoder = "control:pixels", tasks: str = "*/colours", **changes: Any) -> dict[str, Record]:
+    given = settings(root, **changes)
+    chosen = load_catalogue([root / "colours.toml"]).select([tasks])
+    built = load_encoder(encoder) if isinstance(encoder, str) else encoder
+    records = execute(make_plan(built, chosen, Datasets(given), given), given, Report(quiet=True))
+    return {record.task: record for record in records}
+
+
+def test_every_task_that_fits_is_scored_and_one_that_does_not_says_why(colours: Path) -> None:
+    records = run(colours)
+    assert {name for name, record in records.items() if record.status == DONE} == {
+        "alignment-uniformity/colours",
+        "knn/colours",
+        "linear-probe/colours",
+    }
+    unfit = records["zero-shot/colours"]
+    assert unfit.status == FAILED
+    assert unfit.reason == "missing modality: it needs a tower for text; control:pixels has image, audio."
+    assert records["linear-probe/colours"].value.value == 1.0  # type: ignore[union-attr]
+
+
+def test_a_record_holds_what_is_needed_to_repeat_the_number(colours: Path) -> None:
+    run(colours)
+    record = read_record(colours / "results", "control:pixels", "knn/colours")
+    assert record is not None
+    assert record.options == {"k": 20, "temperature": 0.07}
+    assert record.chance == pytest.approx(1 / 3)
+    assert record.n == 18
+    assert record.towers["image"]["features"] == "RGB pixels, 32 x 32, bilinear"
+    assert record.inputs.seed == 0
+    assert set(record.circumstances) == {"device", "batch_size", "workers", "seconds", "command"}
+
+
+def test_nan_embeddings_fail_their_task_and_name_the_first_item(colours: Path) -> None:
+    records = run(colours, "control:nan")
+    assert all(record.status == FAILED for record in records.values())
+    assert records["knn/colours"].reason.startswith("embeddings are NaN or infinite for 42 of 42 items of colours/train+val")
+
+
+class Infinite:
+    def __call__(self, item: Any) -> torch.Tensor:
+        return torch.full((4,), float("inf"))
+
+
+def test_infinite_embeddings_fail_too(colours: Path) -> None:
+    tower = Tower(prepare=Infinite(), module=torch.nn.Identity(), dim=4, fingerprint="inf")
+    records = run(colours, Encoder(name="inf", towers={"image": tower}), "knn/colours")
+    assert "NaN or infinite" in records["knn/colours"].reason
+
+
+def test_a_corrupt_image_fails_only_the_tasks_that_need_it(colours: Path) -> None:
+    (colours / "data/colours/train/red/02.png").write_bytes(b"\x89PNG nothing")
+    records = run(colours)
+    assert records["alignment-uniformity/colours"].status == DONE  # it needs test alone
+    assert "train/red/02.png: this image cannot be decoded" in records["knn/colours"].reason
+
+
+def test_skipped_items_are_counted_in_the_record(colours: Path) -> None:
+    (colours / "data/colours/train/red/02.png").write_bytes(b"\x89PNG nothing")
+    records = run(colours, on_bad_item="skip")
+    assert records["knn/colours"].status == DONE
+    assert list(records["knn/colours"].skipped) == ["train/red/02.png"]
+    again = run(colours, "control:constant", on_bad_item="skip")
+    assert list(again["linear-probe/colours"].skipped) == ["train/red/02.png"]
+
+
+def test_a_class_that_is_missing_in_train_is_named(colours: Path) -> None:
+    toml = (colours / "colours.toml").read_text()
+    for split, count in (("train", 20), ("val", 8)):
+        for path in (colours / f"data/colours/{split}/red").iterdir():
+            path.unlink()
+        toml = toml.replace(f"{split} = {30 if split == 'train' else 12}", f"{split} = {count}")
+    (colours / "colours.toml").write_text(toml)
+    records = run(colours)
+    assert records["linear-probe/colours"].status == FAILED
+    assert "red" in records["linear-probe/colours"].reason
+
+
+def test_one_class_only_is_no_task(colours: Path) -> None:
+    toml = (colours / "colours.toml").read_text().replace("classes = 3", "classes = 1")
+    (colours / "colours.toml").write_text(toml)
+    names = load_catalogue([colours / "colours.toml"]).tasks
+    assert not any(name in names for name in ("knn/colours", "linear-probe/colours"))
+
+
+def test_what_is_done_is_not_done_again_and_what_changed_is(colours: Path) -> None:
+    run(colours)
+    path = next((colours / "results").rglob("knn/colours.json"))
+    before = path.stat().st_mtime_ns
+    run(colours)
+    assert path.stat().st_mtime_ns == before
+    run(colours, seed=1)
+    assert path.stat().st_mtime_ns > before
+    assert read_record(colours / "results", "control:pixels", "knn/colours").inputs.seed == 1  # type: ignore[union-attr]
+
+
+def test_a_damaged_record_is_written_again(colours: Path) -> None:
+    run(colours)
+    path = next((colours / "results").rglob("knn/colours.json"))
+    text = path.read_text()
+    path.write_text(text[: len(text) // 2])
+    assert run(colours)["knn/colours"].status == DONE
+    assert read_record(colours / "results", "control:pixels", "knn/colours") is not None
+
+
+def numbers(records: dict[str, Record]) -> dict[str, Any]:
+    return {name: {key: round(one.value, 6) for key, one in record.metrics.items()} for name, record in records.items()}
+
+
+def test_results_do_not_depend_on_batch_workers_or_on_which_other_tasks_ran(colours: Path, tmp_path: Path) -> None:
+    whole = run(colours, "random:test_resnet,size=32")
+    for name, changes in {"a": {"batch_size": 7}, "b": {"workers": 2}}.items():
+        other = run(
+            colours,
+            "random:test_resnet,size=32",
+            **changes,
+            results=tmp_path / name / "results",
+            store=tmp_path / name / "store",
+        )
+        assert numbers(other) == numbers(whole)
+    only = run(
+        colours, "random:test_resnet,size=32", "knn/colours", results=tmp_path / "d" / "results", store=tmp_path / "d" / "store"
+    )
+    assert numbers(only)["knn/colours"] == numbers(whole)["knn/colours"]
+
+
+def board_bytes(results: Path, out: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in publish(make_board(read_records(results)), out)}
+
+
+COMMAND = """
+import sys
+from repbench.cli import main
+sys.argv = ["repbench", "run", "random:test_resnet,size=32", "control:random", "--tasks", "*/colours",
+            "--plugin", "colours.toml", "--data", "data", "--out", sys.argv[1], "--store", sys.argv[2], "--batch-size", "4", "--quiet"]
+main()
+"""
+
+
+def test_a_run_that_is_killed_at_any_moment_resumes_to_the_same_bytes(colours: Path) -> None:
+    def start(results: str, store: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-c", COMMAND, results, store],
+            cwd=colours,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    began = time.monotonic()
+    assert start("whole", "store-a").wait() == 0
+    length = time.monotonic() - began
+    for share in (0.6, 0.75, 0.9):
+        process = start("killed", "store-b")
+        time.sleep(length * share)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert start("killed", "store-b").wait() == 0
+    whole = board_bytes(colours / "whole", colours / "board-a")
+    assert whole == board_bytes(colours / "killed", colours / "board-b")
+    assert b"linear-probe/colours" in whole["leaderboard.csv"]

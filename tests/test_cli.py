@@ -1,0 +1,177 @@
+"""The command line: exit statuses, kind errors, the plan, plug-ins, and a start that imports nothing heavy."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import repbench
+from repbench import cli
+from repbench.errors import UnknownNameError
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["repbench", *arguments])
+    try:
+        cli.main()
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+@pytest.fixture
+def at(colours: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(colours)
+    monkeypatch.setenv("REPBENCH_STORE", str(colours / "store"))
+    return colours
+
+
+RUN = ("--plugin", "colours.toml", "--data", "data", "--out", "results", "--quiet")
+
+
+def test_all_done_is_status_0_and_prints_the_table(
+    at: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(monkeypatch, "run", "control:pixels", "control:constant", "--tasks", "*/colours", *RUN) == 0
+    printed = capsys.readouterr().out
+    assert "knn/colours" in printed
+    assert "control:pixels" in printed
+    assert call(monkeypatch, "leaderboard", "results", "--out", "board") == 0
+    table = pd.read_csv(at / "board" / "leaderboard.csv").set_index("encoder")
+    assert table.loc["control:pixels", "linear-probe/colours"] == 1.0
+    assert table.loc["control:constant", "linear-probe/colours"] == pytest.approx(1 / 3, abs=1e-6)
+    assert table.loc["control:constant", "alignment-uniformity/colours"] == 0.0
+
+
+def test_some_failed_is_status_1_and_says_which(
+    at: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(monkeypatch, "run", "control:nan", "control:pixels", "--tasks", "knn/colours", *RUN) == 1
+    printed = capsys.readouterr()
+    assert "failed: control:nan on knn/colours: embeddings are NaN" in printed.err
+    assert "1.000" in printed.out
+
+
+def test_a_task_asked_by_name_that_does_not_fit_is_a_failure(at: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert call(monkeypatch, "run", "control:pixels", "--tasks", "knn/colours,zero-shot/colours", *RUN) == 1
+    assert call(monkeypatch, "run", "control:pixels", "--tasks", "zero-shot/colours*", *RUN) == 1  # nothing fits
+    assert call(monkeypatch, "run", "control:pixels", "--tasks", "*/colours", *RUN) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("run", "control:pixls"), "unknown control 'pixls'. Did you mean 'pixels'?"),
+        (("run", "tim:resnet50"), "unknown encoder source 'tim'. Did you mean 'timm'?"),
+        (("run", "random:resnet1"), "unknown timm architecture 'resnet1'. Did you mean"),
+        (("run", "control:pixels", "--tasks", "kn/digits"), "unknown task 'kn/digits'. Did you mean 'knn/digits'"),
+        (("run", "control:pixels", "--precision", "fp8"), "--precision is 'fp8'"),
+        (("run", "control:pixels", "control:pixels"), "two encoders have the name 'control:pixels'"),
+        (("run", "control:pixels", "--plugin", "nothing.txt"), "--plugin nothing.txt: expected a .toml file"),
+        (("run", "control:pixels", "--device", "gpu", "--tasks", "knn/digits"), "--device 'gpu' cannot be used"),
+        (("show", "knn/digts"), "unknown task or dataset 'knn/digts'. Did you mean 'knn/digits'"),
+        (("run",), "Missing argument"),
+        (("list", "nonsense"), "is not one of"),
+    ],
+)
+def test_wrong_use_is_status_2_with_the_nearest_name(
+    at: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    message: str,
+) -> None:
+    assert call(monkeypatch, *arguments) == 2
+    assert message in capsys.readouterr().err
+    assert not (at / "results").exists()
+
+
+def test_a_missing_folder_of_results_is_told(
+    at: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(monkeypatch, "leaderboard", "nowhere") == 1
+    assert "nowhere: there is no such folder of results" in capsys.readouterr().err
+
+
+def test_a_dry_run_prints_the_plan_and_writes_nothing(
+    at: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("run", "control:pixels", "--tasks", "*/colours", *RUN)
+    assert call(monkeypatch, *arguments, "--dry-run") == 0
+    plan = capsys.readouterr().out
+    assert "4 tasks: 3 to do, 0 done, 1 not possible" in plan
+    assert "78 distinct embeddings: 0 stored, 78 to compute (1.2 MB)" in plan  # 60 images, and 18 once more in two crops
+    assert "estimate: about" in plan
+    assert not (at / "results").exists()
+    assert not (at / "store").exists()
+    assert call(monkeypatch, *arguments) == 0
+    capsys.readouterr()
+    assert call(monkeypatch, *arguments, "--dry-run") == 0
+    assert "0 to do, 3 done" in capsys.readouterr().out
+
+
+def test_lists_and_facts_are_printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    for what, expected in (("tasks", "linear-probe/furniture"), ("datasets", "emoji"), ("encoders", "open_clip:")):
+        assert call(monkeypatch, "list", what) == 0
+        assert expected in capsys.readouterr().out
+    assert call(monkeypatch, "show", "linear-probe/furniture") == 0
+    shown = capsys.readouterr().out
+    assert "Sweet Home 3D" in shown
+    assert "to fit and choose" in shown
+
+
+def test_help_imports_neither_torch_nor_pandas() -> None:
+    code = (
+        "import sys, repbench.cli as c; sys.argv = ['repbench', '--help']\ntry: c.main()\nfinally: print(*sorted(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert loaded.isdisjoint({"torch", "pandas", "numpy", "sklearn", "datasets", "timm", "open_clip"})
+
+
+def test_the_examples_work_as_plug_ins(tmp_path: Path, at: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from PIL import Image, ImageDraw
+
+    for split, count in (("train", 20), ("test", 10)):
+        for name in ("circle", "square"):
+            folder = at / "data" / "shapes" / split / name
+            folder.mkdir(parents=True)
+            for place in range(count):
+                picture = Image.new("RGB", (40, 40), "white")
+                pencil = ImageDraw.Draw(picture)
+                draw = pencil.ellipse if name == "circle" else pencil.rectangle
+                draw((4 + place % 5, 4, 24 + place % 7, 24 + place % 3), fill=(place * 9, 0, 120))
+                picture.save(folder / f"{place}.png")
+    dataset, protocol = EXAMPLES / "my_dataset.toml", EXAMPLES / "my_protocol.py"
+    arguments = ("--plugin", str(dataset), "--plugin", str(protocol), "--data", "data", "--out", "results", "--quiet")
+    assert call(monkeypatch, "run", f"{EXAMPLES / 'my_encoder.py'}:load", "--tasks", "*/my_dataset", *arguments) == 0
+    [row] = repbench.read_leaderboard(at / "results").to_dict("records")
+    assert row["encoder"] == "my_encoder.py:load"
+    assert {"knn/my_dataset", "linear-probe/my_dataset", "my-protocol/my_dataset"} <= set(row)
+    assert row["my-protocol/my_dataset"] >= 0.5
+    assert all(len(path.read_text().splitlines()) <= 30 for path in EXAMPLES.glob("my_*"))
+
+
+def test_a_name_that_is_taken_twice_names_both_files(at: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (at / "digits.toml").write_text((at / "colours.toml").read_text())
+    with pytest.raises(repbench.RepbenchError, match=r"'digits' is taken twice: .*embedded/digits.toml and .*digits.toml"):
+        repbench.catalogue([at / "digits.toml"])
+
+
+def test_the_python_face_returns_a_table(at: Path) -> None:
+    table = repbench.evaluate(
+        "control:pixels", tasks="knn/colours", plugins=["colours.toml"], data="data", store=at / "store", quiet=True
+    )
+    assert table.loc[table.metric == "accuracy", "value"].tolist() == [1.0]
+    failed = repbench.evaluate(
+        "control:nan", tasks="knn/colours", plugins=["colours.toml"], data="data", store=at / "store", quiet=True
+    )
+    assert failed.metric.tolist() == ["failed"]
+    with pytest.raises(UnknownNameError):
+        repbench.evaluate("control:pixels", tasks="nothing")
