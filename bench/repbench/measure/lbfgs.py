@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,21 +42,21 @@ class History:
         self._pairs = []
         return had
 
-    def direction(self, gradient: np.ndarray, curvature: np.ndarray) -> np.ndarray:
-        """The quasi-Newton descent direction by the two-loop recursion around the diagonal `curvature`."""
+    def direction(self, gradient: np.ndarray, solve: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """The quasi-Newton descent direction by the two-loop recursion; `solve` divides by an approximate Hessian."""
         q = -gradient
         weights: list[float] = []
         inverse = [1.0 / dot(step, change) for step, change in self._pairs]
         for (step, change), rho in zip(reversed(self._pairs), reversed(inverse), strict=True):
             weights.append(rho * dot(step, q))
             q -= weights[-1] * change
-        r = q / curvature
-        if self._pairs:  # scale the diagonal to the curvature that was seen last
+        r = solve(q)
+        if self._pairs:  # scale it to the curvature that was seen last
             change = self._pairs[-1][1]
-            r *= 1.0 / (inverse[-1] * dot(change, change / curvature))
+            r *= 1.0 / (inverse[-1] * dot(change, solve(change)))
         for (step, change), rho, weight in zip(self._pairs, inverse, reversed(weights), strict=True):
             r += step * (weight - rho * dot(change, r))
-        downhill: np.ndarray = r if dot(r, gradient) < 0 else -gradient / curvature
+        downhill: np.ndarray = r if dot(r, gradient) < 0 else -solve(gradient)
         return downhill
 
 

@@ -9,6 +9,7 @@ scikit-learn fits one weight vector, and the softmax used here splits the penalt
 How: features are centred (the intercept absorbs it) and rotated into the eigenvectors of their covariance, where the
 curvature is close to diagonal for every strength. L-BFGS, preconditioned by that diagonal, goes down the path from strong to
 weak; each strength starts from a secant through the two before. The logits are kept, so an iteration costs two products.
+Where that is slow (weak strengths, classes that overlap), the diagonal gives way to the exact Hessian of each class by itself.
 
 Proof: F is strongly convex in W with modulus `strength`, hence, with b at its optimum, F - min F is at most
 ||grad_W||^2 / (2 strength). This bound, relative to F, is the `relative_gap` of each solution.
@@ -16,7 +17,7 @@ Proof: F is strongly convex in W with modulus `strength`, hence, with b at its o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -29,6 +30,8 @@ from repbench.measure.lbfgs import History, dot, line_search
 STRENGTHS: tuple[float, ...] = tuple(float(value) for value in np.logspace(-6, 5, 45))
 MOST_EVALUATIONS = 150  # per strength; noise in few dimensions and many classes reaches it, and then the solution says so
 PAIRS = 30  # of curvature that L-BFGS keeps; measured: fewer cost more evaluations, more save hardly any
+PATIENCE = (20, 70)  # evaluations at one strength after which the Hessians of the classes are inverted (anew)
+MOST_BLOCKS = 4 * 10**7  # numbers in these Hessians: 320 MB
 SMALL = 10**8  # n x d x classes below which more than one thread costs more than it saves
 
 
@@ -118,6 +121,7 @@ class _Problem:
         self.z = np.concatenate([rotated, np.ones((len(x), 1))], axis=1)
         self.spread = np.einsum("ij,ij->j", self.z, self.z)  # diagonal of Z'Z; its other entries vanish
         self.rows = np.arange(len(x))
+        self.blocks: np.ndarray | None = None  # inverse Hessian of each class, (classes, r + 1, r + 1)
 
     def start(self) -> np.ndarray:
         """Zero weights, and the intercepts of the class frequencies (a class without examples far below)."""
@@ -180,6 +184,29 @@ class _Problem:
         positive: np.ndarray = np.maximum(diagonal, 1e-300)
         return positive
 
+    def inverse_blocks(self, residual: np.ndarray, strength: float) -> np.ndarray | None:
+        """The inverse of each class's own Hessian, (classes, r + 1, r + 1); None where they are too large to hold."""
+        width = self.z.shape[1]
+        if self.classes * width**2 > MOST_BLOCKS:
+            return None
+        penalty = np.full(width, strength)
+        penalty[-1] = 1e-9 * len(self.y)  # the intercept has none; this keeps a class that is nowhere likely invertible
+        blocks = np.empty((self.classes, width, width))
+        for place in range(self.classes):
+            p = np.abs(residual[:, place])
+            hessian = (self.z.T * (p * (1 - p))) @ self.z
+            hessian[np.diag_indices(width)] += penalty
+            blocks[place] = np.linalg.inv(hessian)
+        return blocks
+
+    def solver(self, residual: np.ndarray, strength: float) -> Callable[[np.ndarray], np.ndarray]:
+        """Division by the approximate Hessian: the classes' own Hessians where they were factorised, else the diagonal."""
+        if self.blocks is not None:
+            blocks = self.blocks
+            return lambda q: np.matmul(blocks, q.T[:, :, None])[:, :, 0].T
+        diagonal = self.curvature(residual, strength)
+        return lambda q: q / diagonal
+
     def settle_intercept(self, point: np.ndarray, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Point and logits with the intercept at its optimum for these weights (Newton; costs no product of the data)."""
         for _ in range(20):
@@ -220,7 +247,9 @@ class _Problem:
                     converged=bound <= gap,
                 )
                 return point, stop
-            direction = history.direction(gradient, self.curvature(residual, strength))
+            if evaluations in PATIENCE:
+                self.blocks = self.inverse_blocks(residual, strength)
+            direction = history.direction(gradient, self.solver(residual, strength))
             change = self.z @ direction
             evaluations += 1
             step = line_search(self, point, logits, direction, change, strength, dot(gradient, direction))
