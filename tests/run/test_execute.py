@@ -166,8 +166,9 @@ def board_bytes(results: Path, out: Path) -> dict[str, bytes]:
 COMMAND = """
 import sys
 from repbench.cli import main
-sys.argv = ["repbench", "run", "random:test_resnet,size=32", "control:random", "--tasks", "*/colours",
-            "--plugin", "colours.toml", "--data", "data", "--out", sys.argv[1], "--store", sys.argv[2], "--batch-size", "4", "--quiet"]
+results, store = sys.argv[1:]
+sys.argv = ["repbench", "run", "random:test_resnet,size=32", "control:random", "--tasks", "*/colours", "--batch-size", "4"]
+sys.argv += ["--plugin", "colours.toml", "--data", "data", "--out", results, "--store", store, "--quiet"]
 main()
 """
 
