@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,29 +12,11 @@ from repbench.datasets.declaration import DatasetDeclaration
 from repbench.errors import UnknownNameError
 from repbench.tasks import Catalogue, Task, load_catalogue
 
-ENCODERS = (
-    ("timm:NAME", "any image encoder of timm", "timm:resnet50,layer=layer3"),
-    ("torchvision:NAME[/WEIGHTS]", "any classifier of torchvision", "torchvision:resnet50/IMAGENET1K_V2"),
-    ("open_clip:MODEL/PRETRAINED", "image and text towers of open_clip", "open_clip:ViT-B-32/laion2b_s34b_b79k"),
-    ("hf:DIR_OR_ID", "transformers: vision, vision-language, audio", "hf:facebook/dinov2-small,pool=cls"),
-    ("FILE.pt|.pth|.safetensors", "a checkpoint, with --arch or arch=", "ckpt.pt,arch=timm:resnet50"),
-    ("FILE.onnx", "an ONNX graph", "model.onnx"),
-    ("FILE.pt2", "a torch.export program", "model.pt2"),
-    ("FILE.py:FUNCTION", "a function that returns an Encoder", "my_encoder.py:load"),
-    ("package.module:FUNCTION", "the same from an installed package", "mine.encoders:load"),
-    ("packaged:NAME", "real weights from pip packages: efficientnet-lite0, minilm", "packaged:efficientnet-lite0,size=96"),
-    ("joined:IMAGE+TEXT", "an image encoder carried into text space (ConSE)", "joined:lite0+minilm"),
-    ("control:NAME", "encoders with a known right answer: constant, random, pixels, nan", "control:pixels"),
-    ("random:ARCH", "an untrained network of timm or torchvision", "random:resnet18"),
-)
-
 
 def list_lines(what: str, plugins: Sequence[Path] = ()) -> Iterator[str]:
     """One line each for "tasks", "datasets" or "encoders"."""
     if what == "encoders":
-        for form, words, example in ENCODERS:
-            yield f"{form:<28} {words}; for example {example}"
-        yield "Every form takes options: SPEC,name=ROW and, where it has them, layer=, pool=, features=, size=."
+        yield from _encoder_lines()
         return
     catalogue = load_catalogue(plugins)
     if what == "datasets":
@@ -43,6 +26,16 @@ def list_lines(what: str, plugins: Sequence[Path] = ()) -> Iterator[str]:
     else:
         for task in catalogue.tasks.values():
             yield f"{task.name:<40} {task.dataset.title}, {task.dataset.metric}"
+
+
+def _encoder_lines() -> Iterator[str]:
+    """The constant HELP of each module in `encoders/sources`, read without importing it."""
+    for path in sorted((Path(__file__).parent / "encoders" / "sources").glob("[a-z]*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "HELP":
+                form, _, words = ast.literal_eval(node.value).partition("   ")
+                yield f"{form}\n    {words.strip()}"
+    yield "Every form takes name=ROW, the name of its row on the leaderboard."
 
 
 def show_lines(name: str, plugins: Sequence[Path] = ()) -> Iterator[str]:

@@ -1,0 +1,62 @@
+"""The README is true: its code runs, its commands are known, the files that it names are there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+from repbench import cli
+from repbench.encoders.spec import parse_spec
+from repbench.tasks import load_catalogue
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.S)
+
+
+def test_its_python_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("REPBENCH_STORE", str(tmp_path))
+    for code in blocks("python"):
+        exec(compile(code, "README.md", "exec"), {})
+    assert "accuracy" in capsys.readouterr().out
+
+
+def test_its_first_commands_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("REPBENCH_STORE", str(tmp_path / "store"))
+    lines = [line.split("  #")[0].strip() for block in blocks("sh") for line in block.splitlines()]
+    commands = [line for line in lines if line.startswith(("repbench run random", "repbench leaderboard"))]
+    assert len(commands) == 2
+    for command in commands:
+        quick = ["--limit", "20", "--quiet"] if " run " in command else []
+        monkeypatch.setattr(sys, "argv", [*shlex.split(command), *quick])
+        try:
+            cli.main()
+        except SystemExit as stop:
+            assert stop.code == 0
+    assert (tmp_path / "board" / "leaderboard.csv").is_file()
+
+
+def test_every_encoder_that_it_names_parses() -> None:
+    table = README.split("| an encoder is named by")[1].split("\n\n")[0]
+    specs = [spec for line in table.splitlines()[2:] for spec in re.findall(r"`([^`]+)`", line.split("|")[1])]
+    assert len(specs) >= 12
+    for spec in specs:
+        assert parse_spec(spec).target
+
+
+def test_every_dataset_and_protocol_is_in_it() -> None:
+    catalogue = load_catalogue()
+    for name in [*catalogue.protocols, *(name for name, one in catalogue.datasets.items() if one.family != "fetched")]:
+        assert f"`{name}`" in README, f"README does not name {name}"
+
+
+def test_every_file_that_it_links_is_there() -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", README):
+        assert (ROOT / target).exists(), target
