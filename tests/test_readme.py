@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from repbench import cli
 from repbench.encoders.spec import parse_spec
 from repbench.tasks import load_catalogue
