@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO := leaderboard/demo
-ENCODERS := packaged:efficientnet-lite0,size=96 joined:lite0+minilm,size=96 random:resnet18,size=64 \
+ENCODERS := packaged:efficientnet-lite0,size=64 joined:lite0+minilm,size=64 random:resnet18,size=64 \
     control:pixels control:random control:constant
 
 .PHONY: demo test lint packs clean

@@ -108,12 +108,18 @@ def test_the_order_of_rows_and_the_rest_of_the_grid_do_not_matter() -> None:
         assert np.allclose(whole.scores(x), other.scores(x), atol=2e-3)
 
 
-def test_a_fit_started_from_another_solution_ends_at_the_same_optimum() -> None:
+def test_a_fit_at_one_strength_is_the_one_of_the_path() -> None:
     x, y = data(150, 10, 4)
-    start = fit(x[:100], y[:100], 4, 0.1)
-    warm, cold = fit(x, y, 4, 0.1, start=start, gap=1e-10), fit(x, y, 4, 0.1, gap=1e-10)
-    assert np.allclose(warm.scores(x), cold.scores(x), atol=1e-3)
-    assert warm.evaluations <= cold.evaluations
+    alone, of_the_path = fit(x, y, 4, STRENGTHS[12], gap=1e-10), fit_path(x, y, 4, gap=1e-10)[12]
+    assert alone.strength == of_the_path.strength
+    assert np.allclose(alone.scores(x), of_the_path.scores(x), atol=1e-3)
+
+
+def test_overlapping_classes_with_hardly_any_penalty_are_fitted_to_the_proven_gap() -> None:
+    x, y = data(900, 20, 8, separation=0.2)
+    solution = fit(x / np.linalg.norm(x, axis=1, keepdims=True), y, 8, 1e-5)
+    assert solution.converged
+    assert solution.relative_gap <= 1e-4
 
 
 def test_constant_features_predict_the_class_frequencies() -> None:

@@ -42,7 +42,7 @@ class History:
         self._pairs = []
         return had
 
-    def direction(self, gradient: np.ndarray, solve: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    def direction(self, gradient: np.ndarray, solve: Callable[[np.ndarray], np.ndarray], exact: bool) -> np.ndarray:
         """The quasi-Newton descent direction by the two-loop recursion; `solve` divides by an approximate Hessian."""
         q = -gradient
         weights: list[float] = []
@@ -51,7 +51,7 @@ class History:
             weights.append(rho * dot(step, q))
             q -= weights[-1] * change
         r = solve(q)
-        if self._pairs:  # scale it to the curvature that was seen last
+        if self._pairs and not exact:  # scale it to the curvature that was seen last
             change = self._pairs[-1][1]
             r *= 1.0 / (inverse[-1] * dot(change, solve(change)))
         for (step, change), rho, weight in zip(self._pairs, inverse, reversed(weights), strict=True):

@@ -81,15 +81,13 @@ def _fit_path(problem: _Problem, strengths: Sequence[float], gap: float) -> tupl
     return tuple(solved[strength] for strength in strengths)
 
 
-def fit(
-    x: np.ndarray, y: np.ndarray, classes: int, strength: float, *, start: Solution | None = None, gap: float = 1e-4
-) -> Solution:
-    """The solution at one strength, from zero or from another solution of the same shape. Raises as `fit_path`."""
-    with _threads(x, classes):
-        problem = _Problem(x, y, classes)
-        point = problem.start() if start is None else problem.from_solution(start)
-        point, stop = problem.minimise(point, problem.start(), strength, gap, History(size=PAIRS))
-        return problem.solution(point, strength, stop)
+def fit(x: np.ndarray, y: np.ndarray, classes: int, strength: float, *, gap: float = 1e-4) -> Solution:
+    """The solution at one strength, reached down the path from the strong end: far from zero that is the sure way.
+
+    Raises as `fit_path`.
+    """
+    stronger = [other for other in STRENGTHS if other > strength]
+    return fit_path(x, y, classes, [strength, *stronger], gap=gap)[0]
 
 
 def _threads(x: np.ndarray, classes: int) -> AbstractContextManager[object]:
@@ -129,11 +127,6 @@ class _Problem:
         counts = np.bincount(self.y, minlength=self.classes)
         point[-1] = np.log(np.maximum(counts, 1e-3) / len(self.y))
         return point
-
-    def from_solution(self, solution: Solution) -> np.ndarray:
-        """The point of a solution in original coordinates."""
-        intercept = solution.intercept + self.mean @ solution.weights
-        return np.concatenate([self.basis.T @ solution.weights, intercept[None]])
 
     def solution(self, point: np.ndarray, strength: float, stop: _Stop) -> Solution:
         """The solution in original coordinates; of the intercepts, free up to a shift, those that sum to zero."""
@@ -249,7 +242,7 @@ class _Problem:
                 return point, stop
             if evaluations in PATIENCE:
                 self.blocks = self.inverse_blocks(residual, strength)
-            direction = history.direction(gradient, self.solver(residual, strength))
+            direction = history.direction(gradient, self.solver(residual, strength), self.blocks is not None)
             change = self.z @ direction
             evaluations += 1
             step = line_search(self, point, logits, direction, change, strength, dot(gradient, direction))

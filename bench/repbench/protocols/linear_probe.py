@@ -56,7 +56,7 @@ class LinearProbe:
         scores = [_validation(solution, val, got.metric) for solution in path]
         chosen = path[_best(scores, path)]
         both = train.joined(val)
-        final = logistic.fit(both.x, both.label, classes, chosen.strength, start=chosen, gap=self.gap)
+        final = logistic.fit(both.x, both.label, classes, chosen.strength, gap=self.gap)
         return classification_outcome(
             final.scores(test.x),
             test,

@@ -102,25 +102,6 @@ def make_record(
     seconds: Mapping[str, float],
 ) -> Record:
     """The record of a job: what came out, or why nothing did, and all that is needed to repeat it."""
-    inputs = job.inputs or Inputs(
-        encoder_fingerprint=encoder.fingerprint,
-        task_digest=job.task.digest,
-        dataset_fingerprint="",
-        seed=settings.seed,
-        precision=settings.extract.precision,
-        limit=settings.limit,
-        on_bad_item=settings.extract.on_bad_item,
-    )
-    came_out: dict[str, Any] = {}
-    if outcome is not None:
-        came_out = {
-            "primary": outcome.primary,
-            "higher_is_better": outcome.higher_is_better,
-            "metrics": {name: metric(one.value, one.low, one.high) for name, one in sorted(outcome.metrics.items())},
-            "n": len(outcome.examples),
-            "chance": outcome.chance,
-            "diagnostics": outcome.diagnostics,
-        }
     return Record(
         status=FAILED if outcome is None else DONE,
         encoder=encoder.name,
@@ -128,7 +109,7 @@ def make_record(
         task=job.task.name,
         protocol=job.task.protocol_name,
         dataset=job.task.dataset.name,
-        inputs=inputs,
+        inputs=job.inputs or _unknown_inputs(job, encoder, settings),
         task_version=job.task.protocol.version,
         options=job.task.options,
         reason=reason,
@@ -145,8 +126,32 @@ def make_record(
             "seconds": {name: round(value, 3) for name, value in seconds.items()},
             "command": settings.command,
         },
-        **came_out,
+        **(_what_came_out(outcome) if outcome is not None else {}),
     )
+
+
+def _unknown_inputs(job: Job, encoder: Encoder, settings: Settings) -> Inputs:
+    """The inputs of a job whose dataset could not be read."""
+    return Inputs(
+        encoder_fingerprint=encoder.fingerprint,
+        task_digest=job.task.digest,
+        dataset_fingerprint="",
+        seed=settings.seed,
+        precision=settings.extract.precision,
+        limit=settings.limit,
+        on_bad_item=settings.extract.on_bad_item,
+    )
+
+
+def _what_came_out(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "primary": outcome.primary,
+        "higher_is_better": outcome.higher_is_better,
+        "metrics": {name: metric(one.value, one.low, one.high) for name, one in sorted(outcome.metrics.items())},
+        "n": len(outcome.examples),
+        "chance": outcome.chance,
+        "diagnostics": outcome.diagnostics,
+    }
 
 
 def _words(tower: Any) -> dict[str, Any]:
