@@ -28,9 +28,9 @@ from repbench.errors import ProtocolError
 from repbench.measure.lbfgs import History, dot, line_search
 
 STRENGTHS: tuple[float, ...] = tuple(float(value) for value in np.logspace(-6, 5, 45))
-MOST_EVALUATIONS = 150  # per strength; noise in few dimensions and many classes reaches it, and then the solution says so
+MOST_EVALUATIONS = 80  # per strength; overlapping classes with hardly any penalty reach it, and then the solution says so
 PAIRS = 30  # of curvature that L-BFGS keeps; measured: fewer cost more evaluations, more save hardly any
-PATIENCE = (20, 70)  # evaluations at one strength after which the Hessians of the classes are inverted (anew)
+PATIENCE = 20  # evaluations at one strength after which the Hessians of the classes are inverted (anew)
 MOST_BLOCKS = 4 * 10**7  # numbers in these Hessians: 320 MB
 SMALL = 10**8  # n x d x classes below which more than one thread costs more than it saves
 
@@ -240,7 +240,7 @@ class _Problem:
                     converged=bound <= gap,
                 )
                 return point, stop
-            if evaluations in PATIENCE:
+            if evaluations == PATIENCE:
                 self.blocks = self.inverse_blocks(residual, strength)
             direction = history.direction(gradient, self.solver(residual, strength), self.blocks is not None)
             change = self.z @ direction
