@@ -58,8 +58,11 @@ def test_some_failed_is_status_1_and_says_which(
     assert "1.000" in printed.out
 
 
-def test_a_task_asked_by_name_that_does_not_fit_is_a_failure(at: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_task_asked_by_name_that_does_not_fit_is_a_failure(
+    at: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert call(monkeypatch, "run", "control:pixels", "--tasks", "knn/colours,zero-shot/colours", *RUN) == 1
+    assert "failed: control:pixels on zero-shot/colours: missing modality" in capsys.readouterr().err
     assert call(monkeypatch, "run", "control:pixels", "--tasks", "zero-shot/colours*", *RUN) == 1  # nothing fits
     assert call(monkeypatch, "run", "control:pixels", "--tasks", "*/colours", *RUN) == 0
 
@@ -71,6 +74,8 @@ def test_a_task_asked_by_name_that_does_not_fit_is_a_failure(at: Path, monkeypat
         (("run", "tim:resnet50"), "unknown encoder source 'tim'. Did you mean 'timm'?"),
         (("run", "random:resnet1"), "unknown timm architecture 'resnet1'. Did you mean"),
         (("run", "control:pixels", "--tasks", "kn/digits"), "unknown task 'kn/digits'. Did you mean 'knn/digits'"),
+        (("run", "control:pixels", "--seed", "-3"), "--seed is -3"),
+        (("run", "control:pixels", "--data", "nodir"), "'nodir' does not exist"),
         (("run", "control:pixels", "--precision", "fp8"), "--precision is 'fp8'"),
         (("run", "control:pixels", "control:pixels"), "two encoders have the name 'control:pixels'"),
         (("run", "control:pixels", "--plugin", "nothing.txt"), "--plugin nothing.txt: expected a .toml file"),
@@ -90,6 +95,15 @@ def test_wrong_use_is_status_2_with_the_nearest_name(
     assert call(monkeypatch, *arguments) == 2
     assert message in capsys.readouterr().err
     assert not (at / "results").exists()
+
+
+def test_a_task_that_a_dataset_cannot_have_says_why(
+    at: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = at / "colours.toml"
+    path.write_text(path.read_text().replace("classes = 3", "classes = 1"))
+    assert call(monkeypatch, "run", "control:pixels", "--tasks", "knn/colours", *RUN) == 2
+    assert "there is no task 'knn/colours': colours has one class only" in capsys.readouterr().err
 
 
 def test_a_missing_folder_of_results_is_told(
@@ -173,5 +187,9 @@ def test_the_python_face_returns_a_table(at: Path) -> None:
         "control:nan", tasks="knn/colours", plugins=["colours.toml"], data="data", store=at / "store", quiet=True
     )
     assert failed.metric.tolist() == ["failed"]
+    assert failed.reason[0].startswith("embeddings are NaN")
+    assert list(failed.columns) == list(table.columns)
+    quick = repbench.evaluate("control:pixels", tasks="knn/digits", limit=20, seed=3, store=at / "store", quiet=True)
+    assert quick.n.tolist() == [20, 20, 20]
     with pytest.raises(UnknownNameError):
         repbench.evaluate("control:pixels", tasks="nothing")

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
+from repbench.embeddings.extract import ExtractOptions
 from repbench.encoder import Encoder
 from repbench.encoders.load import LoadOptions, load_encoder
 from repbench.leaderboard.tables import Board, long_table, make_board, wide_table
 from repbench.results.files import read_records
-from repbench.results.record import Record
+from repbench.results.record import DONE, Record
 from repbench.run.execute import execute
 from repbench.run.plan import Datasets, make_plan
 from repbench.run.report import Report
@@ -29,8 +29,14 @@ def evaluate(
     out: str | Path | None = None,
     store: str | Path | None = None,
     plugins: Sequence[str | Path] = (),
-    settings: Settings | None = None,
-    load: LoadOptions | None = None,
+    seed: int = 0,
+    limit: int | None = None,
+    device: str = "cpu",
+    precision: str = "fp32",
+    batch_size: int = 64,
+    workers: int = 0,
+    on_bad_item: str = "fail",
+    arch: str | None = None,
     quiet: bool = False,
 ) -> pd.DataFrame:
     """Evaluate one encoder, a spec or an `Encoder`, and return its long table: one row for each task and metric.
@@ -41,36 +47,43 @@ def evaluate(
     """
     catalogue = load_catalogue([Path(path) for path in plugins])
     chosen = catalogue.select(patterns(tasks))
-    built = load_encoder(encoder, load or LoadOptions()) if isinstance(encoder, str) else encoder
+    built = load_encoder(encoder, LoadOptions(arch=arch, seed=seed)) if isinstance(encoder, str) else encoder
+    extract = ExtractOptions(
+        device=device, precision=precision, batch_size=batch_size, workers=workers, seed=seed, on_bad_item=on_bad_item
+    )
     with tempfile.TemporaryDirectory() as temporary:
-        given = settings or Settings(results=Path(temporary), store=default_store(), versions=library_versions())
-        given = replace(
-            given,
+        settings = Settings(
             results=Path(out) if out is not None else Path(temporary),
-            store=Path(store) if store is not None else given.store,
-            data=Path(data) if data is not None else given.data,
+            store=Path(store) if store is not None else default_store(),
+            data=Path(data) if data is not None else None,
+            seed=seed,
+            limit=limit,
+            extract=extract,
+            command="repbench.evaluate",
+            versions=library_versions(),
         )
-        plan = make_plan(built, chosen, Datasets(given), given)
-        return results_table(execute(plan, given, Report(quiet=quiet)))
+        plan = make_plan(built, chosen, Datasets(settings), settings)
+        return results_table(execute(plan, settings, Report(quiet=quiet)))
 
 
 def results_table(records: Sequence[Record]) -> pd.DataFrame:
-    """The long table of records, with a row "failed" for each task that failed (its reason in the column `reason`)."""
-    board = make_board(records)
-    table = long_table(Board(done=tuple(r for r in records if r.status == "done"), stale=(), failed=()))
-    failed = pd.DataFrame(
-        [
-            {
-                "encoder": record.encoder,
-                "task": record.task,
-                "dataset": record.dataset,
-                "metric": "failed",
-                "reason": record.reason,
-            }
-            for record in board.failed
-        ]
-    )
-    return pd.concat([table, failed], ignore_index=True) if len(failed) else table
+    """The long table of records and the column `reason`; a task that failed has one row with the metric "failed"."""
+    table = long_table(Board(done=tuple(record for record in records if record.status == DONE), stale=(), failed=()))
+    failed = [
+        {
+            "encoder": record.encoder,
+            "task": record.task,
+            "dataset": record.dataset,
+            "metric": "failed",
+            "seed": record.inputs.seed,
+            "reason": record.reason,
+        }
+        for record in records
+        if record.status != DONE
+    ]
+    columns = [*table.columns, "reason"]
+    rows = [*table.to_dict("records"), *failed]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def read_leaderboard(*results: str | Path) -> pd.DataFrame:

@@ -23,7 +23,9 @@ PLUGIN = click.option(
     type=click.Path(path_type=Path),
     help="A dataset (.toml), a folder of them, or a protocol (.py).",
 )
-DATA = click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Folder that holds your datasets.")
+DATA = click.option(
+    "--data", type=click.Path(path_type=Path, file_okay=False, exists=True), help="Folder that holds your datasets."
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -62,7 +64,9 @@ def cli() -> None:
 @click.option("--batch-size", default=64, show_default=True, help="Items in a forward pass.")
 @click.option("--workers", default=0, show_default=True, help="Processes that decode and prepare items.")
 @click.option("--seed", default=0, show_default=True, help="Seed of every random choice; it is recorded.")
-@click.option("--limit", type=click.IntRange(min=1), help="At most so many examples of each split (a quick look).")
+@click.option(
+    "--limit", type=click.IntRange(min=1), help="So many examples of each split, at least one a class (a quick look)."
+)
 @click.option("--on-bad-item", default="fail", show_default=True, help="fail, or skip (the record counts the skipped).")
 @click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
 @click.option("--quiet", is_flag=True, help="No progress, only the table.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -25,7 +26,7 @@ def list_lines(what: str, plugins: Sequence[Path] = ()) -> Iterator[str]:
             yield f"{dataset.name:<24} {dataset.family:<12} {dataset.title}: {dataset.class_count} classes; {sizes}"
     else:
         for task in catalogue.tasks.values():
-            yield f"{task.name:<40} {task.dataset.title}, {task.dataset.metric}"
+            yield f"{task.name:<40} {task.dataset.title}"
 
 
 def _encoder_lines() -> Iterator[str]:
@@ -51,7 +52,7 @@ def show_lines(name: str, plugins: Sequence[Path] = ()) -> Iterator[str]:
 
 def _task_lines(task: Task) -> Iterator[str]:
     yield f"{task.name}  (protocol version {task.protocol.version}, digest {task.digest[:12]})"
-    words = (type(task.protocol).__doc__ or "").strip().splitlines()
+    words = (sys.modules[type(task.protocol).__module__].__doc__ or "").strip().splitlines()
     if words:
         yield f"  asks      {words[0]}"
     yield f"  options   {_inline(task.options) or 'none'}"

@@ -49,6 +49,7 @@ def run_encoders(
         raise UsageError(f"two encoders have the name {min(repeated)!r}; give one of them another: SPEC,name=OTHER.")
     datasets, report = Datasets(settings), Report(quiet=quiet)
     records: list[Record] = []
+    failed: list[Record] = []
     status = DONE_ALL
     for spec in specs:
         try:
@@ -61,29 +62,27 @@ def run_encoders(
         if dry_run:
             echo("\n".join(plan_lines(plan, settings)))
             continue
-        records += execute(plan, settings, report)
-        status = max(status, SOME_FAILED if _failed(plan, records, wanted) else DONE_ALL)
+        done = execute(plan, settings, report)
+        records += done
+        failed += _failed(plan, done, wanted)
     if records:
-        _summary(records, echo)
-    return status
+        _summary(records, failed, echo)
+    return max(status, SOME_FAILED if failed else DONE_ALL)
 
 
-def _failed(plan: Plan, records: Sequence[Record], wanted: Sequence[str]) -> bool:
-    """Whether a task failed. One that the encoder has no tower for counts if it was asked by its full name, or if none fits."""
+def _failed(plan: Plan, records: Sequence[Record], wanted: Sequence[str]) -> list[Record]:
+    """The failed records. A task that the encoder has no tower for counts if it was asked by its full name, or if none fits."""
     unfit = {job.task.name for job in plan.jobs if job.is_unfit}
     forgiven = {name for name in unfit if name not in wanted} if len(unfit) < len(plan.jobs) else set()
-    return any(
-        record.encoder == plan.encoder.name and record.status != DONE and record.task not in forgiven for record in records
-    )
+    return [record for record in records if record.status != DONE and record.task not in forgiven]
 
 
-def _summary(records: Sequence[Record], echo: Callable[..., None]) -> None:
+def _summary(records: Sequence[Record], failed: Sequence[Record], echo: Callable[..., None]) -> None:
     board = make_board(records)
     if board.done:
         echo(text_table(board))
-    for record in board.failed:
-        if not record.reason.startswith("missing modality"):
-            echo(f"failed: {record.encoder} on {record.task}: {record.reason}", err=True)
+    for record in failed:
+        echo(f"failed: {record.encoder} on {record.task}: {record.reason}", err=True)
 
 
 def plan_lines(plan: Plan, settings: Settings) -> list[str]:

@@ -77,6 +77,7 @@ class Catalogue:
     datasets: Mapping[str, DatasetDeclaration]
     families: Mapping[str, Family]
     protocols: Mapping[str, Path]  # protocol name -> the Python file that holds it
+    refused: dict[str, str] = field(default_factory=dict, compare=False)  # what would be a task -> why it is none
     _classes: dict[str, type] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
@@ -86,7 +87,9 @@ class Catalogue:
         for dataset in sorted(self.datasets.values(), key=lambda one: (one.family, one.name)):
             for protocol_name, options in sorted(self.families[dataset.family].protocols.items()):
                 protocol = self._protocol(protocol_name, options, dataset.family)
-                if not protocol.fits(dataset):
+                if reason := protocol.fits(dataset):
+                    self.refused[f"{protocol_name}/{dataset.name}"] = reason
+                else:
                     task = Task(protocol_name=protocol_name, protocol=protocol, dataset=dataset)
                     found[task.name] = task
         return found
@@ -96,6 +99,9 @@ class Catalogue:
         chosen: dict[str, Task] = {}
         for pattern in patterns:
             names = fnmatch.filter(self.tasks, pattern)
+            refused = fnmatch.filter(self.refused, pattern)
+            if not names and refused:
+                raise UsageError(f"there is no task {refused[0]!r}: {self.refused[refused[0]]}")
             if not names:
                 raise UnknownNameError("task", pattern, self.tasks, "`repbench list tasks` shows all.")
             chosen |= {name: self.tasks[name] for name in names}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -18,6 +19,9 @@ from repbench.errors import DataError
 
 if TYPE_CHECKING:
     from PIL import Image
+
+
+_ADDRESS = re.compile(r" ?<[^<>]* at 0x[0-9a-fA-F]+>")
 
 
 class Items(ABC):
@@ -45,7 +49,7 @@ class Items(ABC):
         try:
             return DECODERS[self.modality](data)
         except Exception as error:  # PIL and libsndfile raise whatever their plugins raise
-            reason = str(error) or type(error).__name__
+            reason = _ADDRESS.sub("", str(error)) or type(error).__name__  # equal runs write equal records
             raise DataError(f"{self.names[place]}: this {self.modality} cannot be decoded ({reason}).") from error
 
     def take(self, places: np.ndarray) -> Items:

@@ -23,7 +23,8 @@ SOURCES = {"pack": "Pack", "folder": "Folder", "huggingface": "HuggingFace"}  # 
 def open_dataset(declaration: DatasetDeclaration, data: Path | None = None, limit: int | None = None) -> Dataset:
     """The dataset of a declaration, from the first of its sources that is on this machine.
 
-    `data` is the folder of the user's datasets. `limit` keeps that many examples of each split, the classes in turn.
+    `data` is the folder of the user's datasets. `limit` keeps that many examples of each split, the classes in turn, and at
+    least one of each class.
     Raises DataError when no source is there (it says where was looked) or when what is there is not what was declared.
     """
     absent: list[str] = []
@@ -74,7 +75,8 @@ def _checked(raw: RawDataset, declaration: DatasetDeclaration, limit: int | None
         kept, held = carve_validation(train.label, declaration.validation.share, declaration.validation.seed)
         splits |= {"train": train.take(kept), "val": train.take(held, "val")}
     if limit is not None:
-        splits = {name: split.take(first_by_class(split.label, limit)) for name, split in splits.items()}
+        least = max(limit, len(names))  # a class that is missing in train would be another question
+        splits = {name: split.take(first_by_class(split.label, least)) for name, split in splits.items()}
     if declaration.prompts is not None:
         splits["prompts"] = _prompts(declaration, names)
     return Dataset(declaration=declaration, splits=splits, source=raw.place)

@@ -39,6 +39,8 @@ class ExtractOptions:
             raise UsageError(f"--precision is {self.precision!r}; expected one of {', '.join(PRECISIONS)}.")
         if self.batch_size < 1:
             raise UsageError(f"--batch-size is {self.batch_size}; expected at least 1.")
+        if self.seed < 0:
+            raise UsageError(f"--seed is {self.seed}; expected 0 or more.")
         if self.workers < 0:
             raise UsageError(f"--workers is {self.workers}; expected at least 0.")
         if self.on_bad_item not in ("fail", "skip"):

@@ -61,7 +61,7 @@ def text_table(board: Board, style: str = "simple") -> str:
     for column in numbers.columns:
         shown = chance.get(column)
         cells = [_cell(value, column) for value in numbers[column]]
-        rows.append([column.replace("_", " "), "" if shown is None else f"{shown:.3f}", *cells])
+        rows.append(["mean rank" if column == "mean_rank" else column, "" if shown is None else f"{shown:.3f}", *cells])
     headers = ["task", "chance", *numbers.index]
     align = ("left", "right", *["right"] * len(numbers))
     return str(tabulate(rows, headers=headers, tablefmt=style, disable_numparse=True, colalign=align))

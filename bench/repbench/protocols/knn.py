@@ -9,7 +9,7 @@ from repbench.datasets.declaration import DatasetDeclaration
 from repbench.embeddings.embedded import Embeddings
 from repbench.embeddings.needs import Need
 from repbench.measure import neighbours
-from repbench.outcomes import accuracy_estimate, check_split, classification_outcome
+from repbench.outcomes import accuracy_estimate, check_classes, check_split, classification_outcome
 from repbench.protocol import Outcome
 
 
@@ -47,6 +47,7 @@ class KNN:
         (bank,), (test,) = got.tuning, got.test
         check_split(bank, "bank (train + val)")
         check_split(test, "test")
+        check_classes(bank.class_names, bank.label, "the bank (train + val)")
         classes = len(test.class_names)
         similarities, rows = neighbours.search(test.x, bank.x, self.k)
         labels = bank.label[rows]
