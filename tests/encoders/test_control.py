@@ -83,13 +83,13 @@ def test_noise_leaves_random_numbers_alone() -> None:
 def test_pixels_of_a_small_image_are_its_own() -> None:
     values = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
     found = embed(load_encoder("control:pixels"), "image", Image.fromarray(values))
-    np.testing.assert_allclose(found[0], values.reshape(-1) / 255, rtol=1e-6)
+    np.testing.assert_allclose(found[0], values.reshape(-1) / 127.5 - 1, atol=1e-6)
 
 
-def test_pixels_of_larger_images_are_averages_in_zero_to_one() -> None:
+def test_pixels_of_larger_images_are_averages_from_minus_one_to_one() -> None:
     found = embed(load_encoder("control:pixels"), "image", Image.new("RGB", (90, 50), (255, 0, 51)), IMAGE)
-    np.testing.assert_allclose(found[0].reshape(32, 32, 3), np.broadcast_to([1, 0, 0.2], (32, 32, 3)), atol=1e-6)
-    assert found.min() >= 0
+    np.testing.assert_allclose(found[0].reshape(32, 32, 3), np.broadcast_to([1, -1, -0.6], (32, 32, 3)), atol=1e-6)
+    assert found.min() >= -1
     assert found.max() <= 1
 
 
