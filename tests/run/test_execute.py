@@ -61,7 +61,7 @@ def test_a_record_holds_what_is_needed_to_repeat_the_number(colours: Path) -> No
     assert record.options == {"k": 20, "temperature": 0.07}
     assert record.chance == pytest.approx(1 / 3)
     assert record.n == 18
-    assert record.towers["image"]["features"] == "RGB pixels, 32 x 32, bilinear"
+    assert record.towers["image"]["features"] == "RGB pixels in [-1, 1], 32 x 32, bilinear"
     assert record.inputs.seed == 0
     assert set(record.circumstances) == {"device", "batch_size", "workers", "seconds", "command"}
 

@@ -20,7 +20,7 @@ from repbench.errors import UnknownNameError
 
 HELP = "control:constant|random|pixels|nan   encoders with a known right answer, e.g. control:pixels"
 CONSTANT_DIM, NOISE_DIM, PIXELS, MELS = 64, 128, 32, 40
-VERSION = "1"  # raised when a control would give other embeddings
+VERSION = "2"  # raised when a control would give other embeddings
 
 
 def load(spec: Spec, options: LoadOptions) -> Encoder:
@@ -107,7 +107,7 @@ def _random() -> dict[str, Tower]:
 
 def _pixels() -> dict[str, Tower]:
     return {
-        "image": _tower(Pixels(), 3 * PIXELS**2, f"RGB pixels, {PIXELS} x {PIXELS}, bilinear"),
+        "image": _tower(Pixels(), 3 * PIXELS**2, f"RGB pixels in [-1, 1], {PIXELS} x {PIXELS}, bilinear"),
         "audio": _tower(Spectrum(), 2 * MELS, f"log-mel spectrogram, {MELS} bands, mean and deviation over time"),
     }
 
