@@ -193,3 +193,36 @@ def test_the_python_face_returns_a_table(at: Path) -> None:
     assert quick.n.tolist() == [20, 20, 20]
     with pytest.raises(UnknownNameError):
         repbench.evaluate("control:pixels", tasks="nothing")
+
+
+def test_data_that_are_not_here_are_listed_and_left_out_of_the_default(
+    at: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(at))
+    monkeypatch.delenv("REPBENCH_PACKS", raising=False)
+    packs = at / "repbench" / "packs"
+    packs.mkdir(parents=True)
+    (packs / "mnist.parquet").touch()
+    assert call(monkeypatch, "data", "list") == 0
+    states = {line.split()[0]: line.split()[1] for line in capsys.readouterr().out.splitlines()[:-1]}
+    assert states == {"clipart": "absent", "fashion-mnist": "absent", "mnist": "here", "stamps": "absent"}
+    assert call(monkeypatch, "list", "tasks") == 0
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert lines["knn/stamps"].endswith("(not here: repbench data fetch stamps)")
+    assert not any("not here" in lines[name] for name in ("knn/digits", "knn/mnist"))
+    assert call(monkeypatch, "show", "stamps") == 0
+    assert "repbench data fetch stamps" in capsys.readouterr().out
+    by_default = {task.dataset.name for task in repbench.catalogue().select_here(["*"])}
+    assert {"digits", "mnist"} <= by_default
+    assert by_default.isdisjoint({"clipart", "fashion-mnist", "stamps"})
+    assert {task.name for task in repbench.catalogue().select_here(["knn/stamps"])} == {"knn/stamps"}
+
+
+def test_a_task_on_data_that_are_not_here_names_the_command(
+    at: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REPBENCH_PACKS", str(at / "packs"))
+    assert call(monkeypatch, "run", "control:pixels", "--tasks", "knn/stamps", "--out", "results", "--quiet") == 1
+    assert "repbench data fetch stamps" in capsys.readouterr().err
+    assert call(monkeypatch, "data", "fetch", "stamp") == 2
+    assert "Did you mean 'stamps'" in capsys.readouterr().err

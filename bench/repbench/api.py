@@ -42,11 +42,11 @@ def evaluate(
     """Evaluate one encoder, a spec or an `Encoder`, and return its long table: one row for each task and metric.
 
     `tasks` are names or patterns, a list or separated by commas. Records go to `out`; without it they are not kept. A task
-    that failed has the metric "failed", no value, and a reason. Raises UsageError for unknown names and EncoderError when the
-    encoder cannot be built.
+    that failed has the metric "failed", no value, and a reason. The default leaves out datasets that have yet to be
+    fetched. Raises UsageError for unknown names and EncoderError when the encoder cannot be built.
     """
     catalogue = load_catalogue([Path(path) for path in plugins])
-    chosen = catalogue.select(patterns(tasks))
+    chosen = catalogue.select_here(patterns(tasks))
     built = load_encoder(encoder, LoadOptions(arch=arch, seed=seed)) if isinstance(encoder, str) else encoder
     extract = ExtractOptions(
         device=device, precision=precision, batch_size=batch_size, workers=workers, seed=seed, on_bad_item=on_bad_item

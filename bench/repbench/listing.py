@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from repbench.datasets.declaration import DatasetDeclaration
+from repbench.datasets.fetch.places import fetch_command, how_to_get, place_of
 from repbench.errors import UnknownNameError
 from repbench.tasks import Catalogue, Task, load_catalogue
 
@@ -26,7 +27,8 @@ def list_lines(what: str, plugins: Sequence[Path] = ()) -> Iterator[str]:
             yield f"{dataset.name:<24} {dataset.family:<12} {dataset.title}: {dataset.class_count} classes; {sizes}"
     else:
         for task in catalogue.tasks.values():
-            yield f"{task.name:<40} {task.dataset.title}"
+            command = how_to_get(task.dataset)
+            yield f"{task.name:<40} {task.dataset.title}{f'  (not here: {command})' if command else ''}"
 
 
 def _encoder_lines() -> Iterator[str]:
@@ -86,6 +88,9 @@ def _dataset_lines(dataset: DatasetDeclaration, catalogue: Catalogue | None) -> 
 def _pack_lines(name: str) -> Iterator[str]:
     from repbench.datasets.sources.pack import pack_about
 
+    if not place_of(name).is_file():
+        yield f"    absent  {fetch_command(name)}"
+        return
     about = pack_about(name)
     for source in about.get("sources", []):
         yield f"    from    {source['package']}, {source['licence']}, {source['authors']}"

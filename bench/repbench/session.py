@@ -42,7 +42,7 @@ def run_encoders(
     Every name is checked before anything is loaded. An encoder that cannot be built does not stop the others.
     """
     wanted = [part.strip() for part in tasks.split(",") if part.strip()]
-    chosen = load_catalogue(plugins).select(wanted)
+    chosen = load_catalogue(plugins).select_here(wanted)
     check_device(settings.extract.device)
     names = [parse_spec(spec).name for spec in specs]
     if repeated := {name for name in names if names.count(name) > 1}:

@@ -22,6 +22,7 @@ from types import ModuleType
 from typing import Any, cast
 
 from repbench.datasets.declaration import DatasetDeclaration, read_declaration
+from repbench.datasets.fetch.places import is_here
 from repbench.digests import digest_json
 from repbench.embeddings.needs import Need
 from repbench.errors import DeclarationError, UnknownNameError, UsageError
@@ -105,6 +106,18 @@ class Catalogue:
             if not names:
                 raise UnknownNameError("task", pattern, self.tasks, "`repbench list tasks` shows all.")
             chosen |= {name: self.tasks[name] for name in names}
+        return [task for name, task in self.tasks.items() if name in chosen]
+
+    def select_here(self, patterns: Sequence[str]) -> list[Task]:
+        """As `select`, but a pattern that matches tasks whose data are here leaves out those whose data have yet to be fetched.
+
+        A pattern that matches only such tasks keeps them: that their data are not here should be told.
+        """
+        chosen: dict[str, Task] = {}
+        for pattern in patterns:
+            found = self.select([pattern])
+            here = [task for task in found if is_here(task.dataset)]
+            chosen |= {task.name: task for task in here or found}
         return [task for name, task in self.tasks.items() if name in chosen]
 
     def dataset(self, name: str) -> DatasetDeclaration:

@@ -1,20 +1,20 @@
-"""Embedded packs: Parquet files that ship inside the package."""
+"""Packs: Parquet files that ship inside the package, or that `repbench data fetch` made on this machine."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from repbench.datasets.declaration import DatasetDeclaration
+from repbench.datasets.fetch.places import FETCHABLE, fetch_command, place_of
 from repbench.datasets.items import EncodedItems, Items
 from repbench.datasets.table import Absent, RawDataset, RawSplit
-from repbench.errors import DataError, UnknownNameError
+from repbench.errors import DataError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +26,10 @@ class Pack:
 
 
 def read(options: Pack, declaration: DatasetDeclaration, data: Path | None) -> RawDataset | Absent:
-    """The splits of an embedded pack. Raises UnknownNameError for a pack that is not shipped."""
-    path = pack_path(options.name)
+    """The splits of a pack, or where one to fetch would lie. Raises UnknownNameError for a pack that is neither."""
+    path = place_of(options.name)
+    if not path.is_file():
+        return Absent(looked_for=path, how_to_get=fetch_command(options.name))
     table = _table(path)
     for column in (options.split, declaration.label, *declaration.columns, *declaration.factors):
         if column not in table.column_names:
@@ -38,15 +40,15 @@ def read(options: Pack, declaration: DatasetDeclaration, data: Path | None) -> R
     for split in declaration.splits:
         rows = np.flatnonzero((names == split) & (labels != ""))
         splits[split] = _raw_split(table.take(rows), declaration, path.name)
-    return RawDataset(splits=splits, class_names=None, place=f"embedded pack {options.name}")
+    kind = "fetched" if options.name in FETCHABLE else "embedded"
+    return RawDataset(splits=splits, class_names=None, place=f"{kind} pack {options.name}")
 
 
 def pack_path(name: str) -> Path:
-    """The file of an embedded pack. Raises UnknownNameError with the nearest names."""
-    folder = Path(str(files("repbench") / "datasets" / "packs"))
-    path = folder / f"{name}.parquet"
+    """The file of a pack. Raises UnknownNameError with the nearest names, and DataError if it has yet to be fetched."""
+    path = place_of(name)
     if not path.is_file():
-        raise UnknownNameError("embedded pack", name, (other.stem for other in folder.glob("*.parquet")))
+        raise DataError(f"the pack {name!r} is not on this machine. Looked for {path} ({fetch_command(name)}).")
     return path
 
 
@@ -60,7 +62,7 @@ def pack_about(name: str) -> dict[str, Any]:
 
 
 @cache
-def _table(path: Path) -> Any:  # several datasets read one pack; it is small and never written
+def _table(path: Path) -> Any:  # several datasets read one pack; it fits in memory and is never changed
     import pyarrow.parquet as pq
 
     return pq.read_table(path)
