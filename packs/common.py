@@ -15,10 +15,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
+
+from repbench.datasets.fetch.pack import png
+
+__all__ = ["PACK_FOLDER", "About", "Source", "png", "sha256", "webp", "write_pack"]
 
 PACK_FOLDER = Path(__file__).resolve().parent.parent / "bench" / "repbench" / "datasets" / "packs"
 
@@ -64,13 +67,6 @@ def write_pack(name: str, columns: Mapping[str, Any], about: About, folder: Path
     return path
 
 
-def png(pixels: np.ndarray) -> bytes:
-    """PNG bytes of a uint8 array, (height, width) grey or (height, width, 3) RGB."""
-    stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, format="PNG", optimize=True)
-    return stream.getvalue()
-
-
 def webp(picture: Image.Image) -> bytes:
     """Lossless WebP bytes of a picture (mode RGB or RGBA): about two thirds of the PNG."""
     stream = io.BytesIO()
@@ -81,18 +77,3 @@ def webp(picture: Image.Image) -> bytes:
 def sha256(path: Path) -> str:
     """Hexadecimal SHA-256 of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def split_of(key: str, shares: Mapping[str, float], seed: int = 0) -> str:
-    """The split that `key` falls into: a fixed hash of seed and key against cumulated shares (which sum to 1).
-
-    Rows that must stay together (views of one object, styles of one emoji) share a key.
-    """
-    digest = hashlib.sha256(f"{seed}:{key}".encode()).digest()
-    position = int.from_bytes(digest[:8], "big") / 2**64
-    total = 0.0
-    for name, share in shares.items():
-        total += share
-        if position < total:
-            return name
-    return list(shares)[-1]

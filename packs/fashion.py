@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from pathlib import Path
 
 import numpy as np
@@ -10,17 +9,9 @@ import numpy as np
 from packs.common import About, Source, png, sha256, write_pack
 from packs.debian import unpacked
 from packs.digits import by_hash
+from repbench.datasets.fetch.fashion_mnist import FILES_SHA256, INNER, NAMES, idx
 
 PACKAGE = "dataset-fashion-mnist"
-INNER = Path("usr/share/datasets/fashion-mnist")
-# Of the files, not of the Debian package: a new release of the package holds the same files.
-FILES_SHA256 = {
-    "train-images-idx3-ubyte.gz": "b0564c3eedabfbf835052cff8503ea422014ce006caf5b757f851416ee8300c7",
-    "train-labels-idx1-ubyte.gz": "0ae29f65d86684f32d1b9c85147786c547b9c6aebcaf235f0400a0cce308b056",
-    "t10k-images-idx3-ubyte.gz": "cc1d090a38ace84dfa1aa66e3ada7c336ef481a96936906477e6dd344da56eaa",
-    "t10k-labels-idx1-ubyte.gz": "8d3605d196f4be44669e46906da9733c8131fef761fdbfec72c424d5222f1a05",
-}
-NAMES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 # Official file -> (its name in ids, how many rows of each class go to which split).
 PLAN = {"train": ("train", {"train": 150, "val": 50}), "t10k": ("test", {"test": 100})}
 
@@ -56,8 +47,8 @@ def build(downloads: Path, folder: Path) -> Path:
     source = _source(downloads)
     columns: dict[str, list[str | bytes]] = {name: [] for name in ABOUT.columns}
     for stem, (official, sizes) in PLAN.items():
-        images = _idx(source / f"{stem}-images-idx3-ubyte.gz", 16).reshape(-1, 28, 28)
-        labels = _idx(source / f"{stem}-labels-idx1-ubyte.gz", 8)
+        images = idx(source / f"{stem}-images-idx3-ubyte.gz", 16).reshape(-1, 28, 28)
+        labels = idx(source / f"{stem}-labels-idx1-ubyte.gz", 8)
         chosen = _choose(official, labels, sizes)
         for row in sorted(chosen):
             columns["id"].append(_identifier(official, row))
@@ -81,11 +72,6 @@ def _choose(official: str, labels: np.ndarray, sizes: dict[str, int]) -> dict[in
 
 def _identifier(official: str, row: int) -> str:
     return f"fashion-{official}-{row:05d}"
-
-
-def _idx(path: Path, header: int) -> np.ndarray:
-    """The bytes of a gzipped IDX file after its header."""
-    return np.frombuffer(gzip.decompress(path.read_bytes()), np.uint8, offset=header)
 
 
 def _source(downloads: Path) -> Path:

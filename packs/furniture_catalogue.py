@@ -130,14 +130,14 @@ class Model:
     name: str
     author: str
     licence: str
-    library: Path
+    sh3f: Path  # the library, a zip
     path: str  # of the OBJ file in the library
     size: tuple[float, float, float]  # width, height, depth in cm
     rotation: tuple[float, ...]  # 3 x 3 by rows, brings the file's axes to: x right, y up, z out of the front
 
     def mesh(self) -> Mesh:
         """The model as the catalogue shows it: turned, and stretched to its stated size."""
-        with ZipFile(self.library) as archive:
+        with ZipFile(self.sh3f) as archive:
             mesh = load_mesh(archive, self.path)
         turned = mesh.vertices @ np.array(self.rotation).reshape(3, 3).T
         used = turned[np.unique(mesh.faces)]  # some files hold vertices that no face has
@@ -168,7 +168,7 @@ def _read(library: Path) -> Iterator[Model]:
             name=fields[f"name#{number}"],
             author=fields[f"creator#{number}"],
             licence=LICENCES[library.stem],
-            library=library,
+            sh3f=library,
             path=path,
             size=(width, height, depth),
             rotation=tuple(float(part) for part in rotation.split()),

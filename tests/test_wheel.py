@@ -43,26 +43,31 @@ def test_the_wheel_holds_packs_tasks_licences_and_the_page(wheel: Path) -> None:
 
 def test_the_installed_wheel_runs_from_another_folder(wheel: Path, tmp_path: Path) -> None:
     home = tmp_path / "venv"
-    venv.create(home, with_pip=False)
+    venv.create(home, with_pip=True)
     packages = next(home.glob("lib/python*/site-packages"))
-    zipfile.ZipFile(wheel).extractall(packages)  # what installing a pure wheel does, without asking an index for torch again
-    (packages / "dependencies.pth").write_text("\n".join(site.getsitepackages()))
-    code = "import sys; sys.argv[0] = 'repbench'; from repbench.cli import main; main()"
+    (packages / "dependencies.pth").write_text("\n".join(site.getsitepackages()))  # torch and the rest, not installed again
+    pip = [
+        home / "bin" / "python",
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-index",
+        "--force-reinstall",
+        str(wheel),
+    ]
+    subprocess.run(pip, check=True, capture_output=True)
     where = "import repbench; print(repbench.__file__)"
     environment = {**os.environ, "REPBENCH_STORE": str(tmp_path / "store"), "PYTHONPATH": ""}
 
-    def python(*arguments: str) -> str:
-        done = subprocess.run(
-            [home / "bin" / "python", "-W", "ignore", *arguments],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-        )
+    def call(program: str, *arguments: str) -> str:
+        command = [home / "bin" / program, *arguments]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    assert python("-c", where).strip().startswith(str(home))
-    assert "zero-shot/digits" in python("-c", code, "list", "tasks")
-    assert "knn/digits" in python("-c", code, "run", "control:pixels", "--tasks", "knn/digits", "--limit", "50", "--quiet")
+    assert call("python", "-c", where).strip().startswith(str(home))
+    assert "zero-shot/digits" in call("repbench", "list", "tasks")
+    assert "knn/digits" in call("repbench", "run", "control:pixels", "--tasks", "knn/digits", "--limit", "50", "--quiet")
     assert list((tmp_path / "results").rglob("digits.json"))

@@ -105,7 +105,13 @@ def test_the_order_of_rows_and_the_rest_of_the_grid_do_not_matter() -> None:
     shuffled = fit_path(x[order], y[order], 4, gap=1e-10)[20]
     [alone] = fit_path(x, y, 4, [STRENGTHS[20]], gap=1e-10)
     for other in (shuffled, alone):
-        assert np.allclose(whole.scores(x), other.scores(x), atol=2e-3)
+        assert np.allclose(whole.scores(x), other.scores(x), atol=1e-3)
+
+
+def test_the_weights_of_the_classes_sum_to_zero_as_at_the_optimum() -> None:
+    x, y = data(150, 10, 4)
+    for solution in fit_path(x, y, 4):
+        assert np.abs(solution.weights.sum(axis=1)).max() <= 1e-9 * max(1.0, np.abs(solution.weights).max())
 
 
 def test_a_fit_at_one_strength_is_the_one_of_the_path() -> None:

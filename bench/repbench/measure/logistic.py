@@ -243,6 +243,7 @@ class _Problem:
             if evaluations == PATIENCE:
                 self.blocks = self.inverse_blocks(residual, strength)
             direction = history.direction(gradient, self.solver(residual, strength), self.blocks is not None)
+            direction -= direction.mean(axis=1, keepdims=True)  # a shift common to all classes changes no logit difference
             change = self.z @ direction
             evaluations += 1
             step = line_search(self, point, logits, direction, change, strength, dot(gradient, direction))

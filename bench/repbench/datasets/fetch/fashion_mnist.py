@@ -32,8 +32,8 @@ def read(folder: Path) -> Columns:
             raise DataError(f"{name} of the package is not the file that the pack is made from (its SHA-256 differs).")
     columns: dict[str, list[str | bytes]] = {name: [] for name in PACK.columns}
     for stem, official in OFFICIAL.items():
-        images = _idx(folder / INNER / f"{stem}-images-idx3-ubyte.gz", 16).reshape(-1, 28, 28)
-        labels = _idx(folder / INNER / f"{stem}-labels-idx1-ubyte.gz", 8)
+        images = idx(folder / INNER / f"{stem}-images-idx3-ubyte.gz", 16).reshape(-1, 28, 28)
+        labels = idx(folder / INNER / f"{stem}-labels-idx1-ubyte.gz", 8)
         ids = [f"fashion-{official}-{row:05d}" for row in range(len(labels))]
         columns["id"] += ids
         columns["image"] += [png(pixels) for pixels in images]
@@ -53,7 +53,7 @@ def carve(ids: list[str], labels: np.ndarray) -> list[str]:
     return split
 
 
-def _idx(path: Path, header: int) -> np.ndarray:
+def idx(path: Path, header: int) -> np.ndarray:
     """The bytes of a gzipped IDX file after its header."""
     return np.frombuffer(gzip.decompress(path.read_bytes()), np.uint8, offset=header)
 
