@@ -32,7 +32,7 @@ MOST_EVALUATIONS = 80  # per strength; overlapping classes with hardly any penal
 PAIRS = 30  # of curvature that L-BFGS keeps; measured: fewer cost more evaluations, more save hardly any
 PATIENCE = 20  # evaluations at one strength after which the Hessians of the classes are inverted (anew)
 MOST_BLOCKS = 4 * 10**7  # numbers in these Hessians: 320 MB
-SMALL = 10**8  # n x d x classes below which more than one thread costs more than it saves
+SMALL = 10**7  # n x d x classes below which one thread is faster; above, two quiet cores save a quarter
 
 
 @dataclass(frozen=True, kw_only=True)
