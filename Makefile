@@ -6,7 +6,7 @@ DEMO := leaderboard/demo
 ENCODERS := packaged:efficientnet-lite0,size=64 joined:lite0+minilm,size=64 random:resnet18,size=64 \
     control:pixels control:random control:constant
 
-.PHONY: demo test lint packs clean
+.PHONY: demo test lint packs versus clean
 
 $(BIN)/repbench: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -30,5 +30,15 @@ packs: $(BIN)/repbench
 	$(BIN)/python -m pip install --quiet -r packs/requirements.txt
 	$(BIN)/python packs/build.py
 
+versus: versus/.venv/bin/repbench
+	for script in $(filter-out versus/common.py versus/report.py,$(wildcard versus/*.py)); do versus/.venv/bin/python $$script || exit 1; done
+	versus/.venv/bin/python versus/report.py
+
+versus/.venv/bin/repbench: versus/requirements.txt pyproject.toml
+	$(PYTHON) -m venv versus/.venv
+	versus/.venv/bin/python -m pip install --quiet --upgrade pip
+	versus/.venv/bin/python -m pip install --quiet -e '.[pretrained]' -r versus/requirements.txt
+	touch versus/.venv/bin/repbench
+
 clean:
-	rm -rf $(VENV) $(DEMO) build dist .mypy_cache .ruff_cache
+	rm -rf $(VENV) versus/.venv $(DEMO) build dist .mypy_cache .ruff_cache

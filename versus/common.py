@@ -1,0 +1,117 @@
+"""What the scripts beside this one share: sides timed in turn, ratios by round, and one JSON file of findings a script."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "results"
+PACKAGES = ("torch", "numpy", "scikit-learn", "faiss-cpu", "open_clip_torch", "clip-benchmark", "mteb")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One row of versus/README.md: a claim with its measured figure, the figure aimed at, and whether it was reached.
+
+    `measured` and the bounds are over the rounds (median, least, greatest); `higher_is_better` says on which side of `aim`
+    the claim holds. `unit` is "times" for ratios peer / project. `why` says what stopped a figure that was not reached.
+    """
+
+    what: str
+    measured: float
+    low: float
+    high: float
+    aim: float
+    unit: str = "times"
+    higher_is_better: bool = True
+    why: str = ""
+
+    @property
+    def reached(self) -> bool:
+        """Whether the median is on the right side of the aim."""
+        return self.measured >= self.aim if self.higher_is_better else self.measured <= self.aim
+
+
+def in_turn(sides: Mapping[str, Callable[[], Any]], rounds: int = 3, *, warm_up: bool = True) -> dict[str, list[float]]:
+    """Seconds of each side in each round; the sides take turns, so that a drift of the machine meets all of them."""
+    if warm_up:
+        for run in sides.values():
+            run()
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(rounds):
+        for name, run in sides.items():
+            began = time.perf_counter()
+            run()
+            seconds[name].append(time.perf_counter() - began)
+    return seconds
+
+
+def ratio(what: str, peer: list[float], ours: list[float], aim: float, why: str = "") -> Finding:
+    """How many times faster than the peer: the median, least and greatest ratio of the rounds."""
+    ratios = [theirs / mine for theirs, mine in zip(peer, ours, strict=True)]
+    return figure(what, ratios, aim, why=why)
+
+
+def figure(
+    what: str, values: list[float], aim: float, *, unit: str = "times", higher_is_better: bool = True, why: str = ""
+) -> Finding:
+    """A finding from one value a round."""
+    return Finding(
+        what=what,
+        measured=statistics.median(values),
+        low=min(values),
+        high=max(values),
+        aim=aim,
+        unit=unit,
+        higher_is_better=higher_is_better,
+        why=why,
+    )
+
+
+def save(script: str, findings: list[Finding], details: Mapping[str, Any] | None = None) -> None:
+    """Print the findings and write results/<name of the script>.json; `details` is whatever else was measured."""
+    name = Path(script).stem
+    for one in findings:
+        verdict = "reached" if one.reached else "NOT REACHED"
+        bounds = f"[{one.low:.3g}, {one.high:.3g}]"
+        print(f"{one.what}: {one.measured:.3g} {bounds} {one.unit}, aim {one.aim:g}: {verdict}", flush=True)
+    RESULTS.mkdir(exist_ok=True)
+    content = {
+        "script": f"versus/{name}.py",
+        "machine": machine(),
+        "findings": [asdict(one) for one in findings],
+        "details": dict(details or {}),
+    }
+    (RESULTS / f"{name}.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+def machine() -> dict[str, Any]:
+    """Processor, cores, load before the run and the versions of the packages that took part."""
+    versions = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return {
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "openblas_coretype": os.environ.get("OPENBLAS_CORETYPE", ""),
+        "versions": versions,
+    }
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.processor()
