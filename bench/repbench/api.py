@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from repbench.embeddings.extract import ExtractOptions
+from repbench.embeddings.options import ExtractOptions
 from repbench.encoder import Encoder
 from repbench.encoders.load import LoadOptions, load_encoder
 from repbench.leaderboard.tables import Board, long_table, make_board, wide_table

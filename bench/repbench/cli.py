@@ -83,7 +83,7 @@ def run(encoders: tuple[str, ...], tasks: str, dry_run: bool, quiet: bool, plugi
 
 
 def _settings(options: dict[str, Any]) -> tuple[Settings, LoadOptions]:
-    from repbench.embeddings.extract import ExtractOptions
+    from repbench.embeddings.options import ExtractOptions
     from repbench.encoders.load import LoadOptions
     from repbench.run.settings import Settings, default_store, library_versions
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from repbench.embeddings.extract import Work, check_device, extract
+from repbench.embeddings.extract import Work, extract
+from repbench.embeddings.options import check_device
 from repbench.embeddings.store import Shelf
 from repbench.encoder import Tower
 from repbench.encoders.load import LoadOptions, load_encoder

@@ -14,7 +14,8 @@ from PIL import Image
 from torch import nn
 
 from repbench.datasets.items import EncodedItems, Items
-from repbench.embeddings.extract import ExtractOptions, Work, distinct, extract
+from repbench.embeddings.extract import Work, distinct, extract
+from repbench.embeddings.options import ExtractOptions
 from repbench.embeddings.store import Address, Shelf
 from repbench.encoder import Tower
 from repbench.encoders.preprocess import ImagePreprocess
@@ -190,7 +191,7 @@ def test_cuda_gives_the_embeddings_of_the_cpu(tmp_path: Path) -> None:
     assert np.allclose(embed(tmp_path / "a", wanted), embed(tmp_path / "b", wanted, device="cuda"), atol=1e-4)
 
 
-def test_bf16_autocast_is_close_to_fp32_and_lies_on_its_own_shelf(tmp_path: Path) -> None:
+def test_bf16_is_close_to_fp32_and_lies_on_its_own_shelf(tmp_path: Path) -> None:
     wanted = work(images(6))
     exact = embed(tmp_path / "a", wanted)
     half = embed(tmp_path / "b", wanted, precision="bf16")

@@ -12,9 +12,10 @@ import timm
 import torch
 from PIL import Image
 from torchvision.transforms import InterpolationMode
+from torchvision.transforms import functional as F
 from torchvision.transforms._presets import ImageClassification
 
-from repbench.encoders.preprocess import NORMALISATIONS, ImagePreprocess, override, triple
+from repbench.encoders.preprocess import INTERPOLATIONS, NORMALISATIONS, ImagePreprocess, override, triple
 from repbench.errors import UnknownNameError, UsageError
 
 SIZES = [(320, 200), (200, 320), (224, 224), (97, 61), (30, 300)]
@@ -52,6 +53,25 @@ def test_it_equals_open_clip(size: tuple[int, int], mode: str) -> None:
     reference = open_clip.image_transform(96, is_train=False, mean=mean, std=std, resize_mode=mode, interpolation="bicubic")
     ours = ImagePreprocess(size=96, resize=96, mode=mode, mean=mean, std=std)
     torch.testing.assert_close(ours(image(*size)), reference(image(*size)), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [*SIZES, (223, 225), (500, 375), (8, 9)])
+@pytest.mark.parametrize("interpolation", INTERPOLATIONS)
+def test_it_equals_the_steps_of_torchvision_bit_for_bit(size: tuple[int, int], interpolation: str) -> None:
+    ours = ImagePreprocess(size=91, resize=100, interpolation=interpolation)
+    resized = F.resize(image(*size), [100], interpolation=InterpolationMode(interpolation))
+    expected = F.normalize(F.to_tensor(F.center_crop(resized, [91, 91])), list(ours.mean), list(ours.std))
+    assert torch.equal(ours(image(*size)), expected)
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_a_batch_of_pixels_is_scaled_to_the_very_numbers_of_single_images(channels_last: bool) -> None:
+    ours = ImagePreprocess(size=96, resize=109)
+    images = [image(*size) for size in SIZES]
+    batch = ours.scale(torch.stack([ours.pixels(one) for one in images]), channels_last=channels_last)
+    order = torch.channels_last if channels_last else torch.contiguous_format
+    assert batch.is_contiguous(memory_format=order)
+    assert torch.equal(batch, torch.stack([ours(one) for one in images]))
 
 
 def test_an_image_smaller_than_the_crop_is_filled_up_with_black() -> None:

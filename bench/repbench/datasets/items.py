@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import threading
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -116,15 +117,42 @@ def text_items(texts: Sequence[str], names: Sequence[str]) -> Items:
     return EncodedItems("text", names, [text.encode() for text in texts])
 
 
+class _Quiet:
+    """A block in which PIL's warnings about odd EXIF data and palettes are silent, for the pixels are what counts; a picture of
+    absurd size is an error. Threads may be in it together: the filters of warnings are one for all, and the last restores them.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._inside = threading.Lock(), 0
+
+    def __enter__(self) -> None:
+        from PIL import Image
+
+        with self._lock:
+            if not self._inside:
+                self._filters = warnings.catch_warnings()
+                self._filters.__enter__()
+                warnings.simplefilter("ignore")
+                warnings.simplefilter("error", Image.DecompressionBombWarning)
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._filters.__exit__(None, None, None)
+
+
+_QUIET = _Quiet()
+
+
 def decode_image(data: bytes) -> Image.Image:
     """A PIL image in mode RGB. Transparent pixels are laid over white and 16-bit grey is scaled to 8 bits; of an animation the
     first frame counts; the EXIF rotation is not applied, as in torchvision.
     """
     from PIL import Image
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about odd EXIF data and palettes: the pixels are what counts
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
+    with _QUIET:
         picture: Image.Image = Image.open(io.BytesIO(data))
         picture.load()
     if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
@@ -132,7 +160,7 @@ def decode_image(data: bytes) -> Image.Image:
         return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
     if picture.mode.startswith("I;16"):
         picture = Image.fromarray((np.asarray(picture).astype(np.uint16) >> 8).astype(np.uint8))
-    return picture.convert("RGB")
+    return picture if picture.mode == "RGB" else picture.convert("RGB")  # PIL would copy it
 
 
 def decode_sound(data: bytes) -> Sound:

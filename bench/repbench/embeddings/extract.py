@@ -1,50 +1,24 @@
-"""Extraction: raw items are decoded, prepared and embedded once each, chunk by chunk, into the store.
-
-Every forward pass has the same shape: the last batch is filled up by repeating an item, so that an embedding does not depend on
-how many others were asked for. On CUDA, batches go over pinned memory without blocking.
-"""
+"""Extraction: raw items are decoded once, prepared and embedded once in each view, chunk by chunk, into the store."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
 
 from repbench.datasets.items import Items
+from repbench.embeddings.forward import Forward
+from repbench.embeddings.loading import Loader, Source
+from repbench.embeddings.options import ExtractOptions, check_device
 from repbench.embeddings.store import Address, Shelf
-from repbench.embeddings.views import variants, view_size
+from repbench.embeddings.views import view_size
 from repbench.encoder import Tower
-from repbench.errors import DataError, EmbeddingError, UsageError
+from repbench.errors import DataError, EmbeddingError
 
 CHUNK = 512  # distinct items a chunk: at most this much work is lost when a run is killed
-PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExtractOptions:
-    """How to run the forward passes. None of it but `precision` may change a result."""
-
-    device: str = "cpu"
-    precision: str = "fp32"  # "fp32", or autocast to "bf16" or "fp16"
-    batch_size: int = 64
-    workers: int = 0  # loader processes; 0 decodes in this one
-    seed: int = 0  # of random views
-    on_bad_item: str = "fail"  # or "skip"
-
-    def __post_init__(self) -> None:
-        if self.precision not in PRECISIONS:
-            raise UsageError(f"--precision is {self.precision!r}; expected one of {', '.join(PRECISIONS)}.")
-        if self.batch_size < 1:
-            raise UsageError(f"--batch-size is {self.batch_size}; expected at least 1.")
-        if self.seed < 0:
-            raise UsageError(f"--seed is {self.seed}; expected 0 or more.")
-        if self.workers < 0:
-            raise UsageError(f"--workers is {self.workers}; expected at least 0.")
-        if self.on_bad_item not in ("fail", "skip"):
-            raise UsageError(f"--on-bad-item is {self.on_bad_item!r}; expected fail or skip.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,119 +44,143 @@ def distinct(places: Sequence[tuple[Items, Sequence[int]]]) -> dict[str, tuple[I
 def extract(
     work: Work, tower: Tower, shelf: Shelf, options: ExtractOptions, progress: Callable[[int], None] = lambda count: None
 ) -> dict[str, str]:
-    """Embed what of `work` is not on the shelf yet. Returns the items that were skipped: key -> reason.
-
-    `progress` is told how many more items are done. Raises DataError for an undecodable item unless they are to be skipped,
-    and EmbeddingError when the tower fails.
-    """
-    check_device(options.device)
-    module = tower.module.to(options.device)
-    skipped: dict[str, str] = {}
-    for start in range(0, len(work.keys), CHUNK):
-        keys = work.keys[start : start + CHUNK]
-        if shelf.missing(keys):
-            with shelf.claim(keys):
-                absent = set(shelf.missing(keys))
-                wanted = [place for place, key in enumerate(keys) if key in absent]
-                places = [(keys[place], *work.places[start + place]) for place in wanted]
-                bad = _embed_chunk(places, work.view, tower, module, shelf, options)
-                skipped |= bad
-        progress(len(keys))
-    return skipped
+    """Embed what of one work is not on the shelf yet; see `Extractor.fill`."""
+    return Extractor([work], [tower], {work.address: shelf}, options, progress).fill(work)
 
 
-def check_device(device: str) -> None:
-    """Raise UsageError if no tensor can be put on `device`."""
-    try:
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise UsageError(f"--device {device!r} cannot be used ({str(error).splitlines()[0]}).") from error
-
-
-def _embed_chunk(
-    places: list[tuple[str, Items, int]],
-    view: str,
-    tower: Tower,
-    module: torch.nn.Module,
-    shelf: Shelf,
-    options: ExtractOptions,
-) -> dict[str, str]:
-    bad: dict[str, str] = {}
-    keys: list[str] = []
-    rows: list[np.ndarray] = []
-    waiting: list[tuple[str, torch.Tensor]] = []  # one entry a variant
-    size = view_size(view)
-    for key, prepared in _prepared(places, view, tower, options):
-        if isinstance(prepared, str):
-            if options.on_bad_item == "fail":
-                raise DataError(f"{prepared} Use --on-bad-item skip to leave such items out; the record counts them.")
-            bad[key] = prepared
-            continue
-        keys.append(key)
-        waiting += [(key, tensor) for tensor in prepared]
-        while len(waiting) >= options.batch_size:
-            rows.append(_forward([tensor for _, tensor in waiting[: options.batch_size]], tower, module, options))
-            waiting = waiting[options.batch_size :]
-    if waiting:
-        rows.append(_forward([tensor for _, tensor in waiting], tower, module, options))
-    if keys:
-        shelf.add(keys, np.concatenate(rows).reshape(len(keys), size, tower.dim))
-    return bad
-
-
-def _forward(tensors: list[torch.Tensor], tower: Tower, module: torch.nn.Module, options: ExtractOptions) -> np.ndarray:
-    count = len(tensors)
-    tensors = tensors + [tensors[-1]] * (options.batch_size - count)  # one shape for every pass
-    try:
-        batch = torch.stack(tensors)
-        if options.device.startswith("cuda"):
-            batch = batch.pin_memory()
-        batch = batch.to(options.device, non_blocking=True)
-        dtype = PRECISIONS[options.precision]
-        with torch.inference_mode(), torch.autocast(options.device.split(":")[0], dtype=dtype, enabled=dtype is not None):
-            out = module(batch)
-    except torch.OutOfMemoryError as error:
-        raise EmbeddingError(f"out of memory on {options.device}; try --batch-size {options.batch_size // 2}.") from error
-    except (RuntimeError, ValueError, TypeError) as error:
-        raise EmbeddingError(f"the encoder failed on a batch of shape {_shape(tensors)} ({error}).") from error
-    if tuple(out.shape) != (options.batch_size, tower.dim):
-        raise EmbeddingError(f"the encoder gave {tuple(out.shape)}; expected {(options.batch_size, tower.dim)}.")
-    rows: np.ndarray = out[:count].float().cpu().numpy()
-    return rows
-
-
-def _shape(tensors: list[torch.Tensor]) -> str:
-    shapes = sorted({tuple(tensor.shape) for tensor in tensors})
-    return " and ".join(map(str, shapes[:3]))
-
-
-def _prepared(
-    places: list[tuple[str, Items, int]], view: str, tower: Tower, options: ExtractOptions
-) -> Iterator[tuple[str, list[torch.Tensor] | str]]:
-    """Key and model inputs (one a variant), or key and the reason why there are none; in order."""
-    source = _Source(places, view, tower.prepare, options.seed)
-    if not options.workers:
-        yield from (source[place] for place in range(len(source)))
-        return
-    loader = torch.utils.data.DataLoader(source, batch_size=None, num_workers=options.workers, prefetch_factor=16)
-    yield from loader
-
-
-class _Source(torch.utils.data.Dataset[Any]):
-    """What loader workers run: decode, view, prepare."""
+class Extractor:
+    """Embeds the works of one encoder. What several works want of one item is done when the first of them loads it."""
 
     def __init__(
-        self, places: list[tuple[str, Items, int]], view: str, prepare: Callable[[Any], torch.Tensor], seed: int
+        self,
+        works: Iterable[Work],
+        towers: Iterable[Tower],
+        shelves: Mapping[Address, Shelf],
+        options: ExtractOptions,
+        progress: Callable[[int], None] = lambda count: None,
     ) -> None:
-        self._places, self._view, self._prepare, self._seed = places, view, prepare, seed
+        check_device(options.device)
+        self._towers = {tower.fingerprint: tower for tower in towers}
+        self._forwards: dict[str, Forward] = {}
+        self._shelves, self._options, self._progress = shelves, options, progress
+        self._views: dict[Address, str] = {}
+        self._keys: dict[Address, set[str]] = {}
+        for work in works:
+            self._views[work.address] = work.view
+            self._keys.setdefault(work.address, set()).update(work.keys)
 
-    def __len__(self) -> int:
-        return len(self._places)
+    def notes(self, tower: Tower) -> dict[str, str]:
+        """What is to be told of the forward passes of a tower: why they were not as fast or as large as was asked for."""
+        return self._forwards[tower.fingerprint].notes if tower.fingerprint in self._forwards else {}
 
-    def __getitem__(self, index: int) -> tuple[str, list[torch.Tensor] | str]:
-        key, items, place = self._places[index]
+    def fill(self, work: Work) -> dict[str, str]:
+        """Embed what of `work` is not on its shelf yet, and in passing what others want of the same items.
+
+        Returns the items that were skipped: key -> reason. Raises DataError for an undecodable item unless they are to be
+        skipped, and EmbeddingError when the tower fails; what else could be embedded of that chunk is stored then.
+        """
+        skipped: dict[str, str] = {}
+        if not self._shelves[work.address].missing(work.keys):
+            return skipped
+        tower = self._towers[work.address.tower]
+        source = Source(keys=work.keys, places=work.places, prepare=tower.prepare, seed=self._options.seed)
+        with Loader(source, self._options) as loader:
+            for start in range(0, len(work.keys), CHUNK):
+                skipped |= self._fill_chunk(work, range(start, min(start + CHUNK, len(work.keys))), loader)
+        return skipped
+
+    def _fill_chunk(self, work: Work, places: range, loader: Loader) -> dict[str, str]:
+        keys = work.keys[places.start : places.stop]
+        if not self._shelves[work.address].missing(keys):
+            return {}
+        with contextlib.ExitStack() as claims:
+            addresses = self._addresses(work)
+            for address in sorted(addresses, key=lambda address: address.folder):  # one order, so that nobody waits in a ring
+                claims.enter_context(self._shelves[address].claim(keys))
+            absent = {address: self._keys[address] & set(self._shelves[address].missing(keys)) for address in addresses}
+            wanted = [
+                (place, tuple(self._views[address] for address in addresses if work.keys[place] in absent[address]))
+                for place in places
+                if work.keys[place] in absent[work.address]
+            ]
+            trays, bad = self._embed(work, wanted, addresses, loader)
+            for address, tray in trays.items():
+                if tray.keys:
+                    self._shelves[address].add(tray.keys, tray.array(view_size(self._views[address])))
+                    self._progress(len(tray.keys))
+        if bad and self._options.on_bad_item == "fail":
+            raise DataError(
+                f"{next(iter(bad.values()))} Use --on-bad-item skip to leave such items out; the record counts them."
+            )
+        return bad
+
+    def _addresses(self, work: Work) -> list[Address]:
+        """That of the work, then those of other views by the same tower; only images have other views."""
+        is_image = work.places[0][0].modality == "image"
+        others = [other for other in self._keys if other.tower == work.address.tower and other != work.address]
+        return [work.address, *(other for other in others if is_image or view_size(self._views[other]) == 1)]
+
+    def _embed(
+        self, work: Work, wanted: Sequence[tuple[int, tuple[str, ...]]], addresses: Sequence[Address], loader: Loader
+    ) -> tuple[dict[Address, _Tray], dict[str, str]]:
+        tower = self._towers[work.address.tower]
+        forward = self._forwards.setdefault(tower.fingerprint, Forward(tower, self._options))
+        trays = {address: _Tray(forward) for address in addresses}
+        bad: dict[str, str] = {}
+        for group in loader.groups(wanted, self._options.batch_size):
+            bad |= {loaded.key: loaded.reason for loaded in group if loaded.reason}
+            for address, tray in list(trays.items()):
+                view = self._views[address]
+                with _dropping(trays, address, unless=work.address):
+                    tray.take([(one.key, one.inputs[view]) for one in group if view in one.inputs])
+        for address, tray in list(trays.items()):
+            with _dropping(trays, address, unless=work.address):
+                tray.finish()
+        return trays, bad
+
+
+@contextlib.contextmanager
+def _dropping(trays: dict[Address, _Tray], address: Address, *, unless: Address) -> Iterator[None]:
+    """A view that fails is left to those who ask for it in the first place; the view that is asked for now may not fail."""
+    try:
+        yield
+    except EmbeddingError:
+        if address == unless:
+            raise
+        del trays[address]
+
+
+class _Tray:
+    """Inputs of one view on their way through the network: whole passes as soon as there are enough for one."""
+
+    def __init__(self, forward: Forward) -> None:
+        self.keys: list[str] = []
+        self._forward = forward
+        self._waiting: list[torch.Tensor] = []
+        self._rows: list[np.ndarray] = []
+
+    def take(self, group: Sequence[tuple[str, np.ndarray]]) -> None:
+        if not group:
+            return
+        self.keys += [key for key, _ in group]
+        self._waiting += [torch.from_numpy(inputs) for _, inputs in group]
+        inputs = self._joined()
+        full = self._forward.in_passes(inputs)
+        if full:
+            self._rows.append(self._forward(inputs[:full]))
+        self._waiting = [inputs[full:]]
+
+    def finish(self) -> None:
+        if self._waiting and len(inputs := self._joined()):
+            self._rows.append(self._forward(inputs))
+
+    def array(self, views: int) -> np.ndarray:
+        rows = np.concatenate(self._rows)
+        return rows.reshape(len(self.keys), views, rows.shape[1])
+
+    def _joined(self) -> torch.Tensor:
         try:
-            raw = items.load(place)
-        except DataError as error:
-            return key, str(error)
-        return key, [self._prepare(variant) for variant in variants(raw, key, self._view, self._seed)]
+            return torch.cat(self._waiting)
+        except RuntimeError as error:
+            shapes = " and ".join(str(shape) for shape in sorted({tuple(one.shape[1:]) for one in self._waiting})[:3])
+            raise EmbeddingError(f"the encoder prepares items to inputs of different shapes: {shapes}.") from error

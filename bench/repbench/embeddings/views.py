@@ -8,6 +8,7 @@ are keyed by the content of the item, so that neither order nor batch nor proces
 
 from __future__ import annotations
 
+import threading
 from functools import cache
 from typing import Any
 
@@ -15,6 +16,7 @@ from repbench.errors import UnknownNameError, UsageError
 
 VIEWS = {"plain": 1, "two-crops": 2}  # name -> how many variants of an item it makes
 TWO_CROPS_VERSION = 1  # raised when the same item would give other crops
+_GENERATOR = threading.Lock()  # the transforms draw from torch's one generator, which loader threads share
 
 
 def view_size(view: str) -> int:
@@ -55,6 +57,6 @@ def _augmentation() -> Any:
 def _augment(picture: Any, key: str, seed: int, place: int) -> Any:
     import torch
 
-    with torch.random.fork_rng(devices=[]):
+    with _GENERATOR, torch.random.fork_rng(devices=[]):
         torch.manual_seed((int(key[:15], 16) * 1_000_003 + seed * 101 + place) % 2**63)
         return _augmentation()(picture)

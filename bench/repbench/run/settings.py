@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from repbench.embeddings.extract import ExtractOptions
+from repbench.embeddings.options import ExtractOptions
 
 
 @dataclass(frozen=True, kw_only=True)

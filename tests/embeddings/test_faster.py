@@ -1,0 +1,114 @@
+"""The faster network gives the same embeddings, or it is not used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import timm
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from repbench.embeddings.faster import faster, folded
+
+
+def with_statistics(network: nn.Module) -> nn.Module:
+    """The network with running statistics that are not those of a fresh one, so that a wrong fold shows."""
+    generator = torch.Generator().manual_seed(0)
+    for part in network.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            part.running_mean.normal_(0, 0.3, generator=generator)  # type: ignore[union-attr]
+            part.running_var.uniform_(0.5, 2, generator=generator)  # type: ignore[union-attr]
+            part.weight.data.uniform_(0.5, 2, generator=generator)
+            part.bias.data.normal_(0, 0.3, generator=generator)
+    return network.eval().requires_grad_(False)
+
+
+def norms(network: nn.Module) -> int:
+    return sum(isinstance(part, nn.BatchNorm2d) for part in network.modules())
+
+
+def inputs(size: int = 64) -> Tensor:
+    return torch.randn(3, 3, size, size, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize(
+    ("build", "left"),
+    [
+        (lambda: timm.create_model("test_resnet", num_classes=0), 0),
+        (lambda: torchvision.models.resnet18(), 0),
+        (lambda: timm.create_model("tf_efficientnet_lite0", num_classes=0), 0),
+        (lambda: timm.create_model("mobilenetv3_small_050", num_classes=0), 0),
+        (lambda: timm.create_model("resnetv2_50", num_classes=0, layers=(1, 1, 1, 1), channels=(16, 16, 16, 16)), 5),
+    ],
+)
+def test_batch_norms_after_a_convolution_are_folded_and_embeddings_stay(build: Callable[[], nn.Module], left: int) -> None:
+    plain = with_statistics(build())
+    before = {name: value.clone() for name, value in plain.state_dict().items()}
+    quick, note = faster(plain, inputs())
+    assert note == ""
+    assert norms(quick) == left < norms(plain)
+    with torch.no_grad():
+        assert torch.nn.functional.cosine_similarity(quick(inputs()), plain(inputs())).min() >= 0.999999
+    assert all(torch.equal(value, before[name]) for name, value in plain.state_dict().items())
+
+
+class Twisted(nn.Module):
+    """Convolution and batch norm with something between or beside them."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+        self.conv, self.norm, self.other = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.BatchNorm2d(4)
+        self.last = nn.Conv2d(4, 5, 3)
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = self.conv(images)
+        if self.kind == "changed in place":
+            maps = self.norm(maps.relu_())
+        elif self.kind == "read by two norms":
+            maps = self.norm(maps) * self.other(maps)
+        elif self.kind == "norm run twice":
+            maps = self.norm(self.norm(maps))
+        elif self.kind == "conv run twice":
+            maps = self.norm(maps) + self.conv(images.flip(3))
+        elif self.kind == "read by a function too":
+            maps = self.norm(maps) + maps
+        output: Tensor = self.last(maps).mean((2, 3))
+        return output
+
+
+@pytest.mark.parametrize("kind", ["changed in place", "read by two norms", "norm run twice", "conv run twice"])
+def test_a_convolution_that_others_read_keeps_its_batch_norm(kind: str) -> None:
+    plain = with_statistics(Twisted(kind))
+    quick, note = faster(plain, inputs(16))
+    assert note == ""
+    assert norms(quick) == 2
+    with torch.no_grad():
+        assert torch.allclose(quick(inputs(16)), plain(inputs(16)), atol=1e-5)
+
+
+def test_a_network_whose_embeddings_would_change_stays_plain_and_says_so() -> None:
+    plain = with_statistics(Twisted("read by a function too"))
+    quick, note = faster(plain, inputs(16))
+    assert quick is plain
+    assert "plain forward pass: the folded network is" in note
+
+
+def test_a_network_that_cannot_be_copied_stays_plain_and_says_so() -> None:
+    plain = with_statistics(Twisted("read by two norms"))
+    plain.handle = (one for one in ())  # type: ignore[assignment]  # a generator cannot be copied
+    quick, note = faster(plain, inputs(16))
+    assert quick is plain
+    assert "the folded network failed (TypeError)" in note
+
+
+def test_a_transformer_has_nothing_to_fold_and_is_not_copied() -> None:
+    plain = timm.create_model("test_vit", num_classes=0).eval()
+    assert faster(plain, inputs(160)) == (plain, "")
+
+
+def test_a_batch_norm_in_training_mode_is_not_folded() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)).train()
+    assert norms(folded(network, inputs(16))) == 1

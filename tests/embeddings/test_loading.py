@@ -1,0 +1,154 @@
+"""Loading: in order, a few at a time, in threads as alone, and a dying worker is told at once."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from repbench.datasets.items import EncodedItems, Items, decode_image
+from repbench.embeddings.extract import Work, distinct, extract
+from repbench.embeddings.loading import Loader, Source
+from repbench.embeddings.options import ExtractOptions
+from repbench.embeddings.store import Address, Shelf
+from repbench.encoder import Tower
+from repbench.errors import EmbeddingError
+
+
+class Length:
+    """A text as the vector of its length; one text kills the process that prepares it."""
+
+    def __call__(self, text: str) -> Tensor:
+        if text == "die" and multiprocessing.parent_process() is not None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return torch.full((3,), float(len(text)))
+
+
+def texts(*values: str) -> Items:
+    return EncodedItems("text", [f"text {place}" for place in range(len(values))], [value.encode() for value in values])
+
+
+def work(items: Items) -> Work:
+    found = distinct([(items, range(len(items)))])
+    address = Address(tower="f", view="plain", precision="fp32")
+    return Work(address=address, view="plain", keys=tuple(found), places=tuple(found.values()))
+
+
+def tower(prepare: Any, module: nn.Module | None = None) -> Tower:
+    return Tower(prepare=prepare, module=module or nn.Identity(), dim=3, fingerprint="f")
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_worker_that_is_killed_is_a_clear_error_within_seconds(tmp_path: Path, workers: int) -> None:
+    items = texts(*(f"text {place}" for place in range(40)), "die", *("x" * place for place in range(30)))
+    wanted = work(items)
+    began = time.monotonic()
+    with pytest.raises(EmbeddingError, match=r"loader processes died .* --workers 0"):
+        extract(wanted, tower(Length()), Shelf(tmp_path, wanted.address), ExtractOptions(workers=workers, batch_size=8))
+    assert time.monotonic() - began < 15
+    assert not multiprocessing.active_children()
+
+
+def test_a_worker_that_is_killed_from_outside_is_told_too(tmp_path: Path) -> None:
+    class Slow(Length):
+        def __call__(self, text: str) -> Tensor:
+            time.sleep(0.05)
+            return super().__call__(text)
+
+    def kill() -> None:
+        while not (children := multiprocessing.active_children()):
+            time.sleep(0.01)
+        time.sleep(0.3)
+        os.kill(children[0].pid or 0, signal.SIGKILL)
+
+    wanted = work(texts(*("y" * place for place in range(200))))
+    killer = threading.Thread(target=kill)
+    killer.start()
+    with pytest.raises(EmbeddingError, match="died"):
+        extract(wanted, tower(Slow()), Shelf(tmp_path, wanted.address), ExtractOptions(workers=2, batch_size=4))
+    killer.join()
+
+
+class Counting(Items):
+    """Texts that count how many were loaded and have not gone through the network yet."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__("text", [str(place) for place in range(count)])
+        self.loaded, self.embedded, self.most = 0, 0, 0
+        self.lock = threading.Lock()
+
+    def content(self, place: int) -> bytes:
+        return f"text {place}".encode()
+
+    def load(self, place: int) -> Any:
+        with self.lock:
+            self.loaded += 1
+            self.most = max(self.most, self.loaded - self.embedded)
+        return super().load(place)
+
+
+class Passing(nn.Module):
+    def __init__(self, items: Counting) -> None:
+        super().__init__()
+        self.items = items
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        self.items.embedded += len(inputs)
+        return inputs
+
+
+def test_few_items_are_held_at_once_however_many_there_are(tmp_path: Path) -> None:
+    items = Counting(3000)
+    wanted = work(items)
+    extract(wanted, tower(Length(), Passing(items)), Shelf(tmp_path, wanted.address), ExtractOptions(batch_size=16))
+    assert items.loaded == 3000
+    assert items.most <= 2 * 16
+
+
+def test_threads_load_in_order() -> None:
+    items = texts(*("z" * place for place in range(50)))
+    source = Source(keys=items.keys, places=[(items, place) for place in range(50)], prepare=Length(), seed=0)
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        with Loader(source, ExtractOptions()) as loader:
+            groups = list(loader.groups([(place, ("plain",)) for place in range(50)], 8))
+    finally:
+        torch.set_num_threads(before)
+    assert [len(group) for group in groups] == [8] * 6 + [2]
+    assert [loaded.inputs["plain"][0, 0] for group in groups for loaded in group] == list(range(50))
+
+
+def test_a_preparation_that_fails_is_an_error_that_names_the_item(tmp_path: Path) -> None:
+    def prepare(text: str) -> Tensor:
+        raise IndexError("no such token")
+
+    wanted = work(texts("a", "b"))
+    with pytest.raises(EmbeddingError, match=r"text 0: the encoder's preparation failed \(IndexError: no such token\)"):
+        extract(wanted, tower(prepare), Shelf(tmp_path, wanted.address), ExtractOptions())
+
+
+def test_threads_that_decode_leave_the_filters_of_warnings_as_they_were() -> None:
+    import io
+
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.fromarray(np.zeros((9, 9, 3), dtype=np.uint8)).save(stream, "PNG")
+    before = list(warnings.filters)
+    threads = [threading.Thread(target=lambda: [decode_image(stream.getvalue()) for _ in range(50)]) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert list(warnings.filters) == before
