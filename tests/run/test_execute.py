@@ -14,8 +14,12 @@ from typing import Any
 import pytest
 import torch
 
+from repbench.datasets import items
+from repbench.embeddings import views
 from repbench.encoder import Encoder, Tower
 from repbench.encoders.load import load_encoder
+from repbench.encoders.preprocess import ImagePreprocess
+from repbench.errors import UsageError
 from repbench.leaderboard.publish import publish
 from repbench.leaderboard.tables import make_board
 from repbench.results.files import read_record, read_records
@@ -197,3 +201,69 @@ def test_a_run_that_is_killed_at_any_moment_resumes_to_the_same_bytes(colours: P
     whole = board_bytes(colours / "whole", colours / "board-a")
     assert whole == board_bytes(colours / "killed", colours / "board-b")
     assert b"linear-probe/colours" in whole["leaderboard.csv"]
+
+
+class Hungry(torch.nn.Module):
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        if len(pixels) > 5:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        return pixels.flatten(1)
+
+
+def small_images(module: torch.nn.Module) -> Encoder:
+    prepare = ImagePreprocess(size=8, resize=8)
+    return Encoder(name="small", towers={"image": Tower(prepare=prepare, module=module.eval(), dim=192, fingerprint="small")})
+
+
+def test_memory_that_runs_out_changes_no_number_and_is_told_in_the_record(colours: Path) -> None:
+    plain = run(colours, small_images(torch.nn.Flatten()))
+    others = {"results": colours / "other", "store": colours / "other-store"}
+    hungry = run(colours, small_images(Hungry()), batch_size=32, **others)
+    assert numbers(hungry) == numbers(plain)
+    note = "out of memory on cpu: passes of 4 items instead of 32"
+    assert hungry["knn/colours"].circumstances["notes"] == {"image": {"batch": note}}
+    assert "notes" not in plain["knn/colours"].circumstances
+
+
+def test_reduced_precision_is_measured_on_a_sample_and_told_in_the_record(colours: Path) -> None:
+    records = run(colours, "random:test_resnet,size=32", precision="bf16")
+    for name in ("knn/colours", "linear-probe/colours", "alignment-uniformity/colours"):
+        told = records[name].circumstances["fidelity"]["image"]
+        assert 0.99 < told["least_cosine"] <= told["mean_cosine"] < 1
+        assert 0 < told["centred_cosine"] < 1
+        assert 0 <= told["flips"] <= told["items"]
+        assert told["largest_difference"] > 0
+    assert records["knn/colours"].inputs.precision == "bf16"
+    assert "fidelity" not in run(colours, "random:test_resnet,size=32")["knn/colours"].circumstances
+
+
+def test_each_image_is_decoded_once_and_each_view_of_it_embedded_once(colours: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded: list[str] = []
+    load = items.Items.load
+
+    def counted(self: items.Items, place: int) -> Any:
+        decoded.append(self.names[place])
+        return load(self, place)
+
+    monkeypatch.setattr(items.Items, "load", counted)
+    passes: list[int] = []
+
+    class Counted(torch.nn.Flatten):
+        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+            passes.append(len(pixels))
+            return super().forward(pixels)
+
+    records = run(colours, small_images(Counted()), batch_size=1)
+    assert sum(record.status == DONE for record in records.values()) == 3
+    assert len(decoded) == len(set(decoded)) == 60
+    assert sum(passes) == 60 + 2 * 18  # every image, and two crops of those in test
+
+
+def test_a_view_that_fails_is_told_to_those_alone_who_need_it(colours: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> Any:
+        raise UsageError("no crop")
+
+    monkeypatch.setattr(views, "_augment", broken)
+    records = run(colours)
+    assert records["alignment-uniformity/colours"].reason == "no crop"
+    assert records["knn/colours"].status == records["linear-probe/colours"].status == DONE

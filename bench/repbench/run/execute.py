@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from repbench.embeddings.extract import extract
+from repbench.embeddings.extract import Extractor
 from repbench.embeddings.store import Address, Shelf
 from repbench.encoder import Encoder
 from repbench.errors import EmbeddingError, RepbenchError
 from repbench.protocol import Outcome
 from repbench.results.files import write_record
 from repbench.results.record import DONE, FAILED, Inputs, Record, metric
+from repbench.run.fidelity import FidelityNotes
 from repbench.run.gather import gather
-from repbench.run.plan import Job, Plan, modality_of
+from repbench.run.plan import Job, Plan
 from repbench.run.report import Report
 from repbench.run.settings import Settings
 
@@ -25,71 +26,74 @@ def execute(plan: Plan, settings: Settings, report: Report) -> list[Record]:
 
     Errors of RepbenchError become failed records; KeyboardInterrupt passes through, with all finished work stored.
     """
-    shelves = {work.address: Shelf(settings.store, work.address) for job in plan.open_jobs for _, work in job.works}
+    works = [work for job in plan.open_jobs for _, work in job.works]
+    shelves = {work.address: Shelf(settings.store, work.address) for work in works}
     missing = plan.distinct_items(shelves)
     report.begin(plan, sum(map(len, missing.values())))
+    extractor = Extractor(works, plan.encoder.towers.values(), shelves, settings.extract, report.advance)
+    notes = FidelityNotes(plan.encoder, settings)
     records = []
     for job in plan.jobs:
         if job.is_done and job.record is not None:
             records.append(job.record)
         else:
-            records.append(_do(job, plan.encoder, shelves, settings, report))
+            records.append(_do(job, plan.encoder, shelves, extractor, notes, settings))
         report.finish(records[-1])
     report.end()
     return records
 
 
-def _do(job: Job, encoder: Encoder, shelves: Mapping[Address, Shelf], settings: Settings, report: Report) -> Record:
+def _do(
+    job: Job,
+    encoder: Encoder,
+    shelves: Mapping[Address, Shelf],
+    extractor: Extractor,
+    notes: FidelityNotes,
+    settings: Settings,
+) -> Record:
     began = time.monotonic()
     seconds: dict[str, float] = {}
-    skipped: dict[str, str] = {}
     left_out: dict[str, str] = {}
+    told: dict[str, Any] = {}
     outcome: Outcome | None = None
     reason = ""
     try:
         if job.problem is not None:
             raise job.problem
-        skipped = _embed(job, encoder, shelves, settings, report)
+        skipped = _embed(job, extractor)
         seconds["embedding"] = time.monotonic() - began
         got, left_out = gather(job, shelves, skipped)
+        told = _told(job, encoder, extractor) | _named("fidelity", notes.of(job, shelves))
         outcome = job.task.protocol.score(got, settings.seed)
     except RepbenchError as error:
         reason = str(error)
     except (MemoryError, ArithmeticError, ValueError) as error:  # of a protocol or a model that a user brought
         reason = f"{type(error).__name__}: {error}"
     seconds["total"] = time.monotonic() - began
-    record = make_record(job, encoder, settings, outcome, reason, left_out, seconds)
+    record = make_record(job, encoder, settings, outcome, reason, left_out, seconds, told)
     write_record(settings.results, record, outcome.examples if outcome is not None else None)
     return record
 
 
-def _embed(job: Job, encoder: Encoder, shelves: Mapping[Address, Shelf], settings: Settings, report: Report) -> dict[str, str]:
+def _embed(job: Job, extractor: Extractor) -> dict[str, str]:
     skipped: dict[str, str] = {}
-    assert job.dataset is not None
     for need, work in job.works:
-        shelf = shelves[work.address]
-        before = len(shelf.missing(work.keys))
-        if not before:
-            continue
-        tower = encoder.towers[modality_of(need, job.dataset)]
-        progress = _counter(shelf, work.keys, before, report)
         try:
-            skipped |= extract(work, tower, shelf, settings.extract, progress)
+            skipped |= extractor.fill(work)
         except EmbeddingError as error:
             raise EmbeddingError(f"{need.dataset}/{need.split}: {error}") from error
     return skipped
 
 
-def _counter(shelf: Shelf, keys: tuple[str, ...], before: int, report: Report) -> Callable[[int], None]:
-    told = 0
+def _told(job: Job, encoder: Encoder, extractor: Extractor) -> dict[str, Any]:
+    """What the forward passes of the job's towers have to tell: a smaller batch, a network that could not be made faster."""
+    used = {work.address.tower for _, work in job.works}
+    towers = {modality: tower for modality, tower in sorted(encoder.towers.items()) if tower.fingerprint in used}
+    return _named("notes", {modality: notes for modality, tower in towers.items() if (notes := extractor.notes(tower))})
 
-    def progress(_: int) -> None:
-        nonlocal told
-        done = before - len(shelf.missing(keys))
-        report.advance(done - told)
-        told = done
 
-    return progress
+def _named(name: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: content} if content else {}
 
 
 def make_record(
@@ -100,6 +104,7 @@ def make_record(
     reason: str,
     skipped: Mapping[str, str],
     seconds: Mapping[str, float],
+    told: Mapping[str, Any],
 ) -> Record:
     """The record of a job: what came out, or why nothing did, and all that is needed to repeat it."""
     return Record(
@@ -125,6 +130,7 @@ def make_record(
             "workers": settings.extract.workers,
             "seconds": {name: round(value, 3) for name, value in seconds.items()},
             "command": settings.command,
+            **told,
         },
         **(_what_came_out(outcome) if outcome is not None else {}),
     )

@@ -1,0 +1,59 @@
+"""How far embeddings that were made in another way are from those of the plain forward pass in float32."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+SAMPLE = 256  # items on which a run with reduced precision is compared
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fidelity:
+    """Two embeddings of the same items, compared. A cosine of the raw vectors hides much where they all point one way."""
+
+    items: int
+    largest_difference: float  # of any number
+    least_cosine: float
+    mean_cosine: float
+    centred_cosine: float  # mean over items, after each side lost its mean embedding
+    flips: int  # items whose nearest neighbour among the others is of another class than before
+
+
+def fidelity(exact: np.ndarray, other: np.ndarray, label: np.ndarray) -> Fidelity:
+    """Compare `other` with `exact`, float (n, dim) each, of items with classes `label` (n,)."""
+    exact, other = exact.astype(np.float64), other.astype(np.float64)
+    raw = _cosines(exact, other)
+    centred = _cosines(exact - exact.mean(axis=0), other - other.mean(axis=0))
+    return Fidelity(
+        items=len(exact),
+        largest_difference=float(np.abs(exact - other).max()),
+        least_cosine=float(raw.min()),
+        mean_cosine=float(raw.mean()),
+        centred_cosine=float(centred.mean()),
+        flips=int((label[_nearest(exact)] != label[_nearest(other)]).sum()),
+    )
+
+
+def spread(count: int, most: int) -> list[int]:
+    """At most `most` places of `count`, evenly spread, so that no class at the end is left out."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int)).tolist() if count else []
+
+
+def _cosines(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Row by row; 1 where both are zero, 0 where one is."""
+    lengths = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
+    same = (first == second).all(axis=1)
+    cosines = (first * second).sum(axis=1) / np.where(lengths > 0, lengths, 1)
+    result: np.ndarray = np.where(same, 1.0, cosines)
+    return result
+
+
+def _nearest(x: np.ndarray) -> np.ndarray:
+    """For each row the place of the other row with the largest cosine."""
+    unit = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), np.finfo(np.float64).tiny)
+    cosines = unit @ unit.T
+    np.fill_diagonal(cosines, -np.inf)
+    nearest: np.ndarray = cosines.argmax(axis=1)
+    return nearest
