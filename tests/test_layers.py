@@ -27,6 +27,7 @@ FLOORS = {
     "leaderboard": 6,
     "listing": 6,
     "session": 7,
+    "audit": 7,
     "api": 7,
     "cli": 7,
     "__init__": 7,

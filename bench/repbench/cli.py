@@ -27,6 +27,15 @@ DATA = click.option(
     "--data", type=click.Path(path_type=Path, file_okay=False, exists=True), help="Folder that holds your datasets."
 )
 
+ARCH = click.option("--arch", help="Architecture of checkpoint files: timm:resnet50, torchvision:resnet50, ...")
+TRUST = click.option(
+    "--trust-checkpoint", is_flag=True, help="Unpickle checkpoint files in full: this runs any code that they hold."
+)
+DEVICE = click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, mps.")
+PRECISION = click.option("--precision", default="fp32", show_default=True, help="fp32, or weights converted to bf16 or fp16.")
+BATCH = click.option("--batch-size", default=64, show_default=True, help="Items in a forward pass, at most.")
+WORKERS = click.option("--workers", default=0, show_default=True, help="Processes that decode and prepare items; 0: threads.")
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="repbench")
@@ -57,12 +66,12 @@ def cli() -> None:
 )
 @DATA
 @PLUGIN
-@click.option("--arch", help="Architecture of checkpoint files: timm:resnet50, torchvision:resnet50, ...")
-@click.option("--trust-checkpoint", is_flag=True, help="Unpickle checkpoint files in full: this runs any code that they hold.")
-@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, mps.")
-@click.option("--precision", default="fp32", show_default=True, help="fp32, or autocast to bf16 or fp16.")
-@click.option("--batch-size", default=64, show_default=True, help="Items in a forward pass.")
-@click.option("--workers", default=0, show_default=True, help="Processes that decode and prepare items.")
+@ARCH
+@TRUST
+@DEVICE
+@PRECISION
+@BATCH
+@WORKERS
 @click.option("--seed", default=0, show_default=True, help="Seed of every random choice; it is recorded.")
 @click.option(
     "--limit", type=click.IntRange(min=1), help="So many examples of each split, at least one a class (a quick look)."
@@ -80,6 +89,34 @@ def run(encoders: tuple[str, ...], tasks: str, dry_run: bool, quiet: bool, plugi
     settings, load = _settings(options)
     status = run_encoders(encoders, tasks, plugins, settings, load, dry_run=dry_run, quiet=quiet, echo=click.echo)
     raise SystemExit(status)
+
+
+@cli.command()
+@click.argument("encoder")
+@click.option("--dataset", default="digits", show_default=True, help="Dataset whose items are embedded.")
+@click.option("--sample", default=256, show_default=True, type=click.IntRange(min=2), help="Items, spread over all splits.")
+@DATA
+@PLUGIN
+@ARCH
+@TRUST
+@DEVICE
+@PRECISION
+@BATCH
+@WORKERS
+def audit(encoder: str, dataset: str, sample: int, data: Path | None, plugins: tuple[Path, ...], **options: Any) -> None:
+    """Compare how a run embeds with the plain network in fp32, one item at a time: cosines, neighbours that change.
+
+    Exit status: 0 within tolerance, 1 outside, 2 wrong use.
+    """
+    from repbench.audit import audit_encoder
+    from repbench.datasets.open import open_dataset
+    from repbench.embeddings.options import ExtractOptions
+    from repbench.encoders.load import LoadOptions
+    from repbench.tasks import load_catalogue
+
+    opened = open_dataset(load_catalogue(plugins).dataset(dataset), data)
+    load = LoadOptions(arch=options.pop("arch"), trust_checkpoint=options.pop("trust_checkpoint"))
+    raise SystemExit(audit_encoder(encoder, opened, sample, ExtractOptions(**options), load, click.echo))
 
 
 def _settings(options: dict[str, Any]) -> tuple[Settings, LoadOptions]:

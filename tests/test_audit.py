@@ -1,0 +1,70 @@
+"""The audit: within tolerance for what a run does, outside for a network that says another thing in company."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from repbench.cli import cli, main
+from repbench.errors import UnknownNameError, UsageError
+
+
+def audit(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(cli, ["audit", *arguments], catch_exceptions=False, standalone_mode=False)
+    return result.exit_code, result.output
+
+
+def test_a_run_in_fp32_is_within_tolerance(colours: Path) -> None:
+    ours = ["--dataset", "colours", "--plugin", str(colours / "colours.toml"), "--data", str(colours / "data")]
+    status, text = audit("random:test_resnet,size=32", *ours, "--sample", "20", "--batch-size", "7")
+    assert status == 0
+    assert "random:test_resnet,size=32, image: 20 items of colours, fp32 on cpu in batches of 7" in text
+    assert "nearest neighbours of another class than before: 0 of 20" in text
+    assert "within tolerance: every cosine at least 0.999999" in text
+
+
+def test_bf16_is_held_to_its_own_tolerance() -> None:
+    status, text = audit("random:test_resnet,size=32", "--sample", "20", "--precision", "bf16")
+    assert status == 0
+    assert "within tolerance: every cosine at least 0.999\n" in text
+
+
+COMPANY = """
+import torch
+from torch import nn
+from repbench.encoder import Encoder
+from repbench.encoders.fingerprint import make_tower
+from repbench.encoders.preprocess import ImagePreprocess
+
+class Company(nn.Module):
+    def forward(self, images):
+        return (images - images.mean(0) * (len(images) > 2)).flatten(1)
+
+def load():
+    prepare = ImagePreprocess(size=8, resize=8)
+    tower = make_tower(Company(), prepare, preprocessing=prepare.words, features="differences")
+    return Encoder(name="company", towers={"image": tower})
+"""
+
+
+def test_a_network_that_looks_at_the_rest_of_its_batch_is_found_out(tmp_path: Path) -> None:
+    (tmp_path / "company.py").write_text(COMPANY)
+    status, text = audit(f"{tmp_path / 'company.py'}:load", "--sample", "20")
+    assert status == 1
+    assert "OUTSIDE tolerance" in text
+
+
+def test_a_dataset_of_another_modality_is_wrong_use() -> None:
+    with pytest.raises(UsageError, match="has towers for image; speakers holds nothing of that kind"):
+        audit("random:test_resnet,size=32", "--dataset", "speakers")
+    with pytest.raises(UnknownNameError, match="digits"):
+        audit("control:pixels", "--dataset", "digit")
+
+
+def test_nan_is_outside_tolerance(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["repbench", "audit", "control:nan", "--sample", "4"])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 1
