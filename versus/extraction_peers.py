@@ -1,0 +1,153 @@
+"""Extraction beside the plain PyTorch loop and the peers' own extraction code, and reduced precision beside float32.
+
+`python versus/extraction_peers.py`: the same JPEG files, the same network with random weights, no loader processes, batches of 64
+unless said otherwise; the plain loop, clip_benchmark's `run_classification` (with the identity as classifier, so that it returns
+the normalised features), mteb's `OpenCLIPModel` with its image loader, and repbench. The embeddings must be equal.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import open_clip
+import torch
+from clip_benchmark.metrics.zeroshot_classification import run_classification
+from common import Finding, in_turn, ratio, save
+from extraction import NETWORKS, embed, pictures
+from mteb._create_dataloaders import _custom_collate_fn
+from mteb.models.model_implementations.openclip_models import openclip_loader
+from PIL import Image
+from torch.utils.data import DataLoader, Dataset
+
+from repbench.embeddings.forward import Forward
+from repbench.embeddings.options import ExtractOptions
+from repbench.encoder import Tower
+from repbench.encoders.load import load_encoder
+
+COUNT, BATCH, ROUNDS = 64, 64, 3
+NO_BF16 = (
+    "this processor has AVX-512 bf16 but no AMX: a product of two 2048 x 2048 matrices runs at 164 GFLOP/s in bf16, 220 in"
+    " float32 and 284 in fp16 here, so bf16 cannot be faster. On an AMD Zen 5 the same conversion measured 3.6 (2026-11-23)."
+)
+
+
+class Pictures(Dataset[Any]):
+    """Files as prepared images with a label, as clip_benchmark's loaders give them."""
+
+    def __init__(self, paths: list[Path], prepare: Callable[[Image.Image], torch.Tensor]) -> None:
+        self.paths, self.prepare = paths, prepare
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, place: int) -> tuple[torch.Tensor, int]:
+        return self.prepare(Image.open(self.paths[place]).convert("RGB")), 0
+
+
+class Named(torch.nn.Module):
+    """A network under the name that the peers call."""
+
+    def __init__(self, network: torch.nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def encode_image(self, images: torch.Tensor) -> torch.Tensor:
+        return self.network(images)  # type: ignore[no-any-return]
+
+
+def plain_loop(tower: Tower, transform: Any, paths: list[Path], batch: int = BATCH) -> np.ndarray:
+    loader = DataLoader(Pictures(paths, transform), batch_size=batch)
+    with torch.no_grad():
+        return torch.cat([tower.module(images) for images, _ in loader]).numpy()
+
+
+def clip_benchmark(tower: Tower, transform: Any, paths: list[Path]) -> np.ndarray:
+    loader = DataLoader(Pictures(paths, transform), batch_size=BATCH)
+    logits, _ = run_classification(Named(tower.module), torch.eye(tower.dim), loader, "cpu", amp=False)
+    return logits.numpy()
+
+
+def mteb_side(tower: Tower, transform: Any) -> Callable[[list[Path]], np.ndarray]:
+    """mteb's encoder for this network; it only knows models of the hub, so the function that loads one is replaced."""
+    create, tokenizer = open_clip.create_model_and_transforms, open_clip.get_tokenizer
+    open_clip.create_model_and_transforms = lambda *_, **__: (Named(tower.module), None, transform)
+    open_clip.get_tokenizer = lambda *_, **__: None
+    try:
+        model: Any = openclip_loader("local", revision="none", device="cpu")
+    finally:
+        open_clip.create_model_and_transforms, open_clip.get_tokenizer = create, tokenizer
+
+    def run(paths: list[Path]) -> np.ndarray:
+        table = datasets.Dataset.from_dict({"image": [str(path) for path in paths]}).cast_column("image", datasets.Image())
+        loader = DataLoader(table, batch_size=BATCH, collate_fn=_custom_collate_fn)
+        rows = model.get_image_embeddings(loader, show_progress_bar=False)
+        return rows.numpy()  # type: ignore[no-any-return]
+
+    return run
+
+
+def cosine(first: np.ndarray, second: np.ndarray) -> float:
+    """The least over rows."""
+    lengths = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
+    return float(((first * second).sum(axis=1) / lengths).min())
+
+
+def compare(name: str, tower: Tower, paths: list[Path], aim: float) -> tuple[list[Finding], dict[str, Any]]:
+    """repbench in float32 and bf16 against each peer."""
+    prepare: Any = tower.prepare
+    transform = open_clip.image_transform(  # what the peers run: the same steps, so the same bits
+        prepare.size, is_train=False, mean=prepare.mean, std=prepare.std, interpolation=prepare.interpolation
+    )
+    transform.transforms[0].size = prepare.resize
+    forwards = {precision: Forward(tower, ExtractOptions(precision=precision)) for precision in ("fp32", "bf16")}
+    mteb = mteb_side(tower, transform)
+
+    def ours(precision: str) -> np.ndarray:
+        return embed(paths, tower, ExtractOptions(precision=precision), forwards[precision])
+
+    sides: dict[str, Callable[[], np.ndarray]] = {
+        "plain loop": lambda: plain_loop(tower, transform, paths),
+        "plain loop in batches of 8": lambda: plain_loop(tower, transform, paths, 8),
+        "clip_benchmark 1.6.2": lambda: clip_benchmark(tower, transform, paths),
+        "mteb 2.26.24": lambda: mteb(paths),
+        "repbench": lambda: ours("fp32"),
+        "repbench bf16": lambda: ours("bf16"),
+    }
+    exact = ours("fp32")
+    least = {side: cosine(run(), exact) for side, run in sides.items()}  # a warm-up too
+    assert all(value >= 0.999999 for side, value in least.items() if side != "repbench bf16"), least
+    seconds = in_turn(sides, ROUNDS, warm_up=False)
+    peers = [side for side in sides if not side.startswith("repbench")]
+    findings = [
+        ratio(f"{name}, 224 px: {peer} / repbench", seconds[peer], seconds["repbench"], 1.0 if "of 8" in peer else aim)
+        for peer in peers
+    ]
+    half = ratio(f"{name}, 224 px: plain loop in float32 / repbench bf16", seconds["plain loop"], seconds["repbench bf16"], 3.3)
+    if not half.reached:
+        half = ratio(half.what, seconds["plain loop"], seconds["repbench bf16"], 3.3, why=NO_BF16)
+    rates = {side: [round(len(paths) / one, 2) for one in values] for side, values in seconds.items()}
+    return [*findings, half], {"images_per_second": rates, "least_cosine_with_repbench": least, "batch": BATCH}
+
+
+def main() -> None:
+    """Both networks."""
+    warnings.simplefilter("ignore")  # mteb asks for CUDA's autocast
+    findings: list[Finding] = []
+    details: dict[str, Any] = {"images": COUNT}
+    with tempfile.TemporaryDirectory() as folder:
+        paths = pictures(Path(folder), COUNT)
+        for name, spec in NETWORKS.items():
+            tower = load_encoder(spec).towers["image"]
+            found, details[name] = compare(name, tower, paths, 1.6 if name == "ResNet-50" else 1.0)
+            findings += found
+    save(__file__, findings, details)
+
+
+if __name__ == "__main__":
+    main()
