@@ -1,7 +1,7 @@
 """Extraction beside the plain PyTorch loop and the peers' own extraction code, and reduced precision beside float32.
 
-`python versus/extraction_peers.py`: the same JPEG files, the same network with random weights, no loader processes, batches of 64
-unless said otherwise; the plain loop, clip_benchmark's `run_classification` (with the identity as classifier, so that it returns
+`python versus/extraction_peers.py`: the same JPEG files, the same network with random weights, no loader processes, batches of
+64 unless said otherwise; the plain loop, clip_benchmark's `run_classification` (the identity as classifier, so that it returns
 the normalised features), mteb's `OpenCLIPModel` with its image loader, and repbench. The embeddings must be equal.
 """
 

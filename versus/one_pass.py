@@ -41,7 +41,8 @@ classes = {CLASSES}
 path = "photos"
 [prompts]
 templates = [
-    "a {{c}}", "a photo of a {{c}}", "a picture of a {{c}}", "one {{c}}", "the {{c}}", "a good {{c}}", "a bad {{c}}", "my {{c}}",
+    "a {{c}}", "a photo of a {{c}}", "a picture of a {{c}}", "one {{c}}", "the {{c}}", "a good {{c}}",
+    "a bad {{c}}", "my {{c}}",
 ]
 """
 

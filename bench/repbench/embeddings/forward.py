@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from repbench.embeddings.faster import faster
+from repbench.embeddings.memory import is_out_of_memory, keep_freed_memory
 from repbench.embeddings.options import PRECISIONS, ExtractOptions
 from repbench.encoder import Tower
 from repbench.encoders.preprocess import ImagePreprocess
@@ -99,6 +100,8 @@ class Forward:
     def _build(self, sample: Tensor) -> nn.Module:
         """The network as it is run: folded where that is exact, on its device, in the precision that was asked for."""
         device, dtype = self._options.device, PRECISIONS[self._options.precision]
+        if device == "cpu":
+            keep_freed_memory()
         module, note = faster(self._tower.module, self._inputs(sample, "cpu"))
         self._is_folded = module is not self._tower.module
         self._note("forward", note)
@@ -176,11 +179,3 @@ def copied(module: nn.Module) -> nn.Module:
 def finishes_batches(prepare: object) -> TypeGuard[ImagePreprocess]:
     """Whether this preparation comes in two steps: `pixels` for each item, `scale` for a batch."""
     return type(prepare) is ImagePreprocess
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error of a forward pass says that memory ran out; a CPU's comes as a plain RuntimeError."""
-    text = str(error).lower()
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
-        isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
-    )
