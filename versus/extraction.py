@@ -26,9 +26,9 @@ COUNT, ROUNDS = 128, 5
 NETWORKS = {"ResNet-50": "timm:resnet50,pretrained=false", "ViT-B/32": "open_clip:ViT-B-32/random"}
 
 WHY = (
-    "PIL's decoding, bicubic resize and crop, kept because published protocols feed their bits, take about 3.2 ms of one core an"
-    " image, 1.7 ms on both, scaling 0.1 and keys and store 0.1, beside a forward pass of 29 to 34 ms: 0.94 to 0.945 is what is"
-    " left when nothing is lost. torchvision's own resize takes half the time and moves pixels by 1/255."
+    "PIL's decoding, bicubic resize and crop, kept because published protocols feed their bits, take about 3.2 ms of one core"
+    " an image, 1.7 ms on both, scaling 0.1 and keys and store 0.1, beside a forward pass of 29 to 34 ms: 0.94 to 0.945 is what"
+    " is left when nothing is lost. torchvision's own resize takes half the time and moves pixels by 1/255."
 )
 
 

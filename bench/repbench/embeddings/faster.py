@@ -23,7 +23,7 @@ def faster(module: nn.Module, sample: Tensor) -> tuple[nn.Module, str]:
     `sample` is a batch of real inputs (n, ...). A network of fewer than two convolutions has nothing to gain. Raises
     whatever `module` itself raises on the sample.
     """
-    if sample.ndim != 4 or sum(isinstance(part, nn.Conv2d) for part in module.modules()) < 2:
+    if sample.ndim != 4 or not is_convolutional(module):
         return module, ""
     with torch.no_grad():
         expected = module(sample)
@@ -38,6 +38,11 @@ def faster(module: nn.Module, sample: Tensor) -> tuple[nn.Module, str]:
     if not share <= SAME:  # NaN counts as another number
         return module, f"plain forward pass: the folded network is {share:.1e} off"
     return quick, ""
+
+
+def is_convolutional(module: nn.Module) -> bool:
+    """Whether convolutions do the work; a vision transformer has one, which cuts the image into patches."""
+    return sum(isinstance(part, nn.Conv2d) for part in module.modules()) > 1
 
 
 def folded(module: nn.Module, sample: Tensor) -> nn.Module:

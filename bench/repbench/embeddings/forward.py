@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from repbench.embeddings.faster import faster
+from repbench.embeddings.faster import faster, is_convolutional
 from repbench.embeddings.memory import is_out_of_memory, keep_freed_memory
 from repbench.embeddings.options import PRECISIONS, ExtractOptions
 from repbench.encoder import Tower
@@ -21,7 +21,7 @@ from repbench.errors import EmbeddingError, RepbenchError
 
 CHECKED = 4  # items on which the faster network is compared with the plain one
 CACHED = 1_250_000  # numbers in one pass on a CPU: eight images of 224 pixels, whose activations stay near the cores. Measured
-TOKEN = 768  # numbers that a token of a text becomes
+TOKEN = 768.0  # numbers that a token of a text becomes; a transformer of images holds half as many as a convolutional network
 
 
 class Forward:
@@ -42,8 +42,8 @@ class Forward:
     def in_passes(self, inputs: Tensor) -> int:
         """How many of these inputs (n, ...) fill whole passes."""
         if not self._sized:
-            numbers = math.prod(inputs.shape[1:]) * (TOKEN if inputs.dtype == torch.int64 else 1)
-            self._size = min(self._size, max(8, CACHED // max(1, numbers)))
+            cost = TOKEN if inputs.dtype == torch.int64 else 1.0 if is_convolutional(self._tower.module) else 0.5
+            self._size = min(self._size, max(8, int(CACHED / cost / max(1, math.prod(inputs.shape[1:])))))
             self._sized = True
         return len(inputs) // self._size * self._size
 
