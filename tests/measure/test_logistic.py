@@ -7,7 +7,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from repbench.errors import ProtocolError
-from repbench.measure.logistic import STRENGTHS, Solution, fit, fit_path
+from repbench.measure.logistic import SMALL, STRENGTHS, Solution, fit, fit_path
 
 
 def data(n: int, d: int, classes: int, separation: float = 0.4, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -119,6 +119,21 @@ def test_a_fit_at_one_strength_is_the_one_of_the_path() -> None:
     alone, of_the_path = fit(x, y, 4, STRENGTHS[12], gap=1e-10), fit_path(x, y, 4, gap=1e-10)[12]
     assert alone.strength == of_the_path.strength
     assert np.allclose(alone.scores(x), of_the_path.scores(x), atol=1e-3)
+
+
+def test_what_float32_products_certify_holds_in_float64() -> None:
+    x, y = data(1600, 160, 45)
+    assert x.size * 45 > SMALL  # large enough to be solved with float32 products
+    truth = np.eye(45)[y]
+    for solution in fit_path(x, y, 45, STRENGTHS[::8]):
+        reached = objective(x, y, solution.weights, solution.intercept, solution.strength)
+        logits = solution.scores(x)
+        p = np.exp(logits - logits.max(axis=1, keepdims=True))
+        p /= p.sum(axis=1, keepdims=True)
+        gradient = (x - x.mean(axis=0, dtype=np.float64)).T @ (p - truth) + solution.strength * solution.weights
+        assert solution.converged
+        assert reached == pytest.approx(solution.objective, rel=1e-5)
+        assert (gradient**2).sum() / (2 * solution.strength) / reached <= 1.02e-4
 
 
 def test_overlapping_classes_with_hardly_any_penalty_are_fitted_to_the_proven_gap() -> None:

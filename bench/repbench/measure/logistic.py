@@ -8,8 +8,10 @@ scikit-learn fits one weight vector, and the softmax used here splits the penalt
 
 How: features are centred (the intercept absorbs it) and rotated into the eigenvectors of their covariance, where the
 curvature is close to diagonal for every strength. L-BFGS, preconditioned by that diagonal, goes down the path from strong to
-weak; each strength starts from a secant through the two before. The logits are kept, so an iteration costs two products.
-Where that is slow (weak strengths, classes that overlap), the diagonal gives way to the exact Hessian of each class by itself.
+weak. The logits are kept: an iteration costs two products of the data, its line search none, and neither does the start at
+each strength, a polynomial through the last solutions; the pairs of curvature carry over. Where that is slow (weak strengths,
+classes that overlap), the diagonal gives way to the exact Hessian of each class by itself. Small problems are solved in
+float64, large ones with float32 products and float64 sums (unless the asked gap is finer than float32 can prove).
 
 Proof: F is strongly convex in W with modulus `strength`, hence, with b at its optimum, F - min F is at most
 ||grad_W||^2 / (2 strength). This bound, relative to F, is the `relative_gap` of each solution.
@@ -20,17 +22,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from repbench.errors import ProtocolError
+from repbench.measure.coordinates import combined, lagrange, rotate
 from repbench.measure.lbfgs import History, dot, line_search
 
 STRENGTHS: tuple[float, ...] = tuple(float(value) for value in np.logspace(-6, 5, 45))
 MOST_EVALUATIONS = 80  # per strength; overlapping classes with hardly any penalty reach it, and then the solution says so
 PAIRS = 30  # of curvature that L-BFGS keeps; measured: fewer cost more evaluations, more save hardly any
 PATIENCE = 20  # evaluations at one strength after which the Hessians of the classes are inverted (anew)
+NEAR = 30.0  # times the gap: from there on the intercept is settled at each evaluation, as the proof needs it
+FINE = 1e-6  # a gap below this is proven in float64 only
+ROWS = 4096  # a block of the softmax, which then stays in cache
 MOST_BLOCKS = 4 * 10**7  # numbers in these Hessians: 320 MB
 SMALL = 10**7  # n x d x classes below which one thread is faster; above, two quiet cores save a quarter
 
@@ -62,7 +69,8 @@ def fit_path(
     x float (n, d), y int (n,) in [0, classes). Raises ProtocolError for empty or non-finite data or a strength <= 0.
     """
     with _threads(x, classes):
-        return _fit_path(_Problem(x, y, classes), strengths, gap)
+        precise = gap < FINE or np.size(x) * classes < SMALL
+        return _fit_path(_Problem(x, y, classes, np.float64 if precise else np.float32), strengths, gap)
 
 
 def _fit_path(problem: _Problem, strengths: Sequence[float], gap: float) -> tuple[Solution, ...]:
@@ -70,14 +78,14 @@ def _fit_path(problem: _Problem, strengths: Sequence[float], gap: float) -> tupl
     if not order or order[-1] <= 0:
         raise ProtocolError(f"strengths must be above 0; got {list(strengths)}.")
     solved: dict[float, Solution] = {}
-    points: list[tuple[float, np.ndarray]] = []
+    state = problem.start()
+    points: list[tuple[float, _State]] = []
     history = History(size=PAIRS)
-    point = problem.start()
     for strength in order:
-        start = _secant(points, strength, problem)
-        point, stop = problem.minimise(point if start is None else start, point, strength, gap, history)
-        points = [*points[-1:], (strength, point)]
-        solved[strength] = problem.solution(point, strength, stop)
+        guess = problem.predict(points, strength) if points else state
+        state, stop = problem.minimise(guess, strength, gap, history)
+        points = [*points[-2:], (strength, state)]
+        solved[strength] = problem.solution(state.point, strength, stop)
     return tuple(solved[strength] for strength in strengths)
 
 
@@ -103,34 +111,68 @@ class _Stop:
     converged: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class _State:
+    """A point and its logits (n, classes), which follow it without a product of the data."""
+
+    point: np.ndarray
+    logits: np.ndarray
+
+    def moved(self, step: float, direction: np.ndarray, change: np.ndarray) -> _State:
+        return _State(point=self.point + step * direction, logits=self.logits + step * change)
+
+
 class _Problem:
     """The data in rotated coordinates. A point is (r + 1, classes): r rotated weights and, as last row, the intercept."""
 
-    def __init__(self, x: np.ndarray, y: np.ndarray, classes: int) -> None:
-        x = np.asarray(x, dtype=np.float64)
+    def __init__(self, x: np.ndarray, y: np.ndarray, classes: int, dtype: type[np.floating[Any]]) -> None:
+        x = np.asarray(x)
         if x.ndim != 2 or not len(x) or len(x) != len(y):
             raise ProtocolError(f"logistic regression needs features (n, d) and n labels; got {x.shape} and {np.shape(y)}.")
         if not np.isfinite(x).all():
             raise ProtocolError("logistic regression needs finite features; some are NaN or infinite.")
-        self.classes, self.y = classes, np.asarray(y)
-        self.mean = x.mean(axis=0)
-        centred = x - self.mean
-        rotated, self.basis = _rotate(centred)
-        self.z = np.concatenate([rotated, np.ones((len(x), 1))], axis=1)
-        self.spread = np.einsum("ij,ij->j", self.z, self.z)  # diagonal of Z'Z; its other entries vanish
-        self.rows = np.arange(len(x))
+        self.classes, self.y, self.dtype = classes, np.asarray(y), dtype
+        self.mean = x.mean(axis=0, dtype=np.float64)
+        rotated, self.basis = rotate((x - self.mean).astype(dtype, copy=False))
+        columns = np.empty((rotated.shape[1] + 1, len(x)), dtype)  # column by column: both products are faster so
+        columns[:-1], columns[-1] = rotated.T, 1.0
+        self.z = columns.T
+        self.spread = np.einsum("ij,ij->i", columns, columns)  # diagonal of Z'Z; its other entries vanish
         self.blocks: np.ndarray | None = None  # inverse Hessian of each class, (classes, r + 1, r + 1)
+        self.precise = dtype is np.float64
+        self.least, self.most = (-300.0, 600.0) if self.precise else (-40.0, 80.0)  # what exp and its square can hold
 
-    def start(self) -> np.ndarray:
+    def start(self) -> _State:
         """Zero weights, and the intercepts of the class frequencies (a class without examples far below)."""
-        point = np.zeros((self.z.shape[1], self.classes))
+        point = np.zeros((self.z.shape[1], self.classes), self.dtype)
         counts = np.bincount(self.y, minlength=self.classes)
         point[-1] = np.log(np.maximum(counts, 1e-3) / len(self.y))
-        return point
+        return _State(point=point, logits=np.tile(point[-1], (len(self.y), 1)))
+
+    def predict(self, points: Sequence[tuple[float, _State]], strength: float) -> _State:
+        """The best start: the last solution, or the line or parabola in log strength through the last two or three."""
+        best: tuple[float, _State] | None = None
+        for count in range(1, len(points) + 1):
+            past = points[-count:]
+            shares = lagrange(np.log(strength), [np.log(other) for other, _ in past])
+            state = _State(
+                point=combined(shares, [one.point for _, one in past]),
+                logits=combined(shares, [one.logits for _, one in past]),
+            )
+            value = self.objective(self.loss(state.logits)[0], state.point, strength)
+            if best is None or value < best[0]:
+                best = (value, state)
+        assert best is not None
+        return best[1]
+
+    def objective(self, loss: float, point: np.ndarray, strength: float) -> float:
+        """F from the summed loss and the penalty."""
+        return loss + strength / 2 * float(np.square(point[:-1], dtype=np.float64).sum())
 
     def solution(self, point: np.ndarray, strength: float, stop: _Stop) -> Solution:
         """The solution in original coordinates; of the intercepts, free up to a shift, those that sum to zero."""
-        weights = self.basis @ point[:-1]
+        weights = self.basis.astype(np.float64) @ point[:-1]
+        point = point.astype(np.float64)
         intercept = point[-1] - self.mean @ weights
         return Solution(
             weights=weights,
@@ -146,26 +188,29 @@ class _Problem:
     def loss(self, logits: np.ndarray) -> tuple[float, np.ndarray]:
         """Summed cross-entropy, and softmax minus one-hot (n, classes).
 
-        The residual at the true class is minus the sum of the others, and the loss -log(1 + residual): exact where p is near 1.
+        With o the sum of exp(logit - logit of the true class) over the others, the loss is log(1 + o) and the residual at the
+        true class -o / (1 + o): exact where p is near 1. Where o overflows the loss is cut off; slopes stay right.
         """
-        residual = logits - logits.max(axis=1, keepdims=True)
-        np.exp(residual, out=residual)
-        residual /= residual.sum(axis=1, keepdims=True)
-        residual[self.rows, self.y] = 0.0
-        others = residual.sum(axis=1)
-        with np.errstate(divide="ignore"):
-            likely = np.where(others < 0.5, -np.log1p(-np.minimum(others, 0.5)), 0.0)
-        far = others >= 0.5  # where p of the true class is small, 1 - others cancels: take the logarithm of the sum instead
-        if far.any():
-            shifted = logits[far] - logits[far].max(axis=1, keepdims=True)
-            likely[far] = np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(shifted)), self.y[far]]
-        residual[self.rows, self.y] = -others
-        return float(likely.sum()), residual
+        residual = np.empty_like(logits)
+        total = 0.0
+        for first in range(0, len(logits), ROWS):
+            part, y = residual[first : first + ROWS], self.y[first : first + ROWS]
+            rows = np.arange(len(part))
+            np.subtract(logits[first : first + ROWS], logits[first + rows, y][:, None], out=part)
+            np.clip(part, self.least, self.most, out=part)
+            np.exp(part, out=part)
+            part[rows, y] = 0.0
+            others = part.sum(axis=1)
+            total += float(np.log1p(others).sum(dtype=np.float64))
+            share = 1.0 / (1.0 + others)
+            part *= share[:, None]
+            part[rows, y] = -others * share
+        return total, residual
 
     def gradient(self, point: np.ndarray, residual: np.ndarray, strength: float) -> np.ndarray:
         """Gradient of F, (r + 1, classes)."""
         gradient: np.ndarray = self.z.T @ residual
-        gradient[:-1] += strength * point[:-1]
+        gradient[:-1] += self.dtype(strength) * point[:-1]
         return gradient
 
     def curvature(self, residual: np.ndarray, strength: float) -> np.ndarray:
@@ -182,12 +227,12 @@ class _Problem:
         width = self.z.shape[1]
         if self.classes * width**2 > MOST_BLOCKS:
             return None
-        penalty = np.full(width, strength)
+        penalty = np.full(width, strength, np.float64)
         penalty[-1] = 1e-9 * len(self.y)  # the intercept has none; this keeps a class that is nowhere likely invertible
-        blocks = np.empty((self.classes, width, width))
+        blocks = np.empty((self.classes, width, width), self.dtype)
         for place in range(self.classes):
             p = np.abs(residual[:, place])
-            hessian = (self.z.T * (p * (1 - p))) @ self.z
+            hessian = ((self.z.T * (p * (1 - p))) @ self.z).astype(np.float64)
             hessian[np.diag_indices(width)] += penalty
             blocks[place] = np.linalg.inv(hessian)
         return blocks
@@ -200,92 +245,72 @@ class _Problem:
         diagonal = self.curvature(residual, strength)
         return lambda q: q / diagonal
 
-    def settle_intercept(self, point: np.ndarray, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Point and logits with the intercept at its optimum for these weights (Newton; costs no product of the data)."""
-        for _ in range(20):
-            _, residual = self.loss(logits)
-            slope = residual.sum(axis=0)
-            if np.abs(slope).max() <= 1e-11 * len(self.y):
-                break
-            p = np.array(residual)
-            p[self.rows, self.y] += 1.0
-            hessian = np.diag(p.sum(axis=0)) - p.T @ p
-            step = -np.linalg.lstsq(hessian, slope, rcond=1e-12)[0]
-            step *= min(1.0, 2.0 / max(np.abs(step).max(), 1e-300))  # a class without examples would run away
-            point, logits = point.copy(), logits + step
-            point[-1] += step
-        return point, logits
+    def settle_intercept(self, state: _State, strength: float, gap: float) -> tuple[_State, float, np.ndarray]:
+        """The intercept at its optimum for these weights (Newton; costs no product of the data), loss and residual there.
 
-    def minimise(
-        self, start: np.ndarray, fallback: np.ndarray, strength: float, gap: float, history: History
-    ) -> tuple[np.ndarray, _Stop]:
-        """The point where F is proven to lie within `gap` (relative) of its minimum, from the better of two starts."""
-        history.at_strength(strength)
-        point, logits, evaluations = self._better(start, fallback, strength)
+        It ends where the Newton decrement is a millionth of the gap to be proven, or at rounding.
+        """
+        loss, residual = self.loss(state.logits)
+        n, hessian, before = len(self.y), None, np.inf
+        for _ in range(20):
+            slope = residual.sum(axis=0, dtype=np.float64)
+            if hessian is None or n <= 2 * ROWS:
+                hessian = self._intercept_hessian(residual)
+            step = -np.linalg.solve(hessian, slope)
+            decrement = -float(slope @ step)
+            if decrement <= 1e-6 * gap * self.objective(loss, state.point, strength) or decrement > 0.25 * before:
+                break
+            before = decrement
+            step *= min(1.0, 2.0 / max(np.abs(step).max(), 1e-300))  # a class without examples would run away
+            point = state.point.copy()
+            point[-1] += step.astype(self.dtype)
+            state = _State(point=point, logits=state.logits + step.astype(self.dtype))
+            loss, residual = self.loss(state.logits)
+        return state, loss, residual
+
+    def _intercept_hessian(self, residual: np.ndarray) -> np.ndarray:
+        """Of the loss in the intercepts, (classes, classes); from evenly chosen rows where there are many."""
+        every = max(1, len(self.y) // ROWS)
+        p, y = residual[::every].astype(np.float64), self.y[::every]
+        p[np.arange(len(p)), y] += 1.0
+        hessian: np.ndarray = np.diag(p.sum(axis=0)) - p.T @ p
+        hessian += np.trace(hessian) * (1e-12 * np.eye(self.classes) + 1 / self.classes**2)  # a common shift changes nothing
+        return hessian * (len(self.y) / len(p))
+
+    def minimise(self, state: _State, strength: float, gap: float, history: History) -> tuple[_State, _Stop]:
+        """The point where F is proven to lie within `gap` (relative) of its minimum."""
+        evaluations, settled, moved = 0, True, False
+        state, loss, residual = self.settle_intercept(state, strength, gap)
         while True:
-            point, logits = self.settle_intercept(point, logits)
-            loss, residual = self.loss(logits)
-            objective = loss + strength / 2 * float((point[:-1] ** 2).sum())
-            gradient = self.gradient(point, residual, strength)
-            norm = float(np.linalg.norm(gradient[:-1]))
+            objective = self.objective(loss, state.point, strength)
+            gradient = self.gradient(state.point, residual, strength)
+            evaluations += 1
+            norm = float(np.sqrt(np.square(gradient[:-1], dtype=np.float64).sum()))
             bound = norm**2 / (2 * strength) / max(objective, 1e-300)
-            history.learn(point, gradient)
-            stuck = evaluations >= MOST_EVALUATIONS
-            if bound <= gap or stuck:
-                stop = _Stop(
+            slack = np.abs(residual).sum(dtype=np.float64) - np.square(residual, dtype=np.float64).sum()  # sum of p (1 - p)
+            if not moved:
+                history.at_strength(strength, float(slack))
+                moved = True
+            history.learn(state.point, gradient, float(slack))
+            if (bound <= gap and settled) or evaluations >= MOST_EVALUATIONS:
+                return state, _Stop(
                     objective=objective,
                     gradient_norm=norm,
-                    relative_gap=bound,
+                    relative_gap=bound if settled else np.inf,
                     evaluations=evaluations,
-                    converged=bound <= gap,
+                    converged=bound <= gap and settled,
                 )
-                return point, stop
-            if evaluations == PATIENCE:
-                self.blocks = self.inverse_blocks(residual, strength)
-            direction = history.direction(gradient, self.solver(residual, strength), self.blocks is not None)
-            direction -= direction.mean(axis=1, keepdims=True)  # a shift common to all classes changes no logit difference
-            change = self.z @ direction
-            evaluations += 1
-            step = line_search(self, point, logits, direction, change, strength, dot(gradient, direction))
-            if step == 0.0:  # rounding has eaten the descent: forget the pairs once, then give up
-                if not history.forget():
-                    evaluations = MOST_EVALUATIONS
-                continue
-            point, logits = point + step * direction, logits + step * change
-
-    def _better(self, start: np.ndarray, fallback: np.ndarray, strength: float) -> tuple[np.ndarray, np.ndarray, int]:
-        candidates = [start] if start is fallback else [start, fallback]
-        best: tuple[float, np.ndarray, np.ndarray] | None = None
-        for point in candidates:
-            logits = self.z @ point
-            value = self.loss(logits)[0] + strength / 2 * float((point[:-1] ** 2).sum())
-            if best is None or value < best[0]:
-                best = (value, point, logits)
-        assert best is not None
-        return best[1], best[2], len(candidates)
-
-
-def _rotate(centred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rotated features (n, r) and the map (d, r) from rotated to original weights: same logits, same norms.
-
-    With d <= n the eigenvectors of the covariance; with n < d those of the Gram matrix, whose root has the same products.
-    Either way the curvature is nearly diagonal. Directions below 1e-14 of the largest variance are rounding and are dropped.
-    """
-    n, d = centred.shape
-    if d <= n:
-        _, vectors = np.linalg.eigh(centred.T @ centred)
-        return centred @ vectors, vectors
-    values, vectors = np.linalg.eigh(centred @ centred.T)
-    kept = values > 1e-14 * max(float(values[-1]), 1e-300)
-    roots = np.sqrt(values[kept])
-    return vectors[:, kept] * roots, (centred.T @ vectors[:, kept]) / roots
-
-
-def _secant(points: list[tuple[float, np.ndarray]], strength: float, problem: _Problem) -> np.ndarray | None:
-    """A guess at `strength` from the last two solutions, straight in the logarithm of the strength."""
-    if len(points) < 2:
-        return points[-1][1] if points else problem.start()
-    (before, older), (last, newer) = points
-    ratio = np.log(strength / last) / np.log(last / before)
-    guess: np.ndarray = newer + ratio * (newer - older)
-    return guess
+            if bound > gap:
+                if evaluations == PATIENCE:
+                    self.blocks = self.inverse_blocks(residual, strength)
+                direction = history.direction(gradient, self.solver(residual, strength), self.blocks is not None)
+                direction -= direction.mean(axis=1, keepdims=True)  # a shift common to all classes changes no difference
+                found = line_search(self, state, direction, self.z @ direction, strength, dot(gradient, direction))
+                if found is None:  # rounding has eaten the descent: forget the pairs once, then give up
+                    if not history.forget():
+                        evaluations = MOST_EVALUATIONS - 1
+                else:
+                    state, loss, residual = found
+            settled = bound <= NEAR * gap or evaluations >= MOST_EVALUATIONS - 1
+            if settled:
+                state, loss, residual = self.settle_intercept(state, strength, gap)

@@ -24,7 +24,7 @@ class LinearProbe:
     """`gap` is the proven relative distance from the optimum at which each fit may stop."""
 
     gap: float = 1e-4
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         if not 0 < self.gap < 1:
