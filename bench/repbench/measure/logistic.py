@@ -171,7 +171,7 @@ class _Problem:
 
     def solution(self, point: np.ndarray, strength: float, stop: _Stop) -> Solution:
         """The solution in original coordinates; of the intercepts, free up to a shift, those that sum to zero."""
-        weights = self.basis.astype(np.float64) @ point[:-1]
+        weights = (self.basis @ point[:-1]).astype(np.float64)
         point = point.astype(np.float64)
         intercept = point[-1] - self.mean @ weights
         return Solution(
@@ -251,15 +251,17 @@ class _Problem:
         It ends where the Newton decrement is a millionth of the gap to be proven, or at rounding.
         """
         loss, residual = self.loss(state.logits)
-        n, hessian, before = len(self.y), None, np.inf
+        hessian, before, renewed = self._intercept_hessian(residual), np.inf, 0
         for _ in range(20):
-            slope = residual.sum(axis=0, dtype=np.float64)
-            if hessian is None or n <= 2 * ROWS:
-                hessian = self._intercept_hessian(residual)
-            step = -np.linalg.solve(hessian, slope)
+            step = -np.linalg.solve(hessian, slope := residual.sum(axis=0, dtype=np.float64))
             decrement = -float(slope @ step)
-            if decrement <= 1e-6 * gap * self.objective(loss, state.point, strength) or decrement > 0.25 * before:
+            if decrement <= 1e-6 * gap * self.objective(loss, state.point, strength):
                 break
+            if decrement > 0.25 * before:  # the Hessian has aged; or, if that was not it, rounding is reached
+                if renewed == 2:
+                    break
+                hessian, before, renewed = self._intercept_hessian(residual), np.inf, renewed + 1
+                continue
             before = decrement
             step *= min(1.0, 2.0 / max(np.abs(step).max(), 1e-300))  # a class without examples would run away
             point = state.point.copy()
