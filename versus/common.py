@@ -8,7 +8,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -64,8 +64,8 @@ def ratio(what: str, peer: list[float], ours: list[float], aim: float, why: str 
 def figure(
     what: str, values: list[float], aim: float, *, unit: str = "times", higher_is_better: bool = True, why: str = ""
 ) -> Finding:
-    """A finding from one value a round."""
-    return Finding(
+    """A finding from one value a round; `why` is what stopped it, and is dropped where the aim was reached."""
+    found = Finding(
         what=what,
         measured=statistics.median(values),
         low=min(values),
@@ -73,8 +73,8 @@ def figure(
         aim=aim,
         unit=unit,
         higher_is_better=higher_is_better,
-        why=why,
     )
+    return found if found.reached else replace(found, why=why)
 
 
 def save(script: str, findings: list[Finding], details: Mapping[str, Any] | None = None) -> None:

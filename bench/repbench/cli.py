@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Callable
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,14 +29,23 @@ DATA = click.option(
     "--data", type=click.Path(path_type=Path, file_okay=False, exists=True), help="Folder that holds your datasets."
 )
 
-ARCH = click.option("--arch", help="Architecture of checkpoint files: timm:resnet50, torchvision:resnet50, ...")
-TRUST = click.option(
-    "--trust-checkpoint", is_flag=True, help="Unpickle checkpoint files in full: this runs any code that they hold."
+EMBEDDING = (  # what every command that embeds understands
+    DATA,
+    PLUGIN,
+    click.option("--arch", help="Architecture of checkpoint files: timm:resnet50, torchvision:resnet50, ..."),
+    click.option(
+        "--trust-checkpoint", is_flag=True, help="Unpickle checkpoint files in full: this runs any code that they hold."
+    ),
+    click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, mps."),
+    click.option("--precision", default="fp32", show_default=True, help="fp32, or weights converted to bf16 or fp16."),
+    click.option("--batch-size", default=64, show_default=True, help="Items in a forward pass, at most."),
+    click.option("--workers", default=0, show_default=True, help="Processes that decode and prepare items; 0: threads."),
 )
-DEVICE = click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, mps.")
-PRECISION = click.option("--precision", default="fp32", show_default=True, help="fp32, or weights converted to bf16 or fp16.")
-BATCH = click.option("--batch-size", default=64, show_default=True, help="Items in a forward pass, at most.")
-WORKERS = click.option("--workers", default=0, show_default=True, help="Processes that decode and prepare items; 0: threads.")
+
+
+def embedding_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The command with the options EMBEDDING, in their order."""
+    return reduce(lambda inner, option: option(inner), reversed(EMBEDDING), command)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -64,14 +75,7 @@ def cli() -> None:
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder of embeddings. [default: $REPBENCH_STORE or the user's cache]",
 )
-@DATA
-@PLUGIN
-@ARCH
-@TRUST
-@DEVICE
-@PRECISION
-@BATCH
-@WORKERS
+@embedding_options
 @click.option("--seed", default=0, show_default=True, help="Seed of every random choice; it is recorded.")
 @click.option(
     "--limit", type=click.IntRange(min=1), help="So many examples of each split, at least one a class (a quick look)."
@@ -95,14 +99,7 @@ def run(encoders: tuple[str, ...], tasks: str, dry_run: bool, quiet: bool, plugi
 @click.argument("encoder")
 @click.option("--dataset", default="digits", show_default=True, help="Dataset whose items are embedded.")
 @click.option("--sample", default=256, show_default=True, type=click.IntRange(min=2), help="Items, spread over all splits.")
-@DATA
-@PLUGIN
-@ARCH
-@TRUST
-@DEVICE
-@PRECISION
-@BATCH
-@WORKERS
+@embedding_options
 def audit(encoder: str, dataset: str, sample: int, data: Path | None, plugins: tuple[Path, ...], **options: Any) -> None:
     """Compare how a run embeds with the plain network in fp32, one item at a time: cosines, neighbours that change.
 

@@ -11,7 +11,7 @@ def rotate(centred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rotated features (n, r) and the map (d, r) from rotated to original weights: same logits, same norms.
 
     With d <= n the eigenvectors of the covariance; with n < d those of the Gram matrix, whose root has the same products.
-    Either way the curvature is nearly diagonal. Directions below rounding of the largest variance and are dropped.
+    Either way the curvature is nearly diagonal. Directions whose variance is rounding beside the largest are dropped.
     """
     n, d = centred.shape
     if d <= n:

@@ -14,14 +14,15 @@ classes that overlap), the diagonal gives way to the exact Hessian of each class
 float64, large ones with float32 products and float64 sums (unless the asked gap is finer than float32 can prove).
 
 Proof: F is strongly convex in W with modulus `strength`, hence, with b at its optimum, F - min F is at most
-||grad_W||^2 / (2 strength). This bound, relative to F, is the `relative_gap` of each solution.
+||grad_W||^2 / (2 strength). This bound, relative to F, is the `relative_gap` of each solution. With float32 products it is
+proven up to their rounding: recomputed in float64, it is the same within a hundredth (tests).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,14 +31,14 @@ from threadpoolctl import threadpool_limits
 from repbench.errors import ProtocolError
 from repbench.measure.coordinates import combined, lagrange, rotate
 from repbench.measure.lbfgs import History, dot, line_search
+from repbench.measure.softmax import intercept_hessian, loss_and_residual, uncertainty
 
 STRENGTHS: tuple[float, ...] = tuple(float(value) for value in np.logspace(-6, 5, 45))
 MOST_EVALUATIONS = 80  # per strength; overlapping classes with hardly any penalty reach it, and then the solution says so
-PAIRS = 30  # of curvature that L-BFGS keeps; measured: fewer cost more evaluations, more save hardly any
+PAIRS = 20  # of curvature that L-BFGS keeps; measured at 10, 20, 30 and 60: more save nothing
 PATIENCE = 20  # evaluations at one strength after which the Hessians of the classes are inverted (anew)
 NEAR = 30.0  # times the gap: from there on the intercept is settled at each evaluation, as the proof needs it
 FINE = 1e-6  # a gap below this is proven in float64 only
-ROWS = 4096  # a block of the softmax, which then stays in cache
 MOST_BLOCKS = 4 * 10**7  # numbers in these Hessians: 320 MB
 SMALL = 10**7  # n x d x classes below which one thread is faster; above, two quiet cores save a quarter
 
@@ -92,10 +93,11 @@ def _fit_path(problem: _Problem, strengths: Sequence[float], gap: float) -> tupl
 def fit(x: np.ndarray, y: np.ndarray, classes: int, strength: float, *, gap: float = 1e-4) -> Solution:
     """The solution at one strength, reached down the path from the strong end: far from zero that is the sure way.
 
-    Raises as `fit_path`.
+    Its `evaluations` are those of the whole way. Raises as `fit_path`.
     """
     stronger = [other for other in STRENGTHS if other > strength]
-    return fit_path(x, y, classes, [strength, *stronger], gap=gap)[0]
+    way = fit_path(x, y, classes, [strength, *stronger], gap=gap)
+    return replace(way[0], evaluations=sum(solution.evaluations for solution in way))
 
 
 def _threads(x: np.ndarray, classes: int) -> AbstractContextManager[object]:
@@ -139,8 +141,6 @@ class _Problem:
         self.z = columns.T
         self.spread = np.einsum("ij,ij->i", columns, columns)  # diagonal of Z'Z; its other entries vanish
         self.blocks: np.ndarray | None = None  # inverse Hessian of each class, (classes, r + 1, r + 1)
-        self.precise = dtype is np.float64
-        self.least, self.most = (-300.0, 600.0) if self.precise else (-40.0, 80.0)  # what exp and its square can hold
 
     def start(self) -> _State:
         """Zero weights, and the intercepts of the class frequencies (a class without examples far below)."""
@@ -186,26 +186,8 @@ class _Problem:
         )
 
     def loss(self, logits: np.ndarray) -> tuple[float, np.ndarray]:
-        """Summed cross-entropy, and softmax minus one-hot (n, classes).
-
-        With o the sum of exp(logit - logit of the true class) over the others, the loss is log(1 + o) and the residual at the
-        true class -o / (1 + o): exact where p is near 1. Where o overflows the loss is cut off; slopes stay right.
-        """
-        residual = np.empty_like(logits)
-        total = 0.0
-        for first in range(0, len(logits), ROWS):
-            part, y = residual[first : first + ROWS], self.y[first : first + ROWS]
-            rows = np.arange(len(part))
-            np.subtract(logits[first : first + ROWS], logits[first + rows, y][:, None], out=part)
-            np.clip(part, self.least, self.most, out=part)
-            np.exp(part, out=part)
-            part[rows, y] = 0.0
-            others = part.sum(axis=1)
-            total += float(np.log1p(others).sum(dtype=np.float64))
-            share = 1.0 / (1.0 + others)
-            part *= share[:, None]
-            part[rows, y] = -others * share
-        return total, residual
+        """Summed cross-entropy, and softmax minus one-hot (n, classes)."""
+        return loss_and_residual(logits, self.y)
 
     def gradient(self, point: np.ndarray, residual: np.ndarray, strength: float) -> np.ndarray:
         """Gradient of F, (r + 1, classes)."""
@@ -245,22 +227,22 @@ class _Problem:
         diagonal = self.curvature(residual, strength)
         return lambda q: q / diagonal
 
-    def settle_intercept(self, state: _State, strength: float, gap: float) -> tuple[_State, float, np.ndarray]:
+    def settle_intercept(self, state: _State, strength: float, gap: float) -> tuple[_State, float, np.ndarray, bool]:
         """The intercept at its optimum for these weights (Newton; costs no product of the data), loss and residual there.
 
-        It ends where the Newton decrement is a millionth of the gap to be proven, or at rounding.
+        The last is whether it is there: whether the Newton decrement is below a millionth of the gap that is to be proven.
         """
         loss, residual = self.loss(state.logits)
-        hessian, before, renewed = self._intercept_hessian(residual), np.inf, 0
+        hessian, before, renewed = intercept_hessian(residual, self.y), np.inf, 0
         for _ in range(20):
             step = -np.linalg.solve(hessian, slope := residual.sum(axis=0, dtype=np.float64))
             decrement = -float(slope @ step)
             if decrement <= 1e-6 * gap * self.objective(loss, state.point, strength):
-                break
+                return state, loss, residual, True
             if decrement > 0.25 * before:  # the Hessian has aged; or, if that was not it, rounding is reached
                 if renewed == 2:
                     break
-                hessian, before, renewed = self._intercept_hessian(residual), np.inf, renewed + 1
+                hessian, before, renewed = intercept_hessian(residual, self.y), np.inf, renewed + 1
                 continue
             before = decrement
             step *= min(1.0, 2.0 / max(np.abs(step).max(), 1e-300))  # a class without examples would run away
@@ -268,37 +250,25 @@ class _Problem:
             point[-1] += step.astype(self.dtype)
             state = _State(point=point, logits=state.logits + step.astype(self.dtype))
             loss, residual = self.loss(state.logits)
-        return state, loss, residual
-
-    def _intercept_hessian(self, residual: np.ndarray) -> np.ndarray:
-        """Of the loss in the intercepts, (classes, classes); from evenly chosen rows where there are many."""
-        every = max(1, len(self.y) // ROWS)
-        p, y = residual[::every].astype(np.float64), self.y[::every]
-        p[np.arange(len(p)), y] += 1.0
-        hessian: np.ndarray = np.diag(p.sum(axis=0)) - p.T @ p
-        hessian += np.trace(hessian) * (1e-12 * np.eye(self.classes) + 1 / self.classes**2)  # a common shift changes nothing
-        return hessian * (len(self.y) / len(p))
+        return state, loss, residual, False
 
     def minimise(self, state: _State, strength: float, gap: float, history: History) -> tuple[_State, _Stop]:
         """The point where F is proven to lie within `gap` (relative) of its minimum."""
-        evaluations, settled, moved = 0, True, False
-        state, loss, residual = self.settle_intercept(state, strength, gap)
+        evaluations = 0
+        state, loss, residual, settled = self.settle_intercept(state, strength, gap)
+        history.at_strength(strength, uncertainty(residual))
         while True:
             objective = self.objective(loss, state.point, strength)
             gradient = self.gradient(state.point, residual, strength)
             evaluations += 1
             norm = float(np.sqrt(np.square(gradient[:-1], dtype=np.float64).sum()))
             bound = norm**2 / (2 * strength) / max(objective, 1e-300)
-            slack = np.abs(residual).sum(dtype=np.float64) - np.square(residual, dtype=np.float64).sum()  # sum of p (1 - p)
-            if not moved:
-                history.at_strength(strength, float(slack))
-                moved = True
-            history.learn(state.point, gradient, float(slack))
+            history.learn(state.point, gradient, uncertainty(residual))
             if (bound <= gap and settled) or evaluations >= MOST_EVALUATIONS:
                 return state, _Stop(
                     objective=objective,
                     gradient_norm=norm,
-                    relative_gap=bound if settled else np.inf,
+                    relative_gap=bound,
                     evaluations=evaluations,
                     converged=bound <= gap and settled,
                 )
@@ -308,11 +278,10 @@ class _Problem:
                 direction = history.direction(gradient, self.solver(residual, strength), self.blocks is not None)
                 direction -= direction.mean(axis=1, keepdims=True)  # a shift common to all classes changes no difference
                 found = line_search(self, state, direction, self.z @ direction, strength, dot(gradient, direction))
-                if found is None:  # rounding has eaten the descent: forget the pairs once, then give up
-                    if not history.forget():
-                        evaluations = MOST_EVALUATIONS - 1
-                else:
+                if found is not None:
                     state, loss, residual = found
-            settled = bound <= NEAR * gap or evaluations >= MOST_EVALUATIONS - 1
-            if settled:
-                state, loss, residual = self.settle_intercept(state, strength, gap)
+                elif not history.forget():  # rounding has eaten the descent, and not by the pairs: give up
+                    evaluations = MOST_EVALUATIONS - 1
+            settled = False
+            if bound <= NEAR * gap or evaluations >= MOST_EVALUATIONS - 1:
+                state, loss, residual, settled = self.settle_intercept(state, strength, gap)
