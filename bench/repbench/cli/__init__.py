@@ -1,0 +1,45 @@
+"""The command line: parse, call, print. A file for each group of commands; nothing heavy is imported before it is needed."""
+
+from __future__ import annotations
+
+import click
+
+from repbench import __version__
+from repbench.cli import board, catalogue, evaluate
+from repbench.errors import RepbenchError, UsageError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="repbench")
+def cli() -> None:
+    """The open benchmark of representations: embed once, ask many questions.
+
+    \b
+    repbench run timm:resnet50 --out results/          evaluate an encoder on every task that fits it
+    repbench run ckpt.pt --arch timm:resnet50 ...      the same for a checkpoint of your own
+    repbench leaderboard results/ --out board/         make the leaderboard of all results
+    """
+
+
+COMMANDS = (
+    *(evaluate.run, evaluate.audit),
+    *(catalogue.list_, catalogue.show, catalogue.data),
+    *(board.leaderboard,),
+)
+for command in COMMANDS:
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Entry point: errors about the user's input are printed in words, without a traceback."""
+    try:
+        cli(standalone_mode=False)
+    except RepbenchError as error:
+        click.echo(f"repbench: {error}", err=True)
+        raise SystemExit(2 if isinstance(error, UsageError) else 1) from None
+    except click.ClickException as error:
+        error.show()
+        raise SystemExit(2) from None
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("\ninterrupted; give the same command again to go on where it stopped.", err=True)
+        raise SystemExit(130) from None

@@ -1,0 +1,5 @@
+"""`python -m repbench.cli`."""
+
+from repbench.cli import main
+
+main()

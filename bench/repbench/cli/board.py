@@ -1,0 +1,29 @@
+"""Commands that read records: leaderboard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from repbench.errors import UsageError
+
+
+@click.command()
+@click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the CSV, Markdown and HTML files.")
+def leaderboard(results: tuple[Path, ...], out: Path | None) -> None:
+    """Make the leaderboard of all records below the folders RESULTS, and print it."""
+    from repbench.leaderboard.publish import publish, text_table
+    from repbench.leaderboard.tables import make_board
+    from repbench.results.files import read_records
+
+    board = make_board(record for folder in results for record in read_records(folder))
+    if not board.done and not board.failed:
+        raise UsageError(f"no records below {', '.join(map(str, results))}; `repbench run ENCODER --out DIR` makes some.")
+    click.echo(text_table(board))
+    for record in board.stale:
+        click.echo(f"stale, left out: {record.encoder} on {record.task}")
+    if out is not None:
+        for path in publish(board, out):
+            click.echo(f"wrote {path}")

@@ -1,0 +1,99 @@
+"""Commands that embed: run, audit."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from repbench.cli.options import embedding_options
+
+if TYPE_CHECKING:
+    from repbench.encoders.load import LoadOptions
+    from repbench.run.settings import Settings
+
+
+@click.command()
+@click.argument("encoders", nargs=-1, required=True, metavar="ENCODER...")
+@click.option("--tasks", default="*", show_default=True, help="Names or patterns, separated by commas: 'linear-probe/*,knn/*'.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("results"),
+    show_default=True,
+    help="Folder of results.",
+)
+@click.option(
+    "--store",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of embeddings. [default: $REPBENCH_STORE or the user's cache]",
+)
+@embedding_options
+@click.option("--seed", default=0, show_default=True, help="Seed of every random choice; it is recorded.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), help="So many examples of each split, at least one a class (a quick look)."
+)
+@click.option("--on-bad-item", default="fail", show_default=True, help="fail, or skip (the record counts the skipped).")
+@click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
+@click.option("--quiet", is_flag=True, help="No progress, only the table.")
+def run(encoders: tuple[str, ...], tasks: str, dry_run: bool, quiet: bool, plugins: tuple[Path, ...], **options: Any) -> None:
+    """Evaluate encoders on tasks and write one record for each; what is done already is not done again.
+
+    Exit status: 0 all done, 1 some failed, 2 wrong use. `repbench list encoders` shows what an ENCODER can be.
+    """
+    from repbench.session import run_encoders
+
+    settings, load = _settings(options)
+    status = run_encoders(encoders, tasks, plugins, settings, load, dry_run=dry_run, quiet=quiet, echo=click.echo)
+    raise SystemExit(status)
+
+
+@click.command()
+@click.argument("encoder")
+@click.option("--dataset", default="digits", show_default=True, help="Dataset whose items are embedded.")
+@click.option("--sample", default=256, show_default=True, type=click.IntRange(min=2), help="Items, spread over all splits.")
+@embedding_options
+def audit(encoder: str, dataset: str, sample: int, data: Path | None, plugins: tuple[Path, ...], **options: Any) -> None:
+    """Compare how a run embeds with the plain network in fp32, one item at a time: cosines, neighbours that change.
+
+    Exit status: 0 within tolerance, 1 outside, 2 wrong use.
+    """
+    from repbench.audit import audit_encoder
+    from repbench.datasets.open import open_dataset
+    from repbench.embeddings.options import ExtractOptions
+    from repbench.encoders.load import LoadOptions
+    from repbench.tasks import load_catalogue
+
+    opened = open_dataset(load_catalogue(plugins).dataset(dataset), data)
+    load = LoadOptions(arch=options.pop("arch"), trust_checkpoint=options.pop("trust_checkpoint"))
+    raise SystemExit(audit_encoder(encoder, opened, sample, ExtractOptions(**options), load, click.echo))
+
+
+def _settings(options: dict[str, Any]) -> tuple[Settings, LoadOptions]:
+    from repbench.embeddings.options import ExtractOptions
+    from repbench.encoders.load import LoadOptions
+    from repbench.run.settings import Settings, default_store, library_versions
+
+    extract = ExtractOptions(
+        device=options["device"],
+        precision=options["precision"],
+        batch_size=options["batch_size"],
+        workers=options["workers"],
+        seed=options["seed"],
+        on_bad_item=options["on_bad_item"],
+    )
+    settings = Settings(
+        results=options["out"],
+        store=options["store"] or default_store(),
+        data=options["data"],
+        seed=options["seed"],
+        limit=options["limit"],
+        extract=extract,
+        command=shlex.join(["repbench", *sys.argv[1:]]),
+        versions=library_versions(),
+    )
+    load = LoadOptions(arch=options["arch"], trust_checkpoint=options["trust_checkpoint"], seed=options["seed"])
+    return settings, load

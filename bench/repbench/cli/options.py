@@ -1,0 +1,39 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+import click
+
+PLUGIN = click.option(
+    "--plugin",
+    "plugins",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A dataset (.toml), a folder of them, or a protocol (.py).",
+)
+DATA = click.option(
+    "--data", type=click.Path(path_type=Path, file_okay=False, exists=True), help="Folder that holds your datasets."
+)
+
+EMBEDDING = (  # what every command that embeds understands
+    DATA,
+    PLUGIN,
+    click.option("--arch", help="Architecture of checkpoint files: timm:resnet50, torchvision:resnet50, ..."),
+    click.option(
+        "--trust-checkpoint", is_flag=True, help="Unpickle checkpoint files in full: this runs any code that they hold."
+    ),
+    click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, mps."),
+    click.option("--precision", default="fp32", show_default=True, help="fp32, or weights converted to bf16 or fp16."),
+    click.option("--batch-size", default=64, show_default=True, help="Items in a forward pass, at most."),
+    click.option("--workers", default=0, show_default=True, help="Processes that decode and prepare items; 0: threads."),
+)
+
+
+def embedding_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The command with the options EMBEDDING, in their order."""
+    return reduce(lambda inner, option: option(inner), reversed(EMBEDDING), command)
