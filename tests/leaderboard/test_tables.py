@@ -77,7 +77,9 @@ RECORDS = [
 
 def test_the_wide_table_has_a_row_an_encoder_and_a_column_a_task() -> None:
     table = wide_table(make_board(RECORDS)).set_index("encoder")
-    assert list(table.columns) == ["kind", "alignment-uniformity/x", "knn/x", "linear-probe/x", "tasks", "mean", "mean_rank"]
+    tasks = ["alignment-uniformity/x", "knn/x", "linear-probe/x"]
+    places = ["place_low", "place_high", "drop_low", "drop_high"]
+    assert list(table.columns) == ["kind", *tasks, "tasks", "mean", "normalised_mean", "mean_rank", "borda", *places]
     assert list(table.index) == ["b", "a", "control:random"]
     assert table.loc["a", "mean"] == pytest.approx(0.75)  # the loss is no share of right answers
     assert table.loc["a", "mean_rank"] == pytest.approx((2 + 1 + 2) / 3)

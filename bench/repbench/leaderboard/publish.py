@@ -11,6 +11,7 @@ from repbench.leaderboard.page import render_page
 from repbench.leaderboard.tables import Board, long_table, wide_table
 from repbench.results.files import write_atomically
 
+_PLACES = ["place_low", "place_high", "drop_low", "drop_high"]
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -53,7 +54,7 @@ def text_table(board: Board, style: str = "simple") -> str:
         return "no results"
     chance = {record.task: record.chance for record in board.done}
     wide["mean_rank"] = wide["mean_rank"].round(2)
-    numbers = wide.drop(columns="kind")
+    numbers = wide.drop(columns=["kind", *_PLACES])
     if len(wide) > 8:
         lines = numbers.reset_index().to_numpy().tolist()
         return str(tabulate(lines, headers=["encoder", *numbers.columns], tablefmt=style, floatfmt=".3f"))

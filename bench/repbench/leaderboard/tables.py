@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pandas as pd
 
+from repbench.leaderboard import aggregates
 from repbench.results.record import DONE, Record
 
 LONG_COLUMNS = (
@@ -92,34 +93,55 @@ def long_table(board: Board) -> pd.DataFrame:
 
 
 def wide_table(board: Board) -> pd.DataFrame:
-    """One row for each encoder: kind, the primary metric of each task, tasks (how many it has), mean, mean rank.
+    """One row for each encoder: kind, the primary metric of each task, tasks (how many it has), and its aggregates.
 
-    The mean is over the tasks that are scored as a share of right answers (in [0, 1], higher is better). Ranks count every
-    task: 1 is best, equal values share the mean of their ranks. Both are over the tasks that an encoder has: `tasks` says how
-    many. Rows are sorted by kind (encoders, then controls), mean rank and name.
+    `mean` is over the tasks that are scored as a share of right answers (in [0, 1], higher is better), `normalised_mean` over
+    the same from chance (0) to perfect (1). `mean_rank` counts every task: 1 is best, equal values share the mean of their
+    ranks. `borda` is the share of the others that it beats. All are over the tasks that an encoder has. `place_low` and
+    `place_high`: 95 % interval of its place by mean rank over draws of tasks; `drop_low`, `drop_high`: the places when each
+    task in turn is left out. Rows are sorted by kind (encoders, then controls), mean rank and name.
     """
     kinds = {record.encoder: record.encoder_kind for record in board.done}
-    values = pd.DataFrame(index=sorted(kinds), columns=board.tasks, dtype=float)
-    for record in board.done:
-        assert record.value is not None
-        values.loc[record.encoder, record.task] = record.value.value
-    better = {record.task: record.higher_is_better for record in board.done}
-    shares = [task for task in board.tasks if _is_share(task, board.done)]
-    ranks = pd.DataFrame({task: values[task].round(6).rank(ascending=not better[task]) for task in board.tasks})
+    values = value_table(board)
+    by_task = {record.task: record for record in board.done}
+    shares = _shares(board)
+    chance = {task: float(c) for task in shares if (c := by_task[task].chance) is not None and c < 1}
+    x = aggregates.oriented(values, lower_is_better(board))
     table = values.copy()
     table.insert(0, "kind", [kinds[name] for name in values.index])
     table["tasks"] = values.notna().sum(axis=1)
     table["mean"] = values[shares].mean(axis=1) if shares else float("nan")
-    table["mean_rank"] = ranks.mean(axis=1) if board.tasks else float("nan")
+    table["normalised_mean"] = aggregates.normalised(values, chance)
+    table["mean_rank"] = aggregates.mean_rank(x) if board.tasks else float("nan")
+    table["borda"] = aggregates.borda(x)
+    if board.tasks:
+        table[["place_low", "place_high"]] = aggregates.rank_intervals(x).astype(int)
+        table[["drop_low", "drop_high"]] = aggregates.drop_one(x).astype(int)
     table.insert(0, "encoder", values.index)
     table["_control"] = table["kind"] == "control"
     table = table.sort_values(["_control", "mean_rank", "encoder"], kind="stable", ignore_index=True)
     return table.drop(columns="_control")
 
 
-def _is_share(task: str, records: Sequence[Record]) -> bool:
-    return all(
-        record.higher_is_better and record.value is not None and 0 <= record.value.value <= 1
-        for record in records
-        if record.task == task
-    )
+def value_table(board: Board) -> pd.DataFrame:
+    """The primary metrics: encoders down, tasks across, both sorted by name; NaN where there is none."""
+    cells: dict[str, dict[str, float]] = {task: {} for task in board.tasks}
+    for record in board.done:
+        assert record.value is not None
+        cells[record.task][record.encoder] = record.value.value
+    names = sorted({record.encoder for record in board.done})
+    return pd.DataFrame(cells, index=names, columns=board.tasks, dtype=float)
+
+
+def lower_is_better(board: Board) -> list[str]:
+    """The tasks of which less is better."""
+    return sorted({record.task for record in board.done if not record.higher_is_better})
+
+
+def _shares(board: Board) -> list[str]:
+    other = {
+        record.task
+        for record in board.done
+        if not record.higher_is_better or record.value is None or not 0 <= record.value.value <= 1
+    }
+    return [task for task in board.tasks if task not in other]

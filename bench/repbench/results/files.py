@@ -78,3 +78,18 @@ def read_records(results: Path) -> Iterator[Record]:
         raise RecordError(f"{results}: there is no such folder of results; `repbench run ... --out {results}` makes one.")
     for path in sorted(results.glob("*/*/*.json")):
         yield record_from_json(path.read_text(encoding="utf-8"), str(path))
+
+
+def read_examples(results: Path, encoder: str, task: str) -> pd.DataFrame | None:
+    """The examples of an encoder on a task, or None where none are kept. Raises RecordError for a damaged file."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = record_path(results, encoder, task).with_suffix(".parquet")
+    if not path.is_file():
+        return None
+    try:
+        table: pd.DataFrame = pq.ParquetFile(path).read(use_threads=False).to_pandas()
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise RecordError(f"{path}: the examples cannot be read ({error}).") from error
+    return table
