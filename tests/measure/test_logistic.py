@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from sklearn.linear_model import LogisticRegression
 
 from repbench.errors import ProtocolError
-from repbench.measure.logistic import SMALL, STRENGTHS, Solution, fit, fit_path
+from repbench.measure.logistic import CERTIFIED, SKLEARN, SLOPE, SMALL, STRENGTHS, Solution, fit, fit_path
+from repbench.measure.solver.coordinates import FULL
 
 
 def data(n: int, d: int, classes: int, separation: float = 0.4, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -187,3 +189,74 @@ def test_features_that_cannot_be_fitted_are_refused() -> None:
         fit_path(np.zeros((0, 3)), np.zeros(0, dtype=int), 2)
     with pytest.raises(ProtocolError, match="above 0"):
         fit_path(np.ones((3, 3)), np.array([0, 1, 0]), 2, [0.0])
+
+
+def test_the_refit_is_the_fit_of_all_rows_together_wherever_it_starts() -> None:
+    x, y = data(300, 12, 4)
+    path = fit_path(x[:240], y[:240], 4, gap=1e-10)
+    for strength in (STRENGTHS[2], STRENGTHS[24], STRENGTHS[40]):  # the first goes down the path again
+        refitted, direct = path.refit(x[240:], y[240:], strength), fit(x, y, 4, strength, gap=1e-10)
+        assert refitted.converged
+        assert refitted.objective == pytest.approx(direct.objective, rel=1e-9)
+        assert refitted.objective == pytest.approx(objective(x, y, refitted.weights, refitted.intercept, strength), rel=1e-9)
+
+
+def test_scores_along_the_path_are_those_of_its_solutions() -> None:
+    x, y = data(150, 10, 4)
+    path = fit_path(x, y, 4, STRENGTHS[::9])
+    for scores, solution in zip(path.scores(x[:20]), path, strict=True):
+        differences = scores - scores[:, :1]  # a shift common to all classes is free
+        expected = solution.scores(x[:20])
+        assert np.allclose(differences, expected - expected[:, :1], atol=1e-8)
+
+
+def test_more_dimensions_than_are_decomposed_are_solved_to_the_proven_gap() -> None:
+    x, y = data(400, FULL + 76, 30)
+    for solution in fit_path(x, y, 30)[::8]:
+        value, gap = settled(x, y, solution)
+        assert solution.converged
+        assert value == pytest.approx(solution.objective, rel=1e-5)
+        assert gap == pytest.approx(solution.relative_gap, rel=1e-2, abs=1e-9)
+
+
+def test_one_vs_rest_is_scikit_learns_binary_fit_of_every_class_without_the_rows_not_to_be_judged() -> None:
+    x, _ = data(200, 7, 3)
+    generator = np.random.default_rng(0)
+    truth = np.where((x - 3.0) @ generator.normal(size=(7, 3)) + generator.normal(size=(200, 3)) > 0.5, 1, -1)
+    truth[generator.random((200, 3)) < 0.1] = 0
+    [ours] = fit_path(x, truth, 3, [1.0], gap=1e-12)
+    assert ours.converged
+    for place in range(3):
+        known = truth[:, place] != 0
+        theirs = LogisticRegression(C=1.0, solver="newton-cg", tol=1e-12, max_iter=10_000)
+        theirs.fit(x[known].astype(np.float64), truth[known, place])
+        assert np.allclose(ours.weights[:, place], theirs.coef_[0], atol=1e-4)
+        assert ours.scores(x)[:, place] == pytest.approx(theirs.decision_function(x.astype(np.float64)), abs=1e-3)
+
+
+def test_scikit_learns_stop_rule_stops_at_its_gradient_of_the_mean_loss_and_no_sooner_than_its_optimum_allows() -> None:
+    x, y = data(400, 30, 5, separation=1.0)
+    one_hot = np.eye(5)[y]
+    for ours in fit_path(x, y, 5, STRENGTHS[::11], stop_rule=SKLEARN):
+        scores = ours.scores(x)
+        p = np.exp(scores - scores.max(axis=1, keepdims=True))
+        p /= p.sum(axis=1, keepdims=True)
+        gradient = (x.T @ (p - one_hot) + ours.strength * ours.weights) / len(x)
+        assert max(np.abs(gradient).max(), np.abs((p - one_hot).mean(axis=0)).max()) <= SLOPE * (1 + 1e-6)
+    loose, proven = (fit_path(x, y, 5, stop_rule=rule)[0] for rule in (SKLEARN, CERTIFIED))
+    assert loose.objective > proven.objective * 1.01  # where the penalty is weak, it is far from the optimum
+
+
+def test_an_unknown_stop_rule_is_refused_with_those_there_are() -> None:
+    with pytest.raises(ProtocolError, match="certified, sklearn"):
+        fit_path(*data(20, 3, 2), 2, stop_rule="soon")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_cuda_device_gives_the_certified_answer() -> None:
+    x, y = data(1600, 160, 45)
+    for solution in fit_path(x, y, 45)[::8]:
+        value, gap = settled(x, y, solution)
+        assert solution.converged
+        assert value == pytest.approx(solution.objective, rel=1e-5)
+        assert gap == pytest.approx(solution.relative_gap, rel=1e-2, abs=1e-9)

@@ -29,20 +29,6 @@ class TuningSplit(_EmbeddedSplit):
 
     label: np.ndarray  # int64 (n,), index into class_names
 
-    def joined(self, other: TuningSplit) -> TuningSplit:
-        """The rows of this split followed by those of the other (train + val for the refit)."""
-        return TuningSplit(
-            x=np.concatenate([self.x, other.x]),
-            ids=np.concatenate([self.ids, other.ids]),
-            columns={
-                name: np.concatenate([values, other.columns[name]])
-                for name, values in self.columns.items()
-                if name in other.columns
-            },
-            class_names=self.class_names,
-            label=np.concatenate([self.label, other.label]),
-        )
-
 
 @dataclass(frozen=True, kw_only=True)
 class TestSplit(_EmbeddedSplit):

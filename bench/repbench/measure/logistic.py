@@ -1,17 +1,19 @@
-"""L2-regularised multinomial logistic regression: the whole path of strengths, solved, with a proof that it is.
+"""L2-regularised logistic regression: the whole path of strengths, solved, with a proof that it is.
 
-    F(W, b) = sum_i [ log sum_c exp(x_i W_c + b_c) - (x_i W_y + b_y) ] + strength / 2 * ||W||^2
+    F(W, b) = sum_i loss(x_i W + b, y_i) + strength / 2 * ||W||^2
 
-Losses are summed and the intercept b is not penalised, so strength = 1 / C of scikit-learn (for two classes 2 / C: there
-scikit-learn fits one weight vector, and the softmax used here splits the penalty over two). Linear evaluation in SimCLR
-(Chen et al. 2020, B.8.1) and BYOL (D.2): 45 strengths, logarithmically spaced from 1e-6 to 1e5.
+`loss` is the cross-entropy of the softmax (multinomial), or for several labels an example the sum of the classes' binary
+cross-entropies (one-vs-rest). Losses are summed and the intercept b is not penalised, so strength = 1 / C of scikit-learn (for
+two classes 2 / C: there scikit-learn fits one weight vector, and the softmax used here splits the penalty over two). Linear
+evaluation in SimCLR (Chen et al. 2020, B.8.1) and BYOL (D.2): 45 strengths, logarithmically spaced from 1e-6 to 1e5.
 
-How: features are centred (the intercept absorbs it) and rotated into the eigenvectors of their covariance, where the
-curvature is close to diagonal for every strength. L-BFGS, preconditioned by that diagonal, goes down the path from strong to
-weak. The logits are kept: an iteration costs two products of the data, its line search none, and neither does the start at
-each strength, a polynomial through the last solutions; the pairs of curvature carry over. Where that is slow (weak strengths,
-classes that overlap), the diagonal gives way to the exact Hessian of each class by itself. Small problems are solved in
-float64, large ones with float32 products and float64 sums (unless the asked gap is finer than float32 can prove).
+How: features are centred (the intercept absorbs it) and taken in coordinates in which the curvature is known for every strength
+(solver/coordinates.py). L-BFGS, preconditioned by it, goes down the path from strong to weak. The logits are kept: an iteration
+costs two products of the data, its line search none, and neither does the start at each strength, a polynomial through the last
+solutions; the pairs of curvature carry over (solver/descent.py). Where that is slow (weak strengths, classes that overlap) and
+there is room, the exact Hessian of each class by itself takes over. The refit on more rows starts from the path; where that is
+slow, from a stronger strength of it. Small problems are solved in float64, large ones with float32 products and float64 sums
+(unless the asked gap is finer than float32 can prove), on the CPU or on a CUDA device.
 
 Proof: F is strongly convex in W with modulus `strength`, hence, with b at its optimum, F - min F is at most
 ||grad_W||^2 / (2 strength). This bound, relative to F, is the `relative_gap` of each solution. With float32 products it is
@@ -20,41 +22,55 @@ proven up to their rounding: recomputed in float64, it is the same within a hund
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from repbench.errors import ProtocolError
-from repbench.measure.coordinates import combined, lagrange, rotate
-from repbench.measure.lbfgs import History, dot, line_search
-from repbench.measure.softmax import intercept_hessian, loss_and_residual, uncertainty
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from repbench.measure.solver.coordinates import Coordinates
+    from repbench.measure.solver.descent import Descent, Rule, Stop
+    from repbench.measure.solver.losses import Loss
 
 STRENGTHS: tuple[float, ...] = tuple(float(value) for value in np.logspace(-6, 5, 45))
-MOST_EVALUATIONS = 80  # per strength; overlapping classes with hardly any penalty reach it, and then the solution says so
-PAIRS = 20  # of curvature that L-BFGS keeps; measured at 10, 20, 30 and 60: more save nothing
-PATIENCE = 20  # evaluations at one strength after which the Hessians of the classes are inverted (anew)
-NEAR = 30.0  # times the gap: from there on the intercept is settled at each evaluation, as the proof needs it
 FINE = 1e-6  # a gap below this is proven in float64 only
-MOST_BLOCKS = 4 * 10**7  # numbers in these Hessians: 320 MB
-SMALL = 10**7  # n x d x classes below which one thread is faster; above, two quiet cores save a quarter
+SMALL = 10**7  # n x d x classes below which float64 on one thread of the CPU is used
+SLOPE = 1e-4  # scikit-learn's default `tol`: of the largest entry of the gradient of the mean loss
+CERTIFIED, SKLEARN = STOP_RULES = ("certified", "sklearn")
+QUICK = 12  # evaluations that a refit from the path may take before it goes down the path again
 
 
 @dataclass(frozen=True, kw_only=True)
 class Solution:
-    """The fit at one strength: weights float64 (d, classes), intercept (classes,), and how well it is solved."""
+    """The fit at one strength, and how well it is solved."""
 
-    weights: np.ndarray
-    intercept: np.ndarray
     strength: float
     objective: float
     gradient_norm: float
     relative_gap: float  # proven: (F - min F) / F is at most this
-    evaluations: int  # forward and backward products of the data matrix, spent on this strength
+    evaluations: int  # products of the data with a residual, spent on this strength
     converged: bool
+    _stop: Stop
+    _coordinates: Coordinates
+
+    @cached_property
+    def weights(self) -> np.ndarray:
+        """Weights float64 (d, classes) for features as they were given."""
+        weights: np.ndarray = self._coordinates.back(self._stop.point[:, :-1]).T.double().cpu().numpy()
+        return weights
+
+    @cached_property
+    def intercept(self) -> np.ndarray:
+        """Intercepts float64 (classes,); of those of a softmax, free up to a shift, the ones that sum to zero."""
+        intercept: np.ndarray = self._stop.point[:, -1].double().cpu().numpy() - self._coordinates.mean.numpy() @ self.weights
+        return intercept
 
     def scores(self, x: np.ndarray) -> np.ndarray:
         """Logits (n, classes), float64, of features (n, d)."""
@@ -62,32 +78,63 @@ class Solution:
         return scores
 
 
+@dataclass(frozen=True, kw_only=True)
+class Path(Sequence[Solution]):
+    """One solution per strength, in the order in which they were asked for."""
+
+    _solutions: tuple[Solution, ...]
+    _problem: _Problem
+
+    def __len__(self) -> int:
+        return len(self._solutions)
+
+    @overload
+    def __getitem__(self, place: int) -> Solution: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Solution]: ...
+    def __getitem__(self, place: int | slice) -> Solution | Sequence[Solution]:
+        return self._solutions[place]
+
+    def scores(self, x: np.ndarray) -> Iterator[np.ndarray]:
+        """Logits (n, classes) of features (n, d), strength by strength, in the precision of the fit."""
+        with self._problem.threads():
+            z = self._problem.coordinates.place(x)
+            for solution in self._solutions:
+                point = solution._stop.point
+                yield (z @ point[:, :-1].T + point[:, -1]).cpu().numpy()
+
+    def refit(self, x: np.ndarray, y: np.ndarray, strength: float) -> Solution:
+        """The solution at one strength for the features of this path and these (n, d) together.
+
+        It starts from this path where it weighs the penalty against the loss in the same proportion. Where that leads nowhere
+        soon (weak strengths, far from zero), it goes down the path from the strong end; `evaluations` count all. Raises as
+        `fit_path`.
+        """
+        return self._problem.with_more(x, y).refitted(self._solutions, strength, len(self._problem.z))
+
+
 def fit_path(
-    x: np.ndarray, y: np.ndarray, classes: int, strengths: Sequence[float] = STRENGTHS, *, gap: float = 1e-4
-) -> tuple[Solution, ...]:
-    """One solution per strength, in the order given.
+    x: np.ndarray,
+    y: np.ndarray,
+    classes: int,
+    strengths: Sequence[float] = STRENGTHS,
+    *,
+    gap: float = 1e-4,
+    stop_rule: str = CERTIFIED,
+) -> Path:
+    """One solution per strength.
 
-    x float (n, d), y int (n,) in [0, classes). Raises ProtocolError for empty or non-finite data or a strength <= 0.
+    x float (n, d). y int (n,) in [0, classes) for the softmax; or (n, classes) for one-vs-rest: 1 where the class is there, -1
+    where it is not, 0 where that is not to be judged. `stop_rule` "sklearn" stops where scikit-learn's default does (largest
+    entry of the gradient of the mean loss at most 1e-4) instead of at the proven `gap`, to compare with published tables.
+    Raises ProtocolError for empty or non-finite data or a strength <= 0.
     """
-    with _threads(x, classes):
-        precise = gap < FINE or np.size(x) * classes < SMALL
-        return _fit_path(_Problem(x, y, classes, np.float64 if precise else np.float32), strengths, gap)
-
-
-def _fit_path(problem: _Problem, strengths: Sequence[float], gap: float) -> tuple[Solution, ...]:
+    problem = _Problem.of(x, y, classes, _rule(gap, stop_rule))
     order = sorted(set(strengths), reverse=True)
     if not order or order[-1] <= 0:
         raise ProtocolError(f"strengths must be above 0; got {list(strengths)}.")
-    solved: dict[float, Solution] = {}
-    state = problem.start()
-    points: list[tuple[float, _State]] = []
-    history = History(size=PAIRS)
-    for strength in order:
-        guess = problem.predict(points, strength) if points else state
-        state, stop = problem.minimise(guess, strength, gap, history)
-        points = [*points[-2:], (strength, state)]
-        solved[strength] = problem.solution(state.point, strength, stop)
-    return tuple(solved[strength] for strength in strengths)
+    solved = {solution.strength: solution for solution in problem.down(order)}
+    return Path(_solutions=tuple(solved[strength] for strength in strengths), _problem=problem)
 
 
 def fit(x: np.ndarray, y: np.ndarray, classes: int, strength: float, *, gap: float = 1e-4) -> Solution:
@@ -95,193 +142,122 @@ def fit(x: np.ndarray, y: np.ndarray, classes: int, strength: float, *, gap: flo
 
     Its `evaluations` are those of the whole way. Raises as `fit_path`.
     """
-    stronger = [other for other in STRENGTHS if other > strength]
-    way = fit_path(x, y, classes, [strength, *stronger], gap=gap)
-    return replace(way[0], evaluations=sum(solution.evaluations for solution in way))
-
-
-def _threads(x: np.ndarray, classes: int) -> AbstractContextManager[object]:
-    return threadpool_limits(limits=1) if np.size(x) * classes < SMALL else nullcontext()
+    return _whole(fit_path(x, y, classes, _way(strength), gap=gap))
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Stop:
-    objective: float
-    gradient_norm: float
-    relative_gap: float
-    evaluations: int
-    converged: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class _State:
-    """A point and its logits (n, classes), which follow it without a product of the data."""
-
-    point: np.ndarray
-    logits: np.ndarray
-
-    def moved(self, step: float, direction: np.ndarray, change: np.ndarray) -> _State:
-        return _State(point=self.point + step * direction, logits=self.logits + step * change)
-
-
 class _Problem:
-    """The data in rotated coordinates. A point is (r + 1, classes): r rotated weights and, as last row, the intercept."""
+    """Rows in coordinates, their labels, and when a fit may stop."""
 
-    def __init__(self, x: np.ndarray, y: np.ndarray, classes: int, dtype: type[np.floating[Any]]) -> None:
-        x = np.asarray(x)
-        if x.ndim != 2 or not len(x) or len(x) != len(y):
-            raise ProtocolError(f"logistic regression needs features (n, d) and n labels; got {x.shape} and {np.shape(y)}.")
-        if not np.isfinite(x).all():
-            raise ProtocolError("logistic regression needs finite features; some are NaN or infinite.")
-        self.classes, self.y, self.dtype = classes, np.asarray(y), dtype
-        self.mean = x.mean(axis=0, dtype=np.float64)
-        rotated, self.basis = rotate((x - self.mean).astype(dtype, copy=False))
-        columns = np.empty((rotated.shape[1] + 1, len(x)), dtype)  # column by column: both products are faster so
-        columns[:-1], columns[-1] = rotated.T, 1.0
-        self.z = columns.T
-        self.spread = np.einsum("ij,ij->i", columns, columns)  # diagonal of Z'Z; its other entries vanish
-        self.blocks: np.ndarray | None = None  # inverse Hessian of each class, (classes, r + 1, r + 1)
+    coordinates: Coordinates
+    z: Tensor  # (n, r)
+    y: np.ndarray
+    classes: int
+    rule: Rule
 
-    def start(self) -> _State:
-        """Zero weights, and the intercepts of the class frequencies (a class without examples far below)."""
-        point = np.zeros((self.z.shape[1], self.classes), self.dtype)
-        counts = np.bincount(self.y, minlength=self.classes)
-        point[-1] = np.log(np.maximum(counts, 1e-3) / len(self.y))
-        return _State(point=point, logits=np.tile(point[-1], (len(self.y), 1)))
+    @classmethod
+    def of(cls, x: np.ndarray, y: np.ndarray, classes: int, rule: Rule) -> _Problem:
+        import torch
 
-    def predict(self, points: Sequence[tuple[float, _State]], strength: float) -> _State:
-        """The best start: the last solution, or the line or parabola in log strength through the last two or three."""
-        best: tuple[float, _State] | None = None
-        for count in range(1, len(points) + 1):
-            past = points[-count:]
-            shares = lagrange(np.log(strength), [np.log(other) for other, _ in past])
-            state = _State(
-                point=combined(shares, [one.point for _, one in past]),
-                logits=combined(shares, [one.logits for _, one in past]),
-            )
-            value = self.objective(self.loss(state.logits)[0], state.point, strength)
-            if best is None or value < best[0]:
-                best = (value, state)
-        assert best is not None
-        return best[1]
+        from repbench.measure.solver.coordinates import Coordinates
 
-    def objective(self, loss: float, point: np.ndarray, strength: float) -> float:
-        """F from the summed loss and the penalty."""
-        return loss + strength / 2 * float(np.square(point[:-1], dtype=np.float64).sum())
+        x, y = _checked(x, y)
+        small = x.size * classes < SMALL
+        dtype = torch.float64 if small or rule.gap < FINE else torch.float32
+        device = "cuda" if not small and torch.cuda.is_available() else "cpu"
+        with _threads(small):
+            coordinates = Coordinates(x, dtype, device)
+        return cls(coordinates=coordinates, z=coordinates.z, y=y, classes=classes, rule=rule)
 
-    def solution(self, point: np.ndarray, strength: float, stop: _Stop) -> Solution:
-        """The solution in original coordinates; of the intercepts, free up to a shift, those that sum to zero."""
-        weights = (self.basis @ point[:-1]).astype(np.float64)
-        point = point.astype(np.float64)
-        intercept = point[-1] - self.mean @ weights
+    def with_more(self, x: np.ndarray, y: np.ndarray) -> _Problem:
+        """These rows and more."""
+        import torch
+
+        x, y = _checked(x, y)
+        with self.threads():
+            return replace(self, z=torch.cat([self.z, self.coordinates.place(x)]), y=np.concatenate([self.y, y]))
+
+    def threads(self) -> AbstractContextManager[None]:
+        """One thread where the products are too small to share."""
+        return _threads(self.z.numel() * self.classes < SMALL)
+
+    def down(self, strengths: Sequence[float]) -> list[Solution]:
+        """The solutions at falling strengths."""
+        with self.threads():
+            descent = self._descent()
+            return [self._solution(descent.to(strength)) for strength in strengths]
+
+    def refitted(self, solved: Sequence[Solution], strength: float, rows: int) -> Solution:
+        """The solution at one strength, from those of fewer `rows`."""
+        with self.threads():
+            from repbench.measure.solver.descent import between
+
+            descent = self._descent()
+            descent.start_from(between([one._stop for one in solved], strength * rows / len(self.z)))
+            quick = self._solution(descent.to(strength, QUICK))
+        if quick.converged:
+            return quick
+        way = _whole(self.down(_way(strength)))
+        return replace(way, evaluations=way.evaluations + quick.evaluations)
+
+    def _descent(self) -> Descent:
+        from repbench.measure.solver.descent import Descent
+
+        return Descent(self.coordinates, self.z, self._loss(), self.rule)
+
+    def _loss(self) -> Loss:
+        import torch
+
+        from repbench.measure.solver.losses import OneVsRest, Softmax
+
+        y = torch.from_numpy(self.y).to(self.z.device)
+        return Softmax(y.long(), self.classes) if y.ndim == 1 else OneVsRest(y.T.to(self.z.dtype).contiguous())
+
+    def _solution(self, stop: Stop) -> Solution:
         return Solution(
-            weights=weights,
-            intercept=intercept - intercept.mean(),
-            strength=strength,
+            strength=stop.strength,
             objective=stop.objective,
             gradient_norm=stop.gradient_norm,
             relative_gap=stop.relative_gap,
             evaluations=stop.evaluations,
             converged=stop.converged,
+            _stop=stop,
+            _coordinates=self.coordinates,
         )
 
-    def loss(self, logits: np.ndarray) -> tuple[float, np.ndarray]:
-        """Summed cross-entropy, and softmax minus one-hot (n, classes)."""
-        return loss_and_residual(logits, self.y)
 
-    def gradient(self, point: np.ndarray, residual: np.ndarray, strength: float) -> np.ndarray:
-        """Gradient of F, (r + 1, classes)."""
-        gradient: np.ndarray = self.z.T @ residual
-        gradient[:-1] += self.dtype(strength) * point[:-1]
-        return gradient
+def _checked(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    x, y = np.asarray(x), np.asarray(y)
+    if x.ndim != 2 or not len(x) or len(x) != len(y):
+        raise ProtocolError(f"logistic regression needs features (n, d) and n labels; got {x.shape} and {y.shape}.")
+    if not all(np.isfinite(x[first : first + 8192]).all() for first in range(0, len(x), 8192)):
+        raise ProtocolError("logistic regression needs finite features; some are NaN or infinite.")
+    return x, y
 
-    def curvature(self, residual: np.ndarray, strength: float) -> np.ndarray:
-        """Diagonal of an approximate Hessian: spread x mean p (1 - p) of each class, plus the penalty."""
-        p = np.abs(residual)
-        mean = np.maximum((p * (1 - p)).mean(axis=0), 1e-12)
-        diagonal = self.spread[:, None] * mean[None]
-        diagonal[:-1] += strength
-        positive: np.ndarray = np.maximum(diagonal, 1e-300)
-        return positive
 
-    def inverse_blocks(self, residual: np.ndarray, strength: float) -> np.ndarray | None:
-        """The inverse of each class's own Hessian, (classes, r + 1, r + 1); None where they are too large to hold."""
-        width = self.z.shape[1]
-        if self.classes * width**2 > MOST_BLOCKS:
-            return None
-        penalty = np.full(width, strength, np.float64)
-        penalty[-1] = 1e-9 * len(self.y)  # the intercept has none; this keeps a class that is nowhere likely invertible
-        blocks = np.empty((self.classes, width, width), self.dtype)
-        for place in range(self.classes):
-            p = np.abs(residual[:, place])
-            hessian = ((self.z.T * (p * (1 - p))) @ self.z).astype(np.float64)
-            hessian[np.diag_indices(width)] += penalty
-            blocks[place] = np.linalg.inv(hessian)
-        return blocks
+def _rule(gap: float, stop_rule: str) -> Rule:
+    from repbench.measure.solver.descent import Rule
 
-    def solver(self, residual: np.ndarray, strength: float) -> Callable[[np.ndarray], np.ndarray]:
-        """Division by the approximate Hessian: the classes' own Hessians where they were factorised, else the diagonal."""
-        if self.blocks is not None:
-            blocks = self.blocks
-            return lambda q: np.matmul(blocks, q.T[:, :, None])[:, :, 0].T
-        diagonal = self.curvature(residual, strength)
-        return lambda q: q / diagonal
+    if stop_rule not in STOP_RULES:
+        raise ProtocolError(f"stop_rule is {stop_rule!r}; expected one of {', '.join(STOP_RULES)}.")
+    return Rule(gap=gap, slope=None if stop_rule == CERTIFIED else SLOPE)
 
-    def settle_intercept(self, state: _State, strength: float, gap: float) -> tuple[_State, float, np.ndarray, bool]:
-        """The intercept at its optimum for these weights (Newton; costs no product of the data), loss and residual there.
 
-        The last is whether it is there: whether the Newton decrement is below a millionth of the gap that is to be proven.
-        """
-        loss, residual = self.loss(state.logits)
-        hessian, before, renewed = intercept_hessian(residual, self.y), np.inf, 0
-        for _ in range(20):
-            step = -np.linalg.solve(hessian, slope := residual.sum(axis=0, dtype=np.float64))
-            decrement = -float(slope @ step)
-            if decrement <= 1e-6 * gap * self.objective(loss, state.point, strength):
-                return state, loss, residual, True
-            if decrement > 0.25 * before:  # the Hessian has aged; or, if that was not it, rounding is reached
-                if renewed == 2:
-                    break
-                hessian, before, renewed = intercept_hessian(residual, self.y), np.inf, renewed + 1
-                continue
-            before = decrement
-            step *= min(1.0, 2.0 / max(np.abs(step).max(), 1e-300))  # a class without examples would run away
-            point = state.point.copy()
-            point[-1] += step.astype(self.dtype)
-            state = _State(point=point, logits=state.logits + step.astype(self.dtype))
-            loss, residual = self.loss(state.logits)
-        return state, loss, residual, False
+def _way(strength: float) -> list[float]:
+    return [*(other for other in reversed(STRENGTHS) if other > strength), strength]
 
-    def minimise(self, state: _State, strength: float, gap: float, history: History) -> tuple[_State, _Stop]:
-        """The point where F is proven to lie within `gap` (relative) of its minimum."""
-        evaluations = 0
-        state, loss, residual, settled = self.settle_intercept(state, strength, gap)
-        history.at_strength(strength, uncertainty(residual))
-        while True:
-            objective = self.objective(loss, state.point, strength)
-            gradient = self.gradient(state.point, residual, strength)
-            evaluations += 1
-            norm = float(np.sqrt(np.square(gradient[:-1], dtype=np.float64).sum()))
-            bound = norm**2 / (2 * strength) / max(objective, 1e-300)
-            history.learn(state.point, gradient, uncertainty(residual))
-            if (bound <= gap and settled) or evaluations >= MOST_EVALUATIONS:
-                return state, _Stop(
-                    objective=objective,
-                    gradient_norm=norm,
-                    relative_gap=bound,
-                    evaluations=evaluations,
-                    converged=bound <= gap and settled,
-                )
-            if bound > gap:
-                if evaluations == PATIENCE:
-                    self.blocks = self.inverse_blocks(residual, strength)
-                direction = history.direction(gradient, self.solver(residual, strength), self.blocks is not None)
-                direction -= direction.mean(axis=1, keepdims=True)  # a shift common to all classes changes no difference
-                found = line_search(self, state, direction, self.z @ direction, strength, dot(gradient, direction))
-                if found is not None:
-                    state, loss, residual = found
-                elif not history.forget():  # rounding has eaten the descent, and not by the pairs: give up
-                    evaluations = MOST_EVALUATIONS - 1
-            settled = False
-            if bound <= NEAR * gap or evaluations >= MOST_EVALUATIONS - 1:
-                state, loss, residual, settled = self.settle_intercept(state, strength, gap)
+
+def _whole(way: Sequence[Solution]) -> Solution:
+    return replace(way[-1], evaluations=sum(solution.evaluations for solution in way))
+
+
+@contextmanager
+def _threads(small: bool) -> Iterator[None]:
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1 if small else before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,119 @@
+"""What the solver is told in: centred features, coordinates in which the curvature is known, and its approximate inverse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+FULL = 1024  # dimensions up to which the covariance is decomposed whole; above, its leading subspace is
+SUBSPACE = 64  # dimensions of that subspace; 128 and 256 save no evaluation on spectra that fall as 1 / rank
+ROWS = 8192  # of features at a time: they may lie in a memory map
+
+Solve = Callable[[torch.Tensor], torch.Tensor]
+
+
+class Coordinates:
+    """Centred features in coordinates of r dimensions. Weights there are (classes, r), with the same norms and logits.
+
+    Up to FULL dimensions they are the eigenvectors of the covariance (of the Gram matrix where n < d: its root has the same
+    products), so that the curvature is nearly diagonal for every strength. Above, features stay as they are and the leading
+    eigenvectors with their values tell the curvature; the rest is taken as even.
+    """
+
+    def __init__(self, x: np.ndarray, dtype: torch.dtype, device: str) -> None:
+        self._dtype, self._device = dtype, device
+        self.mean = _mean(x, dtype)
+        self._basis: torch.Tensor | None = None  # (d, r)
+        self._leading: torch.Tensor | None = None  # (d, SUBSPACE)
+        n, d = x.shape
+        if d > FULL:
+            self.z = self.place(x)
+            self._leading, values = _leading(self.z)
+            rest = float(self.z.square().sum(dtype=torch.float64)) - float(values.sum())
+            self._rest = max(rest, 0.0) / (d - values.numel()) / n
+            self._spread = (values / n).to(dtype)
+        elif d <= n:
+            self._basis = _eigenvectors(sum(part.T @ part for part in self._centred(x))).to(dtype)
+            self.z = self.place(x)
+            self._spread = self.z.square().mean(dim=0)
+        else:
+            self.z, self._basis = _root(torch.cat(list(self._centred(x))))
+            self._spread = self.z.square().mean(dim=0)
+
+    def place(self, x: np.ndarray) -> torch.Tensor:
+        """Features (n, d) in these coordinates, (n, r)."""
+        width = x.shape[1] if self._basis is None else self._basis.shape[1]
+        placed = torch.empty(len(x), width, dtype=self._dtype, device=self._device)
+        first = 0
+        for part in self._centred(x):
+            placed[first : first + len(part)] = part if self._basis is None else part @ self._basis
+            first += len(part)
+        return placed
+
+    def back(self, weights: torch.Tensor) -> torch.Tensor:
+        """Weights, or a gradient, (classes, r) in the coordinates of the features, (classes, d)."""
+        return weights if self._basis is None else weights @ self._basis.T
+
+    def solver(self, curvature: torch.Tensor, strength: float) -> Solve:
+        """Division of (classes, r) by spread x curvature of each class, (classes,), plus strength: an approximate Hessian.
+
+        `curvature` is summed over rows, the spread is their mean.
+        """
+        curvature = curvature.to(self._spread)[:, None]
+        inverse = 1.0 / (curvature * self._spread + strength)
+        leading = self._leading
+        if leading is None:
+            return lambda q: q * inverse
+        even = 1.0 / (curvature * self._rest + strength)
+        return lambda q: (((q @ leading) * (inverse - even)) @ leading.T).addcmul_(q, even)
+
+    def _centred(self, x: np.ndarray) -> Iterator[torch.Tensor]:
+        mean = self.mean.to(self._device, self._dtype)
+        for part in _parts(x):
+            yield part.to(self._device, self._dtype).sub_(mean)
+
+
+def _mean(x: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
+    """Mean (d,), float64 of what `dtype` can hold: to be near it is enough, for the intercept absorbs any shift exactly."""
+    total = torch.zeros(x.shape[1], dtype=torch.float64)
+    for part in _parts(x):
+        total += part.to(dtype).sum(dim=0)
+    return (total / len(x)).to(dtype).double()
+
+
+def _parts(x: np.ndarray) -> Iterator[torch.Tensor]:
+    for first in range(0, len(x), ROWS):
+        yield torch.from_numpy(np.array(x[first : first + ROWS]))
+
+
+def _eigenvectors(covariance: Any) -> torch.Tensor:
+    vectors: torch.Tensor = torch.linalg.eigh(covariance.double())[1]
+    return vectors
+
+
+def _root(centred: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """For n < d: features (n, r) with the same products, and the basis (d, r). Directions that are rounding are dropped."""
+    values, vectors = torch.linalg.eigh((centred @ centred.T).double())
+    least = 1e-14 if centred.dtype == torch.float64 else 1e-9
+    kept = values > least * max(float(values[-1]), 1e-300)
+    roots, vectors = values[kept].sqrt().to(centred.dtype), vectors[:, kept].to(centred.dtype)
+    return vectors * roots, (centred.T @ vectors) / roots
+
+
+def _leading(z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Leading eigenvectors (d, k) of Z'Z and their values, by subspace iteration from a fixed random start.
+
+    Halko, Martinsson & Tropp (2011), algorithm 4.4.
+    """
+    n, d = z.shape
+    size = min(SUBSPACE, n, d - 1)
+    generator = torch.Generator().manual_seed(0)
+    start = torch.randn(n, size, generator=generator, dtype=torch.float32).to(z)
+    basis = torch.linalg.qr(z.T @ start)[0]
+    basis = torch.linalg.qr(z.T @ (z @ basis))[0]
+    image = z @ basis
+    values, vectors = torch.linalg.eigh((image.T @ image).double())
+    return basis @ vectors.to(z.dtype), values.clamp(min=0.0)

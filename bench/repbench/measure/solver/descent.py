@@ -1,0 +1,241 @@
+"""Down the path of strengths: each solution starts where the last ones point to, and stops when it is proven."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from repbench.measure.solver.coordinates import Coordinates
+from repbench.measure.solver.lbfgs import History, Solve, dot
+from repbench.measure.solver.losses import Judged, Loss
+
+MOST_EVALUATIONS = 80  # per strength; overlapping classes with hardly any penalty reach it, and then the solution says so
+PAIRS = 10  # of curvature that L-BFGS keeps
+PATIENCE = 20  # evaluations at one strength after which the Hessians of the classes are inverted (anew)
+NEAR = 30.0  # times the gap: from there on the intercept is settled at each evaluation, as the proof needs it
+MOST_BLOCKS = 4 * 10**7  # numbers in these Hessians: 320 MB
+SAMPLE = 4096  # rows by which starts are compared
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """When a fit may stop: at a proven relative gap; or, with `slope`, at that largest entry of the mean loss's gradient."""
+
+    gap: float = 1e-4
+    slope: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stop:
+    """Where a fit stopped. `point` is (classes, r + 1), the intercepts last."""
+
+    point: torch.Tensor
+    strength: float
+    objective: float
+    gradient_norm: float
+    relative_gap: float
+    evaluations: int
+    converged: bool
+
+
+class Descent:
+    """One problem and the state of its solution, from strength to strength.
+
+    The logits (classes, n) are kept beside the point: a line search costs no product of the data, nor does a start that is a
+    combination of solutions.
+    """
+
+    def __init__(self, coordinates: Coordinates, z: torch.Tensor, loss: Loss, rule: Rule) -> None:
+        self._coordinates, self._z, self._loss, self._rule = coordinates, z, loss, rule
+        self._point = z.new_zeros(loss.classes, z.shape[1] + 1)
+        self._point[:, -1] = loss.start().to(z)
+        self._logits = self._point[:, -1:].repeat(1, len(z))
+        self._residual = torch.empty_like(self._logits)
+        self._history = History(PAIRS, self._point)
+        self._trail: list[tuple[float, torch.Tensor, torch.Tensor]] = []  # the last three: strength, point, logits
+        self._blocks: torch.Tensor | None = None  # inverse Hessian of each class, (classes, r + 1, r + 1)
+
+    def start_from(self, point: torch.Tensor) -> None:
+        """Begin at a point (classes, r + 1)."""
+        self._point = point.clone()
+        self._logits = torch.addmm(point[:, -1:], point[:, :-1], self._z.T)
+        self._trail = []
+
+    def to(self, strength: float, most: int = MOST_EVALUATIONS) -> Stop:
+        """The solution at a strength."""
+        self._predict(strength)
+        stop = self._minimise(strength, most)
+        self._trail = [*self._trail[-2:], (strength, stop.point, self._logits.clone())]
+        return stop
+
+    def _predict(self, strength: float) -> None:
+        """The best start: the last solution, or the line or parabola in log strength through the last two or three."""
+        best = np.inf
+        rows = slice(None, None, max(1, len(self._z) // SAMPLE))
+        for count in range(max(1, len(self._trail) - 1), len(self._trail) + 1) if self._trail else ():
+            past = self._trail[-count:]
+            shares = lagrange(np.log(strength), [np.log(other) for other, _, _ in past])
+            point = _combined(shares, [point for _, point, _ in past])
+            sample = _combined(shares, [logits[:, rows] for _, _, logits in past])
+            loss = self._loss.value(sample, rows) * len(self._z) / sample.shape[1]
+            value = self._objective(loss, point, strength)
+            if value < best:
+                best, chosen = value, (shares, point, [logits for _, _, logits in past])
+        if self._trail:
+            shares, self._point, logits = chosen
+            self._logits = _combined(shares, logits)
+
+    def _minimise(self, strength: float, most: int) -> Stop:
+        evaluations = 0
+        now, settled = self._settle(self._loss.judge(self._logits, self._residual), strength)
+        self._history.at_strength(strength, float(now.uncertainty.sum()))
+        while True:
+            objective = self._objective(now.loss, self._point, strength)
+            gradient = self._gradient(now, strength)
+            evaluations += 1
+            norm = float(torch.linalg.vector_norm(gradient[:, :-1], dtype=torch.float64))
+            bound = norm**2 / (2 * strength) / max(objective, 1e-300)
+            self._history.learn(self._point, gradient, float(now.uncertainty.sum()))
+            done = self._is_done(bound, gradient, strength, settled)
+            if done or evaluations >= most:
+                return Stop(
+                    point=self._loss.free(self._point).clone(),
+                    strength=strength,
+                    objective=objective,
+                    gradient_norm=norm,
+                    relative_gap=bound,
+                    evaluations=evaluations,
+                    converged=done,
+                )
+            if bound > self._rule.gap or self._rule.slope is not None:
+                if evaluations == PATIENCE:
+                    self._blocks = self._inverse_blocks(now, strength)
+                solve = self._solver(now, strength)
+                direction = self._loss.free(self._history.direction(gradient, solve, self._blocks is not None))
+                found = self._search(direction, strength, dot(gradient, direction))
+                if found is not None:
+                    now = found
+                elif not self._history.forget():  # rounding has eaten the descent, and not by the pairs: give up
+                    evaluations = most - 1
+            settled = False
+            if self._rule.slope is None and (bound <= NEAR * self._rule.gap or evaluations >= most - 1):
+                now, settled = self._settle(now, strength)
+
+    def _is_done(self, bound: float, gradient: torch.Tensor, strength: float, settled: bool) -> bool:
+        if self._rule.slope is None:
+            return bound <= self._rule.gap and settled
+        original = self._coordinates.back(gradient[:, :-1])
+        original = original + gradient[:, -1:] * self._coordinates.mean.to(original)
+        steepest = max(float(original.abs().max()), float(gradient[:, -1].abs().max()))
+        return steepest / len(self._z) <= self._rule.slope
+
+    def _objective(self, loss: float, point: torch.Tensor, strength: float) -> float:
+        return loss + strength / 2 * float(torch.linalg.vector_norm(point[:, :-1], dtype=torch.float64)) ** 2
+
+    def _gradient(self, now: Judged, strength: float) -> torch.Tensor:
+        gradient = torch.empty_like(self._point)
+        gradient[:, :-1] = torch.addmm(self._point[:, :-1], now.residual, self._z, beta=strength)
+        gradient[:, -1] = now.residual.sum(dim=1, dtype=torch.float64)
+        return gradient
+
+    def _solver(self, now: Judged, strength: float) -> Solve:
+        """Division by the approximate Hessian: the classes' own Hessians where they were inverted, else the coordinates'."""
+        if self._blocks is not None:
+            blocks = self._blocks
+            return lambda q: torch.bmm(blocks, q[:, :, None])[:, :, 0]
+        curvature = now.uncertainty.clamp(min=1e-12 * len(self._z))
+        weights = self._coordinates.solver(curvature, strength)
+        intercept = curvature.to(self._z)[:, None]
+        return lambda q: torch.cat([weights(q[:, :-1]), q[:, -1:] / intercept], dim=1)
+
+    def _inverse_blocks(self, now: Judged, strength: float) -> torch.Tensor | None:
+        """The inverse of each class's own Hessian, (classes, r + 1, r + 1); None where they are too large to hold."""
+        width = self._point.shape[1]
+        if self._loss.classes * width**2 > MOST_BLOCKS:
+            return None
+        z = torch.cat([self._z, self._z.new_ones(len(self._z), 1)], dim=1)
+        penalty = torch.full((width,), strength, dtype=torch.float64, device=z.device)
+        penalty[-1] = 1e-9 * len(z)  # the intercept has none; this keeps a class that is nowhere likely invertible
+        blocks = z.new_empty(self._loss.classes, width, width)
+        for block, residual in zip(blocks, now.residual, strict=True):
+            p = residual.abs()
+            hessian = ((z.T * (p * (1 - p))) @ z).double() + torch.diag(penalty)
+            block.copy_(torch.linalg.inv(hessian))
+        return blocks
+
+    def _settle(self, now: Judged, strength: float) -> tuple[Judged, bool]:
+        """Move the intercept to its optimum for these weights (Newton; costs no product of the data).
+
+        The second is whether it is there: whether the Newton decrement is below a millionth of the gap that is to be proven.
+        """
+        hessian, before, renewed = self._loss.intercept_hessian(now.residual), np.inf, 0
+        for _ in range(20):
+            slope = now.residual.sum(dim=1, dtype=torch.float64)
+            step = -torch.linalg.solve(hessian, slope)
+            decrement = -float(slope @ step)
+            if decrement <= 1e-6 * self._rule.gap * self._objective(now.loss, self._point, strength):
+                return now, True
+            if decrement > 0.25 * before:  # the Hessian has aged; or, if that was not it, rounding is reached
+                if renewed == 2:
+                    break
+                hessian, before, renewed = self._loss.intercept_hessian(now.residual), np.inf, renewed + 1
+                continue
+            before = decrement
+            step *= min(1.0, 2.0 / max(float(step.abs().max()), 1e-300))  # a class without examples would run away
+            moved = step.to(self._point)
+            self._point[:, -1] += moved
+            self._logits += moved[:, None]
+            now = self._loss.judge(self._logits, self._residual)
+        return now, False
+
+    def _search(self, direction: torch.Tensor, strength: float, at_zero: float) -> Judged | None:
+        """Move to a step along the direction that satisfies the strong Wolfe conditions (1e-4, 0.5); None if there is none.
+
+        `at_zero` is the slope of F at the start. The logits move along a line, so a trial costs no product of the data. F is
+        convex along it: bracket the zero of the slope by safeguarded secants.
+        """
+        if not at_zero < 0:
+            return None
+        change = torch.addmm(direction[:, -1:], direction[:, :-1], self._z.T)
+        tilt = strength * dot(self._point[:, :-1], direction[:, :-1])
+        bend = strength * dot(direction[:, :-1], direction[:, :-1])
+        low, low_slope, high, high_slope, step, at = 0.0, at_zero, np.inf, np.inf, 1.0, 0.0
+        for _ in range(40):
+            now = self._loss.move(self._logits, change, step - at, self._residual)
+            at, slope = step, now.slope + tilt + step * bend
+            if abs(slope) <= 0.5 * abs(at_zero):  # by convexity this also gives sufficient decrease
+                self._point = self._point.add(direction, alpha=step)
+                return now
+            if slope < 0:
+                low, low_slope = step, slope
+            else:
+                high, high_slope = step, slope
+            if np.isinf(high):
+                step *= 2.0 if low_slope >= at_zero * 0.9 else 1.5
+                continue
+            step = low - low_slope * (high - low) / (high_slope - low_slope)
+            step = float(np.clip(step, low + 0.05 * (high - low), high - 0.05 * (high - low)))
+        self._point = self._point.add(direction, alpha=low)
+        now = self._loss.move(self._logits, change, low - at, self._residual)
+        return now if low > 0 else None
+
+
+def between(stops: Sequence[Stop], strength: float) -> torch.Tensor:
+    """The point (classes, r + 1) on the parabola in log strength through the three stops nearest to a strength."""
+    near = sorted(stops, key=lambda stop: abs(np.log(stop.strength / strength)))[:3]
+    return _combined(lagrange(np.log(strength), [np.log(stop.strength) for stop in near]), [stop.point for stop in near])
+
+
+def lagrange(x: float, at: Sequence[float]) -> list[float]:
+    """Shares of the values at `at` in the polynomial through them, at x."""
+    return [float(np.prod([(x - other) / (one - other) for other in at if other != one])) for one in at]
+
+
+def _combined(shares: Sequence[float], arrays: Sequence[torch.Tensor]) -> torch.Tensor:
+    total = arrays[0] * shares[0]
+    for share, array in zip(shares[1:], arrays[1:], strict=True):
+        total.add_(array, alpha=share)
+    return total

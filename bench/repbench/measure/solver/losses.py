@@ -1,0 +1,159 @@
+"""Losses of a linear classifier in its logits: value, residual and curvature, accurate in float32 and in float64.
+
+Logits are class by row of data, (classes, n), so that every operation runs along memory however few the classes. All is done in
+blocks of rows that stay in cache.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+
+BLOCK = 2**18  # numbers of logits in a block: 1 MB in float32
+ROWS = 4096  # of data from which the Hessian in the intercepts is taken
+CLIPS = {torch.float32: (-40.0, 80.0), torch.float64: (-300.0, 600.0)}  # of logits: what exp and its square can hold
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """What a loss says of logits: its sum, the residual (its gradient in the logits) and the curvature that is left.
+
+    `uncertainty` is the sum over rows of p (1 - p), float64 (classes,); `slope` the derivative along the change that was made.
+    """
+
+    loss: float
+    residual: torch.Tensor
+    uncertainty: torch.Tensor
+    slope: float = 0.0
+
+
+class Loss(abc.ABC):
+    """Summed loss of logits (classes, n) against the truth."""
+
+    classes: int
+    rows: int
+
+    @abc.abstractmethod
+    def start(self) -> torch.Tensor:
+        """The best intercepts (classes,), float64, of zero weights."""
+
+    @abc.abstractmethod
+    def residual(self, part: torch.Tensor, rows: slice) -> torch.Tensor:
+        """Turn logits of some rows into their residual, in place, and return the losses."""
+
+    @abc.abstractmethod
+    def intercept_hessian(self, residual: torch.Tensor) -> torch.Tensor:
+        """Of the summed loss in the intercepts, float64 (classes, classes); invertible."""
+
+    @abc.abstractmethod
+    def free(self, direction: torch.Tensor) -> torch.Tensor:
+        """The direction, or point, without its part that changes no prediction."""
+
+    def judge(self, logits: torch.Tensor, out: torch.Tensor) -> Judged:
+        """Judge logits; the residual is written to `out`."""
+        return self._judge(logits, out, None, 0.0)
+
+    def move(self, logits: torch.Tensor, change: torch.Tensor, step: float, out: torch.Tensor) -> Judged:
+        """Add step x change to the logits, in place, and judge them; `slope` is the derivative of the loss along `change`."""
+        return self._judge(logits, out, change, step)
+
+    def value(self, logits: torch.Tensor, rows: slice) -> float:
+        """The summed loss of some rows alone, from their logits (classes, rows)."""
+        return float(self.residual(logits.clone(), rows).sum(dtype=torch.float64))
+
+    def _judge(self, logits: torch.Tensor, out: torch.Tensor, change: torch.Tensor | None, step: float) -> Judged:
+        totals = torch.zeros(2, dtype=torch.float64, device=logits.device)
+        uncertainty = torch.zeros(self.classes, dtype=torch.float64, device=logits.device)
+        for rows in self._blocks():
+            part, moved = out[:, rows], logits[:, rows]
+            if change is not None:
+                moved.add_(change[:, rows], alpha=step)
+            part.copy_(moved)
+            totals[0] += self.residual(part, rows).sum(dtype=torch.float64)
+            if change is not None:
+                totals[1] += (part * change[:, rows]).sum(dtype=torch.float64)
+            size = part.abs()
+            uncertainty += size.addcmul_(size, size, value=-1).sum(dim=1)
+        loss, slope = totals.tolist()
+        return Judged(loss=loss, residual=out, uncertainty=uncertainty, slope=slope)
+
+    def _blocks(self) -> Iterator[slice]:
+        width = max(1, BLOCK // self.classes)
+        for first in range(0, self.rows, width):
+            yield slice(first, min(first + width, self.rows))
+
+    def _sample(self) -> slice:
+        return slice(None, None, max(1, self.rows // ROWS))
+
+
+class Softmax(Loss):
+    """Cross-entropy of the softmax; labels int64 (n,).
+
+    With o the sum of exp(logit - logit of the true class) over the others, the loss is log(1 + o) and the residual at the true
+    class -o / (1 + o): exact where p is near 1. Where o overflows the loss is cut off; the residual stays right.
+    """
+
+    def __init__(self, y: torch.Tensor, classes: int) -> None:
+        self.y, self.classes, self.rows = y, classes, len(y)
+
+    def start(self) -> torch.Tensor:
+        """Log frequencies; a class without examples far below."""
+        counts = torch.bincount(self.y, minlength=self.classes).double()
+        return (counts.clamp(min=1e-3) / self.rows).log()
+
+    def residual(self, part: torch.Tensor, rows: slice) -> torch.Tensor:
+        """Softmax minus one-hot."""
+        truth = self.y[None, rows]
+        part.sub_(part.gather(0, truth)).clamp_(*CLIPS[part.dtype]).exp_().scatter_(0, truth, 0.0)
+        others = part.sum(dim=0)
+        share = 1.0 / (1.0 + others)
+        part.mul_(share).scatter_(0, truth, -(others * share)[None])
+        return others.log1p_()
+
+    def intercept_hessian(self, residual: torch.Tensor) -> torch.Tensor:
+        """From evenly chosen rows where there are many. A shift common to all classes is given curvature."""
+        rows = self._sample()
+        p = residual[:, rows].double()
+        p = p.scatter_add(0, self.y[None, rows], torch.ones_like(p[:1]))
+        hessian = torch.diag(p.sum(dim=1)) - p @ p.T
+        eye = torch.eye(self.classes, dtype=hessian.dtype, device=hessian.device)
+        hessian += hessian.trace() * (1e-12 * eye + 1 / self.classes**2)
+        return hessian * (self.rows / p.shape[1])
+
+    def free(self, direction: torch.Tensor) -> torch.Tensor:
+        """A shift common to all classes changes no difference."""
+        return direction - direction.mean(dim=0, keepdim=True)
+
+
+class OneVsRest(Loss):
+    """Binary cross-entropy of every class by itself; `truth` float (classes, n): 1 it is, -1 it is not, 0 not to be judged."""
+
+    def __init__(self, truth: torch.Tensor) -> None:
+        self.truth = truth
+        self.classes, self.rows = truth.shape
+
+    def start(self) -> torch.Tensor:
+        """Log odds; bounded for a class that has no example or nothing else."""
+        yes, no = (self.truth > 0).sum(dim=1).double(), (self.truth < 0).sum(dim=1).double()
+        return (yes.clamp(min=1e-3) / no.clamp(min=1e-3)).log()
+
+    def residual(self, part: torch.Tensor, rows: slice) -> torch.Tensor:
+        """Sigmoid minus truth; the loss is log(1 + exp(-truth x logit))."""
+        truth = self.truth[:, rows]
+        part.mul_(truth).neg_().clamp_(*CLIPS[part.dtype])
+        losses = torch.nn.functional.softplus(part) * truth.abs()
+        part.sigmoid_().mul_(truth).neg_()
+        return losses
+
+    def intercept_hessian(self, residual: torch.Tensor) -> torch.Tensor:
+        """Diagonal: the classes do not meet."""
+        size = residual.double().abs()
+        curvature = (size * (1 - size)).sum(dim=1)
+        return torch.diag(curvature + 1e-12 * self.rows)
+
+    def free(self, direction: torch.Tensor) -> torch.Tensor:
+        """Every direction changes predictions."""
+        return direction
