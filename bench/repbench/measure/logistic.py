@@ -44,7 +44,8 @@ FINE = 1e-6  # a gap below this is proven in float64 only
 SMALL = 10**7  # n x d x classes below which float64 on one thread of the CPU is used
 SLOPE = 1e-4  # scikit-learn's default `tol`: of the largest entry of the gradient of the mean loss
 CERTIFIED, SKLEARN = STOP_RULES = ("certified", "sklearn")
-QUICK = 12  # evaluations that a refit from the path may take before it goes down the path again
+FINER = 100.0  # times smaller is the gap of a refit
+QUICK = 20  # evaluations that a refit from the path may take before it goes down the path again
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,10 +108,10 @@ class Path(Sequence[Solution]):
         """The solution at one strength for the features of this path and these (n, d) together.
 
         It starts from this path where it weighs the penalty against the loss in the same proportion. Where that leads nowhere
-        soon (weak strengths, far from zero), it goes down the path from the strong end; `evaluations` count all. Raises as
-        `fit_path`.
+        soon (weak strengths, far from zero), it goes down the path from the strong end; `evaluations` count all. Its gap is a
+        hundredth of the path's, so that hardly a prediction depends on where it started. Raises as `fit_path`.
         """
-        return self._problem.with_more(x, y).refitted(self._solutions, strength, len(self._problem.z))
+        return self._problem.with_more(x, y).finer(FINER).refitted(self._solutions, strength, len(self._problem.z))
 
 
 def fit_path(
@@ -176,6 +177,10 @@ class _Problem:
         x, y = _checked(x, y)
         with self.threads():
             return replace(self, z=torch.cat([self.z, self.coordinates.place(x)]), y=np.concatenate([self.y, y]))
+
+    def finer(self, times: float) -> _Problem:
+        """With a smaller gap to be proven."""
+        return replace(self, rule=replace(self.rule, gap=self.rule.gap / times))
 
     def threads(self) -> AbstractContextManager[None]:
         """One thread where the products are too small to share."""
