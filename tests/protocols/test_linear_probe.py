@@ -55,8 +55,8 @@ def test_it_is_scikit_learn_swept_by_hand(metric: str) -> None:
         )
         validation.append(measure(val.label, model.predict(val.x)))
     chosen = max(s for s, v in zip(STRENGTHS, validation, strict=True) if v >= max(validation) - 1e-12)
-    both = train.joined(val)
-    model = LogisticRegression(C=1 / chosen, tol=1e-8, max_iter=500, solver="newton-cg").fit(both.x.astype(float), both.label)
+    both, label = np.concatenate([train.x, val.x]).astype(float), np.concatenate([train.label, val.label])
+    model = LogisticRegression(C=1 / chosen, tol=1e-8, max_iter=500, solver="newton-cg").fit(both, label)
     predicted = model.predict(test.x)
 
     outcome = LinearProbe(gap=1e-9).score(got, seed=0)
