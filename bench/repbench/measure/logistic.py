@@ -111,7 +111,7 @@ class Path(Sequence[Solution]):
         soon (weak strengths, far from zero), it goes down the path from the strong end; `evaluations` count all. Its gap is a
         hundredth of the path's, so that hardly a prediction depends on where it started. Raises as `fit_path`.
         """
-        return self._problem.with_more(x, y).finer(FINER).refitted(self._solutions, strength, len(self._problem.z))
+        return self._problem.with_more(x, y).refitted(self._solutions, strength, len(self._problem.z))
 
 
 def fit_path(
@@ -178,10 +178,6 @@ class _Problem:
         with self.threads():
             return replace(self, z=torch.cat([self.z, self.coordinates.place(x)]), y=np.concatenate([self.y, y]))
 
-    def finer(self, times: float) -> _Problem:
-        """With a smaller gap to be proven."""
-        return replace(self, rule=replace(self.rule, gap=self.rule.gap / times))
-
     def threads(self) -> AbstractContextManager[None]:
         """One thread where the products are too small to share."""
         return _threads(self.z.numel() * self.classes < SMALL)
@@ -190,25 +186,27 @@ class _Problem:
         """The solutions at falling strengths."""
         with self.threads():
             descent = self._descent()
-            return [self._solution(descent.to(strength)) for strength in strengths]
+            return [self._solution(descent.to(strength, self.rule)) for strength in strengths]
 
     def refitted(self, solved: Sequence[Solution], strength: float, rows: int) -> Solution:
         """The solution at one strength, from those of fewer `rows`."""
-        with self.threads():
-            from repbench.measure.solver.descent import between
+        from repbench.measure.solver.descent import between
 
+        fine = replace(self.rule, gap=self.rule.gap / FINER)
+        with self.threads():
             descent = self._descent()
             descent.start_from(between([one._stop for one in solved], strength * rows / len(self.z)))
-            quick = self._solution(descent.to(strength, QUICK))
-        if quick.converged:
-            return quick
-        way = _whole(self.down(_way(strength)))
-        return replace(way, evaluations=way.evaluations + quick.evaluations)
+            quick = self._solution(descent.to(strength, fine, QUICK))
+            if quick.converged:
+                return quick
+            descent = self._descent()
+            way = [self._solution(descent.to(other, self.rule)) for other in _way(strength)[:-1]]
+            return _whole([quick, *way, self._solution(descent.to(strength, fine))])
 
     def _descent(self) -> Descent:
         from repbench.measure.solver.descent import Descent
 
-        return Descent(self.coordinates, self.z, self._loss(), self.rule)
+        return Descent(self.coordinates, self.z, self._loss())
 
     def _loss(self) -> Loss:
         import torch

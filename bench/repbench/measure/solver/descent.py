@@ -48,8 +48,8 @@ class Descent:
     combination of solutions.
     """
 
-    def __init__(self, coordinates: Coordinates, z: torch.Tensor, loss: Loss, rule: Rule) -> None:
-        self._coordinates, self._z, self._loss, self._rule = coordinates, z, loss, rule
+    def __init__(self, coordinates: Coordinates, z: torch.Tensor, loss: Loss) -> None:
+        self._coordinates, self._z, self._loss, self._rule = coordinates, z, loss, Rule()
         self._point = z.new_zeros(loss.classes, z.shape[1] + 1)
         self._point[:, -1] = loss.start().to(z)
         self._logits = self._point[:, -1:].repeat(1, len(z))
@@ -64,8 +64,9 @@ class Descent:
         self._logits = torch.addmm(point[:, -1:], point[:, :-1], self._z.T)
         self._trail = []
 
-    def to(self, strength: float, most: int = MOST_EVALUATIONS) -> Stop:
+    def to(self, strength: float, rule: Rule, most: int = MOST_EVALUATIONS) -> Stop:
         """The solution at a strength."""
+        self._rule = rule
         self._predict(strength)
         stop = self._minimise(strength, most)
         self._trail = [*self._trail[-2:], (strength, stop.point, self._logits.clone())]
@@ -91,14 +92,13 @@ class Descent:
     def _minimise(self, strength: float, most: int) -> Stop:
         evaluations = 0
         now, settled = self._settle(self._loss.judge(self._logits, self._residual), strength)
-        self._history.at_strength(strength, float(now.uncertainty.sum()))
         while True:
             objective = self._objective(now.loss, self._point, strength)
             gradient = self._gradient(now, strength)
             evaluations += 1
-            norm = float(torch.linalg.vector_norm(gradient[:, :-1], dtype=torch.float64))
+            norm = float(torch.linalg.vector_norm(gradient[:, :-1]))
             bound = norm**2 / (2 * strength) / max(objective, 1e-300)
-            self._history.learn(self._point, gradient, float(now.uncertainty.sum()))
+            self._history.learn(self._point, gradient, strength, float(now.uncertainty.sum()))
             done = self._is_done(bound, gradient, strength, settled)
             if done or evaluations >= most:
                 return Stop(
@@ -133,7 +133,7 @@ class Descent:
         return steepest / len(self._z) <= self._rule.slope
 
     def _objective(self, loss: float, point: torch.Tensor, strength: float) -> float:
-        return loss + strength / 2 * float(torch.linalg.vector_norm(point[:, :-1], dtype=torch.float64)) ** 2
+        return loss + strength / 2 * float(torch.linalg.vector_norm(point[:, :-1])) ** 2
 
     def _gradient(self, now: Judged, strength: float) -> torch.Tensor:
         gradient = torch.empty_like(self._point)
