@@ -34,6 +34,7 @@ def run_encoders(
     settings: Settings,
     load: LoadOptions,
     *,
+    stop_rule: str,
     dry_run: bool,
     quiet: bool,
     echo: Callable[..., None],
@@ -43,7 +44,7 @@ def run_encoders(
     Every name is checked before anything is loaded. An encoder that cannot be built does not stop the others.
     """
     wanted = [part.strip() for part in tasks.split(",") if part.strip()]
-    chosen = load_catalogue(plugins).select_here(wanted)
+    chosen = [task.with_option("stop_rule", stop_rule) for task in load_catalogue(plugins).select_here(wanted)]
     check_device(settings.extract.device)
     names = [parse_spec(spec).name for spec in specs]
     if repeated := {name for name in names if names.count(name) > 1}:

@@ -65,6 +65,12 @@ class Task:
         """The options of its protocol."""
         return asdict(cast(Any, self.protocol))
 
+    def with_option(self, name: str, value: Any) -> Task:
+        """This task with an option of its protocol set; as it is where the protocol has no such option."""
+        if name not in self.options:
+            return self
+        return dataclasses.replace(self, protocol=dataclasses.replace(cast(Any, self.protocol), **{name: value}))
+
     @property
     def digest(self) -> str:
         """Digest of all that defines the task: protocol, its version and options, and the facts of the dataset."""

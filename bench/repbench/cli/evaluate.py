@@ -36,10 +36,25 @@ if TYPE_CHECKING:
 @click.option(
     "--limit", type=click.IntRange(min=1), help="So many examples of each split, at least one a class (a quick look)."
 )
+@click.option(
+    "--stop-rule",
+    type=click.Choice(["certified", "sklearn"]),
+    default="certified",
+    show_default=True,
+    help="Where linear probes stop: at the proven optimum, or where scikit-learn's default does (as in old tables).",
+)
 @click.option("--on-bad-item", default="fail", show_default=True, help="fail, or skip (the record counts the skipped).")
 @click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
 @click.option("--quiet", is_flag=True, help="No progress, only the table.")
-def run(encoders: tuple[str, ...], tasks: str, dry_run: bool, quiet: bool, plugins: tuple[Path, ...], **options: Any) -> None:
+def run(
+    encoders: tuple[str, ...],
+    tasks: str,
+    stop_rule: str,
+    dry_run: bool,
+    quiet: bool,
+    plugins: tuple[Path, ...],
+    **options: Any,
+) -> None:
     """Evaluate encoders on tasks and write one record for each; what is done already is not done again.
 
     Exit status: 0 all done, 1 some failed, 2 wrong use. `repbench list encoders` shows what an ENCODER can be.
@@ -47,7 +62,9 @@ def run(encoders: tuple[str, ...], tasks: str, dry_run: bool, quiet: bool, plugi
     from repbench.session import run_encoders
 
     settings, load = _settings(options)
-    status = run_encoders(encoders, tasks, plugins, settings, load, dry_run=dry_run, quiet=quiet, echo=click.echo)
+    status = run_encoders(
+        encoders, tasks, plugins, settings, load, stop_rule=stop_rule, dry_run=dry_run, quiet=quiet, echo=click.echo
+    )
     raise SystemExit(status)
 
 
