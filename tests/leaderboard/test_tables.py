@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 
 from repbench.errors import RecordError
+from repbench.leaderboard.judge import Verdict
+from repbench.leaderboard.latex import latex
 from repbench.leaderboard.publish import csv_text, markdown, publish, text_table
 from repbench.leaderboard.tables import LONG_COLUMNS, long_table, make_board, wide_table
 from repbench.results.files import encoder_folder, read_record, read_records, write_record
@@ -133,11 +135,21 @@ def test_a_name_that_a_spreadsheet_would_run_is_quoted() -> None:
     assert "\n'=HYPERLINK(1)," in text
 
 
+def test_the_paper_table_is_escaped_and_bold_where_the_tests_say_so() -> None:
+    board = make_board([record("a_b&c", "knn/x", 0.8), record("d", "knn/x", 0.5), record("d", "knn/y", 0.5)])
+    text = latex(board, {("a_b&c", "knn/x"): Verdict(low=None, high=None, tested=True, bold=True)})
+    lines = text.splitlines()
+    assert r"task & a\_b\&c & d \\" in lines
+    assert r"knn/x & \textbf{0.800} & 0.500 \\" in lines
+    assert r"knn/y & -- & 0.500 \\" in lines
+    assert [line for line in lines if "rule" in line] == ["\\toprule", "\\midrule", "\\midrule", "\\bottomrule"]
+
+
 def test_hostile_names_are_escaped_in_the_page(tmp_path: Path) -> None:
     name = '<script>alert("x")</script>'
     page = publish(make_board([record(name, "knn/x", 0.5)]), tmp_path)[-1].read_text()
     assert name not in page
-    assert "&lt;script&gt;" in page
+    assert "\\u003cscript\\u003e" in page
 
 
 def test_many_encoders_are_printed_one_a_row() -> None:

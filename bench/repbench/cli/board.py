@@ -14,16 +14,16 @@ from repbench.errors import UsageError
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the CSV, Markdown and HTML files.")
 def leaderboard(results: tuple[Path, ...], out: Path | None) -> None:
     """Make the leaderboard of all records below the folders RESULTS, and print it."""
+    from repbench.leaderboard.gather import open_board
+    from repbench.leaderboard.judge import judge, paired_errors
     from repbench.leaderboard.publish import publish, text_table
-    from repbench.leaderboard.tables import make_board
-    from repbench.results.files import read_records
 
-    board = make_board(record for folder in results for record in read_records(folder))
+    board, read = open_board(results)
     if not board.done and not board.failed:
         raise UsageError(f"no records below {', '.join(map(str, results))}; `repbench run ENCODER --out DIR` makes some.")
     click.echo(text_table(board))
     for record in board.stale:
         click.echo(f"stale, left out: {record.encoder} on {record.task}")
     if out is not None:
-        for path in publish(board, out):
+        for path in publish(board, out, judge(board, read), paired_errors(board, read)):
             click.echo(f"wrote {path}")

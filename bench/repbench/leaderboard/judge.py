@@ -64,6 +64,38 @@ def _judge_column(records: list[Record], read: ReadExamples) -> dict[tuple[str, 
     return verdicts
 
 
+PAIRED_CELLS = 200_000  # pairs x tasks up to which the page carries the error of every paired difference
+
+
+def paired_errors(board: Board, read: ReadExamples) -> dict[str, dict[tuple[str, str], float]]:
+    """Task -> two encoders -> standard error of the difference of their metrics, on the same examples or clusters.
+
+    Nothing where there are too many pairs for a page.
+    """
+    encoders = {record.encoder for record in board.done}
+    if len(encoders) ** 2 * len(board.tasks) > 2 * PAIRED_CELLS:
+        return {}
+    errors: dict[str, dict[tuple[str, str], float]] = {}
+    for task in board.tasks:
+        records = [record for record in board.done if record.task == task]
+        rows, clusters, kept = aligned([shares_of(record, read(record)) for record in records])
+        names = [records[place].encoder for place in kept]
+        error = difference_errors(by_cluster(rows, clusters)) if kept else np.empty((0, 0))
+        pairs = [(i, j) for i in range(len(names)) for j in range(i + 1, len(names))]
+        errors[task] = {(names[i], names[j]): float(error[i, j]) for i, j in pairs}
+    return errors
+
+
+def difference_errors(rows: np.ndarray) -> np.ndarray:
+    """Standard errors (encoders, encoders) of the differences of row totals, from one Gram matrix."""
+    n = rows.shape[1]
+    centred = rows - rows.mean(axis=1, keepdims=True)
+    gram = centred @ centred.T
+    spread = np.diag(gram)[:, None] + np.diag(gram)[None, :] - 2 * gram
+    error: np.ndarray = np.sqrt(np.maximum(spread, 0.0) * n / max(n - 1, 1))
+    return error
+
+
 def _untested(record: Record, shares: Shares | None) -> Verdict:
     assert record.value is not None
     low, high = record.value.low, record.value.high
@@ -102,14 +134,11 @@ def significantly_better(rows: np.ndarray) -> np.ndarray:
 
     Level ALPHA for the ranks of one encoder together: Bonferroni over its others, as rank intervals ask (Mohamad et al. 2019).
     """
-    count, n = rows.shape
+    count = len(rows)
     if count < 2:
         return np.zeros((count, count), dtype=bool)
-    centred = rows - rows.mean(axis=1, keepdims=True)
-    gram = centred @ centred.T
-    spread = np.diag(gram)[:, None] + np.diag(gram)[None, :] - 2 * gram
     totals = rows.sum(axis=1)
-    error = np.sqrt(np.maximum(spread, 0.0) * n / max(n - 1, 1))
+    error = difference_errors(rows)
     bound = float(norm.isf(ALPHA / 2 / (count - 1)))
     difference = totals[:, None] - totals[None, :]
     better: np.ndarray = difference > np.maximum(bound * error, 1e-9)

@@ -1,74 +1,137 @@
-"""The board as one self-contained page that opens from disk: sort by click, filter by typing, intervals on hover."""
+"""The board as one self-contained page that opens from disk: its data as JSON, its style and its script inside."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
 import pandas as pd
 
+from repbench.leaderboard.judge import Verdict, Verdicts
 from repbench.leaderboard.tables import Board, wide_table
+from repbench.results.record import Record
+
+MANY = 20_000  # cells above which the page keeps numbers and intervals, and leaves diagnostics to the records
+Pairs = Mapping[str, Mapping[tuple[str, str], float]]  # task -> two encoders -> standard error of their paired difference
 
 
-def render_page(board: Board) -> str:
-    """The HTML text. Every name is escaped."""
+def render_page(board: Board, verdicts: Verdicts | None = None, pairs: Pairs | None = None) -> str:
+    """The HTML text. Names reach it as JSON in which no tag can end, and the script writes them as text only."""
     import jinja2
+    from markupsafe import Markup
 
-    source = (files("repbench") / "leaderboard" / "page.html.jinja").read_text(encoding="utf-8")
+    folder = files("repbench") / "leaderboard"
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    wide = wide_table(board)
-    text: str = environment.from_string(source).render(
-        tasks=[_heading(task, board) for task in board.tasks],
-        rows=[_row(entry, board) for entry in wide.to_dict("records")],
+    text: str = environment.from_string((folder / "page.html.jinja").read_text(encoding="utf-8")).render(
+        style=Markup((folder / "page.css").read_text(encoding="utf-8")),
+        script=Markup((folder / "page.js").read_text(encoding="utf-8")),
+        data=Markup(_json(_content(board, verdicts or {}, pairs or {}))),
         failed=[record for record in board.failed if not record.reason.startswith("missing modality")],
         stale=board.stale,
     )
     return text
 
 
-def _heading(task: str, board: Board) -> dict[str, Any]:
-    record = next(record for record in board.done if record.task == task)
-    protocol, dataset = task.split("/")
+def _json(content: Any) -> str:
+    text = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e").replace("\u2028", "\\u2028")
+
+
+def _content(board: Board, verdicts: Verdicts, pairs: Pairs) -> dict[str, Any]:
+    records: dict[str, dict[str, Record]] = {}
+    for record in board.done:
+        records.setdefault(record.encoder, {})[record.task] = record
+    wide = wide_table(board)
+    brief = len(board.done) > MANY
+    number = {name: place for place, name in enumerate(wide["encoder"])}
     return {
-        "name": task,
-        "protocol": protocol,
-        "dataset": dataset,
+        "tasks": [_task(next(one for one in board.done if one.task == task)) for task in board.tasks],
+        "rows": [
+            _row(entry, place, board.tasks, records[str(entry["encoder"])], verdicts, brief)
+            for place, entry in enumerate(wide.to_dict("records"))
+        ],
+        "pairs": [
+            {f"{number[a]},{number[b]}": round(error, 9) for (a, b), error in sorted(pairs.get(task, {}).items())}
+            for task in board.tasks
+        ],
+    }
+
+
+def _task(record: Record) -> dict[str, Any]:
+    return {
+        "name": record.task,
+        "protocol": record.protocol,
+        "dataset": record.dataset,
         "metric": record.primary,
         "chance": record.chance,
         "lower": not record.higher_is_better,
+        "data": record.inputs.dataset_fingerprint,
+        "digest": record.inputs.task_digest,
+        "version": record.task_version,
+        "options": dict(record.options),
     }
 
 
-def _row(entry: dict[Any, Any], board: Board) -> dict[str, Any]:
-    records = {record.task: record for record in board.done if record.encoder == entry["encoder"]}
-    cells = []
-    for task in board.tasks:
-        record = records.get(task)
-        cells.append(None if record is None else _cell(record))
+def _row(
+    entry: Mapping[Any, Any], place: int, tasks: list[str], records: Mapping[str, Record], verdicts: Verdicts, brief: bool
+) -> dict[str, Any]:
+    one = next(iter(records.values()))
+    seconds = [float(record.circumstances.get("seconds", {}).get("embedding", 0.0)) for record in records.values()]
+    dims = [int(tower["dim"]) for tower in one.towers.values() if "dim" in tower]
     return {
-        "encoder": entry["encoder"],
+        "id": place,
+        "name": entry["encoder"],
         "kind": entry["kind"],
-        "cells": cells,
+        "source": str(entry["encoder"]).partition(":")[0],
+        "mean": _number(entry["mean"]),
+        "norm": _number(entry["normalised_mean"]),
+        "rank": _number(entry["mean_rank"]),
+        "borda": _number(entry["borda"]),
+        "place": [int(entry["place_low"]), int(entry["place_high"])],
+        "drop": [int(entry["drop_low"]), int(entry["drop_high"])],
         "tasks": entry["tasks"],
-        "mean": None if pd.isna(entry["mean"]) else entry["mean"],
-        "mean_rank": entry["mean_rank"],
+        "dim": max(dims, default=None),
+        "seconds": round(sum(seconds), 3) or None,
+        "fingerprint": one.inputs.encoder_fingerprint,
+        "towers": one.towers,
+        "load": one.load_report,
+        "command": one.circumstances.get("command", ""),
+        "versions": one.versions,
+        "cells": [_cell(records.get(task), verdicts, brief) for task in tasks],
     }
 
 
-def _cell(record: Any) -> dict[str, Any]:
-    value = record.value
-    hover = [f"{record.primary} {value.value:.4f}"]
-    if value.low is not None and value.high is not None:
-        hover.append(f"95 % interval {value.low:.4f} to {value.high:.4f}")
-    hover.append(f"n = {record.n}")
-    hover += [f"{name} {one.value:.4f}" for name, one in record.metrics.items() if name != record.primary]
-    if record.chance is not None:
-        hover.append(f"chance {record.chance:.4f}")
-    return {"value": value.value, "hover": "\n".join(hover), "shade": _shade(record)}
-
-
-def _shade(record: Any) -> float | None:
-    """How far from chance to perfect, in [0, 1]; None where the scale is open."""
-    if record.chance is None or not record.higher_is_better or record.chance >= 1:
+def _cell(record: Record | None, verdicts: Verdicts, brief: bool) -> dict[str, Any] | None:
+    if record is None or record.value is None:
         return None
-    return float(min(max((record.value.value - record.chance) / (1 - record.chance), 0.0), 1.0))
+    verdict = verdicts.get((record.encoder, record.task)) or Verdict(low=record.value.low, high=record.value.high)
+    more: dict[str, Any] = {} if brief else {"m": {name: round(one.value, 6) for name, one in record.metrics.items()}}
+    if not brief:
+        more |= {"d": record.diagnostics, "t": record.circumstances.get("seconds", {})}
+    return {
+        "v": round(record.value.value, 6),
+        "lo": _number(verdict.low),
+        "hi": _number(verdict.high),
+        "n": record.n,
+        "b": verdict.bold,
+        "p": _number(verdict.p),
+        "rl": verdict.rank_low,
+        "rh": verdict.rank_high,
+        "g": verdict.group,
+        "tested": verdict.tested,
+        "s": _shade(record),
+        **more,
+    }
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None or pd.isna(value) else round(float(value), 6)
+
+
+def _shade(record: Record) -> float | None:
+    """How far from chance to perfect, in [0, 1]; None where the scale is open."""
+    if record.chance is None or not record.higher_is_better or record.chance >= 1 or record.value is None:
+        return None
+    return round(float(min(max((record.value.value - record.chance) / (1 - record.chance), 0.0), 1.0)), 3)

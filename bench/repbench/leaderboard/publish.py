@@ -1,35 +1,47 @@
-"""The board as files: CSV (wide and long), Markdown and a page. The same records give the same bytes."""
+"""The board as files: CSV (wide and long), Markdown, LaTeX, Parquet and a page. The same records give the same bytes."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pandas as pd
 
 from repbench.errors import RecordError
-from repbench.leaderboard.page import render_page
-from repbench.leaderboard.tables import Board, long_table, wide_table
+from repbench.leaderboard.aggregates import oriented
+from repbench.leaderboard.judge import Verdict, Verdicts
+from repbench.leaderboard.latex import latex
+from repbench.leaderboard.page import Pairs, render_page
+from repbench.leaderboard.redundancy import keeping_subset
+from repbench.leaderboard.tables import Board, long_table, lower_is_better, value_table, wide_table
 from repbench.results.files import write_atomically
 
 _PLACES = ["place_low", "place_high", "drop_low", "drop_high"]
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def publish(board: Board, folder: Path) -> list[Path]:
-    """Write leaderboard.csv, leaderboard.long.csv, leaderboard.md and leaderboard.html; returns their paths."""
-    files = {
+def publish(board: Board, folder: Path, verdicts: Verdicts | None = None, pairs: Pairs | None = None) -> list[Path]:
+    """Write leaderboard.csv, .long.csv, .md, .tex, .parquet (the long table) and .html; returns their paths."""
+    verdicts = verdicts or {}
+    texts = {
         "leaderboard.csv": csv_text(wide_table(board)),
         "leaderboard.long.csv": csv_text(long_table(board)),
-        "leaderboard.md": markdown(board),
-        "leaderboard.html": render_page(board),
+        "leaderboard.md": markdown(board, verdicts),
+        "leaderboard.tex": latex(board, verdicts),
     }
+    page = render_page(board, verdicts, pairs)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
+        for name, text in texts.items():
             write_atomically(folder / name, text)
+        parquet = folder / "leaderboard.parquet"
+        beside = parquet.with_suffix(f".{os.getpid()}.tmp")
+        long_table(board).to_parquet(beside, index=False)
+        os.replace(beside, parquet)
+        write_atomically(folder / "leaderboard.html", page)
     except OSError as error:
         raise RecordError(f"{folder}: the leaderboard cannot be written ({error.strerror or error}).") from error
-    return [folder / name for name in files]
+    return [folder / name for name in (*texts, "leaderboard.parquet", "leaderboard.html")]
 
 
 def csv_text(table: pd.DataFrame) -> str:
@@ -45,7 +57,7 @@ def _harmless(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
-def text_table(board: Board, style: str = "simple") -> str:
+def text_table(board: Board, style: str = "simple", verdicts: Verdicts | None = None) -> str:
     """The board for people: tasks down, encoders across (the other way round where there are many encoders)."""
     from tabulate import tabulate
 
@@ -61,11 +73,16 @@ def text_table(board: Board, style: str = "simple") -> str:
     rows = []
     for column in numbers.columns:
         shown = chance.get(column)
-        cells = [_cell(value, column) for value in numbers[column]]
+        found = [(verdicts or {}).get((str(name), column)) for name in numbers.index]
+        cells = [_marked(_cell(value, column), verdict) for value, verdict in zip(numbers[column], found, strict=True)]
         rows.append(["mean rank" if column == "mean_rank" else column, "" if shown is None else f"{shown:.3f}", *cells])
     headers = ["task", "chance", *numbers.index]
     align = ("left", "right", *["right"] * len(numbers))
     return str(tabulate(rows, headers=headers, tablefmt=style, disable_numparse=True, colalign=align))
+
+
+def _marked(text: str, verdict: Verdict | None) -> str:
+    return f"**{text}**" if verdict is not None and verdict.bold else text
 
 
 def _cell(value: float, column: str) -> str:
@@ -76,13 +93,15 @@ def _cell(value: float, column: str) -> str:
     return f"{value:.2f}" if column == "mean_rank" else f"{value:.3f}"
 
 
-def markdown(board: Board) -> str:
+def markdown(board: Board, verdicts: Verdicts | None = None) -> str:
     """The board as a Markdown document, with what is stale and what failed."""
-    parts = ["# Leaderboard", text_table(board, "github")]
+    parts = ["# Leaderboard", text_table(board, "github", verdicts)]
     parts.append(
         "Each cell is the primary metric of its task. The mean is over tasks scored as a share of right answers; ranks"
-        " count every task (1 is best). – is a task that the encoder cannot do or has not done."
+        " count every task (1 is best). Bold: best of its row, or not significantly worse (paired, Holm, p > 0.05)."
+        " – is a task that the encoder cannot do or has not done."
     )
+    parts += _few_tasks(board)
     if board.stale:
         lines = [f"- {record.encoder} on {record.task}" for record in board.stale]
         parts += ["## Stale: another version of the task, data or limit than the other rows", "\n".join(lines)]
@@ -91,6 +110,19 @@ def markdown(board: Board) -> str:
         lines = [f"- {record.encoder} on {record.task}: {_one_line(record.reason)}" for record in failed]
         parts += ["## Failed", "\n".join(lines)]
     return "\n\n".join(parts) + "\n"
+
+
+def _few_tasks(board: Board) -> list[str]:
+    """Which few tasks rank the encoders as all do; nothing where too few encoders have every task."""
+    found = keeping_subset(oriented(value_table(board), lower_is_better(board)), board.tasks)
+    if not found or len(found) == len(board.tasks):
+        return []
+    names = ", ".join(task for task, _ in found)
+    return [
+        "## Few tasks that tell the same",
+        f"{names}: the ranking by these correlates {found[-1][1]:.2f} (Spearman) with the ranking by all {len(board.tasks)}"
+        " tasks, over the encoders that have every task. Chosen on this board, so too good for another.",
+    ]
 
 
 def _one_line(text: str) -> str:

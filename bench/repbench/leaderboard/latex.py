@@ -1,0 +1,59 @@
+"""The board as a LaTeX table for a paper (booktabs): tasks down, encoders across."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from repbench.leaderboard.judge import Verdicts
+from repbench.leaderboard.tables import Board, wide_table
+
+_SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+}
+
+
+def latex(board: Board, verdicts: Verdicts) -> str:
+    """A tabular with rules of booktabs; bold as on the page; every name is escaped."""
+    wide = wide_table(board).set_index("encoder")
+    lines = [
+        "% needs \\usepackage{booktabs}",
+        f"\\begin{{tabular}}{{l{'r' * len(wide)}}}",
+        "\\toprule",
+        _line(["task", *(escaped(str(name)) for name in wide.index)]),
+        "\\midrule",
+        *(_line([escaped(task), *(_cell(wide, str(name), task, verdicts) for name in wide.index)]) for task in board.tasks),
+        "\\midrule",
+        _line(["mean", *(_shown(value, 3) for value in wide["mean"])]),
+        _line(["mean rank", *(_shown(value, 2) for value in wide["mean_rank"])]),
+        "\\bottomrule",
+        "\\end{tabular}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def escaped(text: str) -> str:
+    """Text that LaTeX prints as it is."""
+    return "".join(_SPECIAL.get(letter, letter) for letter in " ".join(text.split()))
+
+
+def _line(cells: list[str]) -> str:
+    return " & ".join(cells) + r" \\"
+
+
+def _cell(wide: pd.DataFrame, name: str, task: str, verdicts: Verdicts) -> str:
+    text = _shown(wide.loc[name, task], 3)  # type: ignore[arg-type]
+    verdict = verdicts.get((name, task))
+    return rf"\textbf{{{text}}}" if verdict is not None and verdict.bold else text
+
+
+def _shown(value: float, digits: int) -> str:
+    return "--" if pd.isna(value) else f"{value:.{digits}f}"

@@ -1,0 +1,117 @@
+"""The page in a real browser: a script drives it from inside, as a user would, and writes what it saw where we can read it."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from repbench.leaderboard.judge import Verdict
+from repbench.leaderboard.page import render_page
+from repbench.leaderboard.tables import make_board
+from tests.leaderboard.test_tables import record
+
+CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+HOSTILE = ['<img src=x onerror="window.hurt=1">', "</script><script>window.hurt=1</script>", "'\"><svg onload=hurt=1>&amp;"]
+
+EARS = "<script>window.seen = []; addEventListener('error', e => seen.push(String(e.message)));</script>"
+FIRST_ROWS = "[...document.querySelectorAll('tbody th')].map(one => one.title)"
+
+
+def drive(page: str, script: str, tmp_path: Path) -> dict[str, object]:
+    """What `script`, which fills `out`, saw in the page; with any error that the page raised, and whether a name acted."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine: the page is not driven (Debian: apt install chromium)")
+    last = (
+        f"<script>const out = {{}}; {script}\n"
+        "setTimeout(() => { out.errors = seen; out.hurt = Boolean(window.hurt);"
+        "document.body.replaceChildren(Object.assign(document.createElement('pre'),"
+        "{id: 'out', textContent: JSON.stringify(out)})); }, 300);</script>"
+    )
+    path = tmp_path / "page.html"
+    path.write_text(page.replace("<head>", f"<head>{EARS}").replace("</body>", f"{last}</body>"), encoding="utf-8")
+    flags = ["--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
+    command = [CHROMIUM, *flags, "--virtual-time-budget=3000", "--dump-dom", path.as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    found = re.search(r'<pre id="out">(.*?)</pre>', done.stdout, re.S)
+    assert found, done.stderr
+    seen: dict[str, object] = json.loads(html.unescape(found.group(1)))
+    assert seen.pop("errors") == []
+    assert seen.pop("hurt") is False
+    return seen
+
+
+def board_of(values: dict[str, float]) -> str:
+    records = [record(name, f"knn/{task}", value) for name, value in values.items() for task in ("x", "y")]
+    pairs = {"knn/x": {(a, b): 0.01 for a in values for b in values if a < b}}
+    verdicts = {("b", "knn/x"): Verdict(low=0.7, high=0.9, tested=True, bold=True, rank_low=1, rank_high=1, group=1)}
+    return render_page(make_board(records), verdicts, pairs)
+
+
+def test_it_sorts_filters_hides_and_tells_where_a_cell_comes_from(tmp_path: Path) -> None:
+    script = f"""
+    const press = text => [...document.querySelectorAll('thead button')].find(one => one.textContent.startsWith(text)).click();
+    out.first = {FIRST_ROWS};
+    press('x'); out.down = {FIRST_ROWS};
+    press('x'); out.up = {FIRST_ROWS};
+    out.sort = document.querySelectorAll('th[aria-sort=ascending]').length;
+    out.bold = [...document.querySelectorAll('td.bold')].map(one => one.textContent);
+    document.querySelector('#controls').click(); out.hidden = {FIRST_ROWS};
+    document.querySelector('#filter').value = 'A'; document.querySelector('#filter').dispatchEvent(new Event('input'));
+    out.filtered = {FIRST_ROWS};
+    document.querySelector('td.cell').dispatchEvent(new KeyboardEvent('keydown', {{key: 'Enter'}}));
+    out.detail = document.querySelector('#detail').textContent;
+    """
+    seen = drive(board_of({"a": 0.5, "b": 0.8, "control:c": 0.1}), script, tmp_path)
+    assert seen["first"] == ["b", "a", "control:c"]
+    assert seen["down"] == ["b", "a", "control:c"]
+    assert seen["up"] == ["control:c", "a", "b"]
+    assert seen["sort"] == 1
+    assert seen["bold"] == ["0.800 1"]
+    assert seen["hidden"] == ["a", "b"]
+    assert seen["filtered"] == ["a"]
+    assert "a on knn/x" in str(seen["detail"])
+    assert "dataset fingerprint" in str(seen["detail"])
+
+
+def test_two_encoders_are_compared_with_their_paired_interval(tmp_path: Path) -> None:
+    script = """
+    for (const name of ['a', 'b']) document.querySelector(`th[title=${name}] input`).click();
+    document.querySelector('#compare').click();
+    out.lines = [...document.querySelectorAll('#detail tr')].map(line => [...line.cells].map(cell => cell.textContent));
+    """
+    seen = drive(board_of({"a": 0.5, "b": 0.8}), script, tmp_path)
+    assert seen["lines"][1] == ["knn/x", "0.500", "0.800", "-0.300", "-0.320 to -0.280"]  # type: ignore[index]
+    assert seen["lines"][2][-1] == "not tested"  # type: ignore[index]
+
+
+def test_names_of_users_never_act(tmp_path: Path) -> None:
+    broken = replace(record(HOSTILE[0], "knn/y", 0.0), status="failed", reason=HOSTILE[1], metrics={})
+    page = render_page(make_board([*(record(name, "knn/x", 0.5) for name in HOSTILE), broken]))
+    seen = drive(page, f"out.names = {FIRST_ROWS}; document.querySelector('td.cell').click();", tmp_path)
+    assert sorted(seen["names"]) == sorted(HOSTILE)  # type: ignore[call-overload]
+
+
+def test_a_thousand_encoders_keep_few_rows_in_the_document(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).random(1000)
+    records = [record(f"e{place}", f"knn/t{task}", value) for place, value in enumerate(values) for task in range(5)]
+    script = """
+    const scroll = document.querySelector('#scroll');
+    out.rows = document.querySelectorAll('tbody tr').length;
+    out.count = document.querySelector('#count').textContent;
+    """
+    seen = drive(render_page(make_board(records)), script, tmp_path)
+    assert seen["count"] == "1000 of 1000 encoders"
+    assert int(str(seen["rows"])) < 100
+
+
+def test_nothing_is_loaded_from_elsewhere() -> None:
+    page = board_of({"a": 0.5})
+    assert not re.findall(r"""(?:src|href)=["'](?!data:)|url\(|@import|fetch\(|https?://(?!www\.w3\.org)""", page)
