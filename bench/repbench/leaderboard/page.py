@@ -43,18 +43,19 @@ def _content(board: Board, verdicts: Verdicts, pairs: Pairs) -> dict[str, Any]:
     records: dict[str, dict[str, Record]] = {}
     for record in board.done:
         records.setdefault(record.encoder, {})[record.task] = record
-    wide = wide_table(board)
+    wide, tasks = wide_table(board), board.tasks
+    asked = {record.task: record for record in board.done}
     brief = len(board.done) > MANY
     number = {name: place for place, name in enumerate(wide["encoder"])}
     return {
-        "tasks": [_task(next(one for one in board.done if one.task == task)) for task in board.tasks],
+        "tasks": [_task(asked[task]) for task in tasks],
         "rows": [
-            _row(entry, place, board.tasks, records[str(entry["encoder"])], verdicts, brief)
+            _row(entry, place, tasks, records[str(entry["encoder"])], verdicts, brief)
             for place, entry in enumerate(wide.to_dict("records"))
         ],
         "pairs": [
             {f"{number[a]},{number[b]}": round(error, 9) for (a, b), error in sorted(pairs.get(task, {}).items())}
-            for task in board.tasks
+            for task in tasks
         ],
     }
 
