@@ -9,6 +9,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.neighbors import NearestNeighbors
 
 from repbench.errors import ProtocolError
+from repbench.measure import neighbours
+from repbench.measure.candidates import search_by_candidates
 from repbench.measure.geometry import unit_rows
 from repbench.measure.neighbours import search, vote
 
@@ -112,3 +114,27 @@ def test_what_cannot_be_searched_is_refused(queries: np.ndarray, bank: np.ndarra
 def test_a_temperature_of_zero_is_refused() -> None:
     with pytest.raises(ProtocolError, match="temperature"):
         vote(np.ones((1, 1)), np.zeros((1, 1), dtype=int), 2, 0.0)
+
+
+@pytest.mark.parametrize("kind", ["apart", "duplicates", "one vector", "coarse"])
+def test_float32_candidates_change_neither_neighbours_nor_order(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    bank = RNG.normal(size=(4000, 24)).astype(np.float32)
+    if kind == "duplicates":
+        bank[2000:] = 3 * bank[:2000]
+    elif kind == "one vector":
+        bank[:] = bank[0]
+    elif kind == "coarse":
+        bank = np.rint(bank)  # many rows with exactly one similarity, and zeros
+        bank[::50] = 0
+    queries = np.concatenate([QUERIES, bank[:20]])
+    expected = search(queries, bank, 15)
+    monkeypatch.setattr(neighbours, "SMALL", 0)
+    for ours, reference in zip(search(queries, bank, 15), expected, strict=True):
+        assert_array_equal(ours, reference)
+
+
+def test_candidates_prove_nothing_where_too_many_rows_are_as_near() -> None:
+    bank = np.concatenate([np.repeat(BANK[:1], 300, axis=0), BANK])
+    found, _, _ = search_by_candidates(np.concatenate([BANK[:1], QUERIES]), bank, 5, neighbours.RESOLUTION)
+    assert not found[0]  # 300 rows tie: which of them come first is not known from 17 candidates
+    assert found[1:].mean() > 0.9

@@ -8,21 +8,36 @@ from repbench.errors import ProtocolError
 from repbench.measure.geometry import unit_rows
 
 RESOLUTION = 1e-6  # similarities closer than this are one similarity; float32 embeddings carry no more
+SMALL = 10**9  # q x n x d below which all is done in float64
+FEW = 256  # candidates pay where k is at most this part of the bank
 ROWS = 2048  # of the bank and of the queries in one product: blocks of 32 MB
 
 
 def search(queries: np.ndarray, bank: np.ndarray, k: int, *, rows: int = ROWS) -> tuple[np.ndarray, np.ndarray]:
     """Similarities float64 (q, k) and row numbers int64 (q, k) of the k rows of the bank most similar to each query.
 
-    queries (q, d), bank (n, d); k is clipped to n. Similarity is the cosine, rounded to 1e-6, and 0 where a vector is zero;
-    equal similarities are ordered by row number. So duplicates tie exactly, and neither the block size `rows` nor the
-    machine decides an order. Raises ProtocolError for an empty bank, k < 1, unequal widths, or values that are not finite.
+    queries (q, d), bank (n, d); k is clipped to n. Similarity is the cosine in float64, rounded to 1e-6, and 0 where a vector
+    is zero; equal similarities are ordered by row number. So duplicates tie exactly, and neither the block size `rows` nor the
+    machine decides an order. Large searches find candidates by float32 products, with a margin that proves that none is missed
+    (measure/candidates.py). Raises ProtocolError for an empty bank, k < 1, unequal widths, or values that are not finite.
     """
     queries, bank = np.asarray(queries), np.asarray(bank)
     _check(queries, bank, k)
     n, k = len(bank), min(k, len(bank))
     if not len(queries):
         return np.empty((0, k)), np.empty((0, k), dtype=np.int64)
+    if len(queries) * n * queries.shape[1] < SMALL or k > n // FEW:
+        return _search(queries, bank, k, rows)
+    from repbench.measure.candidates import search_by_candidates
+
+    found, similarities, places = search_by_candidates(queries, bank, k, RESOLUTION)
+    if not found.all():  # too many rows are as similar as the k-th: only the whole search can order them
+        similarities[~found], places[~found] = _search(queries[~found], bank, k, rows)
+    return similarities, places
+
+
+def _search(queries: np.ndarray, bank: np.ndarray, k: int, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    n = len(bank)
     best = np.empty((len(queries), 0), dtype=np.int64)
     for first in range(0, n, rows):
         part = unit_rows(bank[first : first + rows])
