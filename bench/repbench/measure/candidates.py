@@ -1,9 +1,10 @@
 """Candidates for nearest neighbours by float32 products, re-scored in float64, with a margin that proves that none is missed.
 
-A float32 dot product of unit vectors of d components, rounded to float32 first, differs from the exact one by at most
-(d + 3) u, u = 2^-24, in whatever order it is summed (Higham 2002, 3.1). So every row whose exact similarity is among the k
-best lies, by its float32 similarity, at most twice that below the k-th best. Rows are looked at in groups: the k-th largest
-maximum of a group is a lower bound of the k-th best similarity, and only groups that reach it need to be opened.
+A float32 dot product of unit vectors of d components differs from the exact one by at most about d u, u = 2^-24, in whatever
+order it is summed (Higham 2002, 3.1); making them unit vectors in float32 adds about d u / 2 for each. So every row whose exact
+similarity is among the k best lies, by its float32 similarity, at most twice that below the k-th best. Rows are looked at in
+groups: the k-th largest maximum of a group is a lower bound of the k-th best similarity, and only groups that reach it need to
+be opened.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from repbench.measure.geometry import unit_rows
 
 GROUP = 64  # rows of the bank in a group
 SLACK = 12  # groups, and candidates, more than k that are looked at
+ROWS = 4096  # of the bank that are made unit vectors at a time
 NUMBERS = 2**24  # similarities held at a time: 64 MB
 
 
@@ -28,10 +30,9 @@ def search_by_candidates(
     n, d = bank.shape
     groups = -(-n // GROUP)
     unit = torch.zeros(groups * GROUP, d)
-    for first in range(0, n, NUMBERS // d):
-        part = torch.from_numpy(unit_rows(bank[first : first + NUMBERS // d]))
-        unit[first : first + len(part)] = part
-    margin = 2 * (d + 3) * 2.0**-24 + resolution
+    for first in range(0, n, ROWS):
+        unit[first : first + ROWS][: n - first] = _unit(bank[first : first + ROWS])
+    margin = 2 * (2 * d + 16) * 2.0**-24 + resolution
     found = np.zeros(len(queries), dtype=bool)
     similarities = np.empty((len(queries), k))
     places = np.empty((len(queries), k), dtype=np.int64)
@@ -61,11 +62,19 @@ def _candidates(product: torch.Tensor, k: int, margin: float) -> tuple[torch.Ten
     return opened.gather(1, place // GROUP) * GROUP + place % GROUP, proven
 
 
+def _unit(x: np.ndarray) -> torch.Tensor:
+    """Rows at length one, float32; rows of zeros stay zeros."""
+    rows = torch.from_numpy(np.array(x))
+    rows = (rows / rows.abs().amax(dim=1, keepdim=True).clamp(min=torch.finfo(rows.dtype).tiny)).float()
+    return rows / rows.square().sum(dim=1, keepdim=True).sqrt().clamp(min=1e-30)
+
+
 def _rescored(
     queries: torch.Tensor, bank: np.ndarray, candidates: np.ndarray, k: int, resolution: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    near = torch.from_numpy(unit_rows(bank[candidates]))
-    cosine = torch.bmm(near, queries[:, :, None])[:, :, 0].numpy()
+    near = torch.from_numpy(bank[candidates]).double()
+    length = torch.linalg.vector_norm(near, dim=2).clamp(min=1e-300)
+    cosine = (torch.bmm(near, queries[:, :, None])[:, :, 0] / length).numpy()
     keys = np.rint(cosine / resolution).astype(np.int64)
     order = np.lexsort((candidates, -keys), axis=1)[:, :k]
     return np.take_along_axis(keys, order, axis=1) * resolution, np.take_along_axis(candidates, order, axis=1)
