@@ -15,7 +15,7 @@ import numpy as np
 
 from repbench.errors import ProtocolError
 
-BLOCK = 2048  # rows a block: products of 32 MB, whatever the number of rows
+BLOCK = 1024  # rows a block: products of 8 MB, whatever the number of rows
 
 
 def unit_rows(x: np.ndarray) -> np.ndarray:
@@ -54,23 +54,26 @@ def alignment(x: np.ndarray, y: np.ndarray, alpha: float = 2.0) -> float:
 def potentials(x: np.ndarray, t: float = 2.0) -> np.ndarray:
     """Each row's mean of exp(-t |x_i - x_j|^2) over the other rows j, float64 (n,); x (n, d), rows normalised.
 
-    Raises ProtocolError for zero rows and for fewer than two rows.
+    Blocks of products on and above the diagonal, on all threads. Raises ProtocolError for zero rows and fewer than two rows.
     """
-    x = normalised(x)
-    n = len(x)
+    import torch
+
+    unit = torch.from_numpy(normalised(x))
+    n = len(unit)
     if n < 2:
         raise ProtocolError(f"uniformity is over pairs of embeddings; got {n} embedding{'' if n == 1 else 's'}.")
-    sums = np.zeros(n)
+    sums = torch.zeros(n, dtype=torch.float64)
     for i in range(0, n, BLOCK):
         for j in range(i, n, BLOCK):
-            kernel = x[i : i + BLOCK] @ x[j : j + BLOCK].T
-            kernel = np.exp(2 * t * (np.minimum(kernel, 1.0, out=kernel) - 1.0))
+            kernel = unit[i : i + BLOCK] @ unit[j : j + BLOCK].T
+            kernel.clamp_(max=1.0).sub_(1.0).mul_(2 * t).exp_()
             if i == j:
-                np.fill_diagonal(kernel, 0.0)  # a row is no pair with itself
+                kernel.fill_diagonal_(0.0)  # a row is no pair with itself
             else:
-                sums[j : j + BLOCK] += kernel.sum(axis=0)
-            sums[i : i + BLOCK] += kernel.sum(axis=1)
-    return sums / (n - 1)
+                sums[j : j + BLOCK] += kernel.sum(dim=0)
+            sums[i : i + BLOCK] += kernel.sum(dim=1)
+    means: np.ndarray = sums.numpy() / (n - 1)
+    return means
 
 
 def uniformity(x: np.ndarray, t: float = 2.0) -> float:
