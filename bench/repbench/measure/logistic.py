@@ -201,7 +201,10 @@ class _Problem:
                 return quick
             descent = self._descent()
             way = [self._solution(descent.to(other, self.rule)) for other in _way(strength)[:-1]]
-            return _whole([quick, *way, self._solution(descent.to(strength, fine))])
+            way.append(self._solution(descent.to(strength, fine)))
+            if not way[-1].converged:  # what is promised is the gap of the path
+                way.append(self._solution(descent.prove(strength, self.rule)))
+            return _whole([quick, *way])
 
     def _descent(self) -> Descent:
         from repbench.measure.solver.descent import Descent

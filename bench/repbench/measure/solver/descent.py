@@ -72,6 +72,11 @@ class Descent:
         self._trail = [*self._trail[-2:], (strength, stop.point, self._logits.clone())]
         return stop
 
+    def prove(self, strength: float, rule: Rule) -> Stop:
+        """What another rule says of the point that was reached: one evaluation."""
+        self._rule = rule
+        return self._minimise(strength, 1)
+
     def _predict(self, strength: float) -> None:
         """The best start: the last solution, or the line or parabola in log strength through the last two or three."""
         best = np.inf
