@@ -146,6 +146,15 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(
     assert "0 to do, 3 done" in capsys.readouterr().out
 
 
+def test_listing_the_tasks_loads_every_protocol_but_no_torch() -> None:
+    code = (
+        "import sys; from repbench.tasks import load_catalogue; assert load_catalogue().tasks;"
+        "print('torch' in sys.modules, 'repbench.measure.logistic' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True"]
+
+
 def test_lists_and_facts_are_printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     for what, expected in (("tasks", "linear-probe/furniture"), ("datasets", "emoji"), ("encoders", "open_clip:")):
         assert call(monkeypatch, "list", what) == 0

@@ -80,19 +80,9 @@ def test_light_modules_import_nothing_heavy_at_the_top() -> None:
         assert not heavy, f"{name} imports {heavy} at the top"
 
 
-TENSORS = ("measure.candidates",)  # mathematics on torch; others call it from inside a function
-
-
 def test_protocols_and_mathematics_touch_neither_files_nor_models() -> None:
     for name, path in _modules().items():
         if name.startswith(("protocols.", "measure.")):
-            imported = _imports(path, only_top=name.startswith("measure."))  # a solver may call torch, once it is asked
-            without = (
-                "pathlib",
-                "os",
-                "open_clip",
-                "timm",
-                *(() if name in TENSORS or name.startswith("measure.solver.") else ("torch",)),
-            )
-            bad = [module for module in imported if module.split(".")[0] in without]
+            without = ("pathlib", "os", "open_clip", "timm", *(("torch",) if name.startswith("protocols.") else ()))
+            bad = [module for module in _imports(path) if module.split(".")[0] in without]
             assert not bad, f"{name} imports {bad}"

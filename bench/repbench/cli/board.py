@@ -11,7 +11,11 @@ from repbench.errors import UsageError
 
 @click.command()
 @click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the CSV, Markdown and HTML files.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the tables (CSV, Parquet, Markdown, LaTeX) and the page.",
+)
 def leaderboard(results: tuple[Path, ...], out: Path | None) -> None:
     """Make the leaderboard of all records below the folders RESULTS, and print it."""
     from repbench.leaderboard.gather import open_board

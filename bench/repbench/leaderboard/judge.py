@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from repbench.leaderboard.paired import holm, paired_p_values
 from repbench.leaderboard.shares import Shares, aligned, by_cluster, shares_of
 from repbench.leaderboard.tables import Board
 from repbench.measure import intervals
+from repbench.measure.significance import holm, paired_p_values
 from repbench.results.record import Record
 
 ALPHA = 0.05
+PAIRED_CELLS = 200_000  # pairs x tasks up to which the page carries the error of every paired difference
 ReadExamples = Callable[[Record], pd.DataFrame | None]
 
 
@@ -62,9 +63,6 @@ def _judge_column(records: list[Record], read: ReadExamples) -> dict[tuple[str, 
         key = records[index].encoder, records[index].task
         verdicts[key] = replace(stand[place], low=verdicts[key].low, high=verdicts[key].high)
     return verdicts
-
-
-PAIRED_CELLS = 200_000  # pairs x tasks up to which the page carries the error of every paired difference
 
 
 def paired_errors(board: Board, read: ReadExamples) -> dict[str, dict[tuple[str, str], float]]:

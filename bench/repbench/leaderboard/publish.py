@@ -75,7 +75,7 @@ def text_table(board: Board, style: str = "simple", verdicts: Verdicts | None = 
         shown = chance.get(column)
         found = [(verdicts or {}).get((str(name), column)) for name in numbers.index]
         cells = [_marked(_cell(value, column), verdict) for value, verdict in zip(numbers[column], found, strict=True)]
-        rows.append(["mean rank" if column == "mean_rank" else column, "" if shown is None else f"{shown:.3f}", *cells])
+        rows.append([column if column in chance else column.replace("_", " "), "" if shown is None else f"{shown:.3f}", *cells])
     headers = ["task", "chance", *numbers.index]
     align = ("left", "right", *["right"] * len(numbers))
     return str(tabulate(rows, headers=headers, tablefmt=style, disable_numparse=True, colalign=align))

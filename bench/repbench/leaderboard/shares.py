@@ -28,18 +28,19 @@ def shares_of(record: Record, examples: pd.DataFrame | None) -> Shares | None:
     An accuracy gives every example 1 / n of its score, a mean per class 1 / (classes x examples of its class). Examples that
     depend on each other (the poses of one object, the captions of one image) say so in the column `cluster`.
     """
-    if examples is None or record.value is None or not {"id", "score"} <= set(examples) or not len(examples):
+    by_class = record.primary == "mean-per-class"
+    needed = {"id", "score", "truth"} if by_class else {"id", "score"}
+    if examples is None or record.value is None or not needed <= set(examples) or not len(examples):
         return None
     score = examples["score"].to_numpy(dtype=float)
-    candidates = [score / len(score)]
-    if "truth" in examples:
+    added = score / len(score)
+    if by_class:
         _, place, sizes = np.unique(examples["truth"].to_numpy().astype(str), return_inverse=True, return_counts=True)
-        candidates.append(score / sizes[place] / len(sizes))
-    for added in candidates:
-        if abs(float(added.sum()) - record.value.value) <= AGREES * max(1.0, abs(record.value.value)):
-            clusters = examples["cluster"].to_numpy().astype(str) if "cluster" in examples else None
-            return Shares(ids=examples["id"].to_numpy().astype(str), added=added, clusters=clusters)
-    return None
+        added = score / sizes[place] / len(sizes)
+    if abs(float(added.sum()) - record.value.value) > AGREES * max(1.0, abs(record.value.value)):
+        return None
+    clusters = examples["cluster"].to_numpy().astype(str) if "cluster" in examples else None
+    return Shares(ids=examples["id"].to_numpy().astype(str), added=added, clusters=clusters)
 
 
 def aligned(shares: Sequence[Shares | None]) -> tuple[np.ndarray, np.ndarray | None, list[int]]:

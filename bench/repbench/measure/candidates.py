@@ -64,7 +64,7 @@ def _candidates(product: torch.Tensor, k: int, margin: float) -> tuple[torch.Ten
 
 def _unit(x: np.ndarray) -> torch.Tensor:
     """Rows at length one, float32; rows of zeros stay zeros."""
-    rows = torch.from_numpy(np.array(x))
+    rows = torch.from_numpy(np.array(x, dtype=np.result_type(x.dtype, np.float32)))
     rows = (rows / rows.abs().amax(dim=1, keepdim=True).clamp(min=torch.finfo(rows.dtype).tiny)).float()
     return rows / rows.square().sum(dim=1, keepdim=True).sqrt().clamp(min=1e-30)
 

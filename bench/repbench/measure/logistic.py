@@ -7,13 +7,13 @@ cross-entropies (one-vs-rest). Losses are summed and the intercept b is not pena
 two classes 2 / C: there scikit-learn fits one weight vector, and the softmax used here splits the penalty over two). Linear
 evaluation in SimCLR (Chen et al. 2020, B.8.1) and BYOL (D.2): 45 strengths, logarithmically spaced from 1e-6 to 1e5.
 
-How: features are centred (the intercept absorbs it) and taken in coordinates in which the curvature is known for every strength
-(solver/coordinates.py). L-BFGS, preconditioned by it, goes down the path from strong to weak. The logits are kept: an iteration
-costs two products of the data, its line search none, and neither does the start at each strength, a polynomial through the last
-solutions; the pairs of curvature carry over (solver/descent.py). Where that is slow (weak strengths, classes that overlap) and
-there is room, the exact Hessian of each class by itself takes over. The refit on more rows starts from the path; where that is
-slow, from a stronger strength of it. Small problems are solved in float64, large ones with float32 products and float64 sums
-(unless the asked gap is finer than float32 can prove), on the CPU or on a CUDA device.
+How: features are centred (the intercept absorbs it) and taken in coordinates in which the curvature is known for every
+strength (solver/coordinates.py). L-BFGS, preconditioned by it, goes down the path from strong to weak. The logits are kept:
+an iteration costs two products of the data, its line search none, and neither does the start at each strength, a polynomial
+through the last solutions; the pairs of curvature carry over (solver/descent.py). Where that is slow (weak strengths, classes
+that overlap) and there is room, the exact Hessian of each class by itself takes over. The refit on more rows starts from the
+path; where that is slow, it goes down the path again, from the strong end. Small problems are solved in float64, large ones
+with float32 products and float64 sums (unless the asked gap is finer than float32 can prove), on the CPU or on a CUDA device.
 
 Proof: F is strongly convex in W with modulus `strength`, hence, with b at its optimum, F - min F is at most
 ||grad_W||^2 / (2 strength). This bound, relative to F, is the `relative_gap` of each solution. With float32 products it is
@@ -100,9 +100,11 @@ class Path(Sequence[Solution]):
         """Logits (n, classes) of features (n, d), strength by strength, in the precision of the fit."""
         with self._problem.threads():
             z = self._problem.coordinates.place(x)
-            for solution in self._solutions:
-                point = solution._stop.point
-                yield (z @ point[:, :-1].T + point[:, -1]).cpu().numpy()
+        for solution in self._solutions:
+            point = solution._stop.point
+            with self._problem.threads():  # not around the yield: the caller's own work keeps its threads
+                logits = z @ point[:, :-1].T + point[:, -1]
+            yield logits.cpu().numpy()
 
     def refit(self, x: np.ndarray, y: np.ndarray, strength: float) -> Solution:
         """The solution at one strength for the features of this path and these (n, d) together.

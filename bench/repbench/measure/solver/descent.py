@@ -101,7 +101,7 @@ class Descent:
             objective = self._objective(now.loss, self._point, strength)
             gradient = self._gradient(now, strength)
             evaluations += 1
-            norm = float(torch.linalg.vector_norm(gradient[:, :-1]))
+            norm = float(gradient[:, :-1].double().square().sum().sqrt())
             bound = norm**2 / (2 * strength) / max(objective, 1e-300)
             self._history.learn(self._point, gradient, strength, float(now.uncertainty.sum()))
             done = self._is_done(bound, gradient, strength, settled)
@@ -138,7 +138,7 @@ class Descent:
         return steepest / len(self._z) <= self._rule.slope
 
     def _objective(self, loss: float, point: torch.Tensor, strength: float) -> float:
-        return loss + strength / 2 * float(torch.linalg.vector_norm(point[:, :-1])) ** 2
+        return loss + strength / 2 * float(point[:, :-1].double().square().sum())
 
     def _gradient(self, now: Judged, strength: float) -> torch.Tensor:
         gradient = torch.empty_like(self._point)
