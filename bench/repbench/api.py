@@ -11,9 +11,9 @@ import pandas as pd
 from repbench.embeddings.options import ExtractOptions
 from repbench.encoder import Encoder
 from repbench.encoders.load import LoadOptions, load_encoder
-from repbench.leaderboard.tables import Board, long_table, make_board, wide_table
+from repbench.leaderboard.tables import long_table, make_board, wide_table
 from repbench.results.files import read_records
-from repbench.results.record import DONE, Record
+from repbench.results.record import Record
 from repbench.run.execute import execute
 from repbench.run.plan import Datasets, make_plan
 from repbench.run.report import Report
@@ -67,23 +67,15 @@ def evaluate(
 
 
 def results_table(records: Sequence[Record]) -> pd.DataFrame:
-    """The long table of records and the column `reason`; a task that failed has one row with the metric "failed"."""
-    table = long_table(Board(done=tuple(record for record in records if record.status == DONE), stale=(), failed=()))
-    failed = [
-        {
-            "encoder": record.encoder,
-            "task": record.task,
-            "dataset": record.dataset,
-            "metric": "failed",
-            "seed": record.inputs.seed,
-            "reason": record.reason,
-        }
-        for record in records
-        if record.status != DONE
+    """The long table of records and the column `reason`, which says why a task failed (also that it does not fit)."""
+    board = make_board(records)
+    table = long_table(board, unfit=True)
+    reasons = {(record.encoder, record.task): record.reason for record in board.failed}
+    table["reason"] = [
+        reasons[encoder, task] if metric == "failed" else None
+        for encoder, task, metric in zip(table.encoder, table.task, table.metric, strict=True)
     ]
-    columns = [*table.columns, "reason"]
-    rows = [*table.to_dict("records"), *failed]
-    return pd.DataFrame(rows, columns=columns)
+    return table
 
 
 def read_leaderboard(*results: str | Path) -> pd.DataFrame:

@@ -10,10 +10,11 @@ import pandas as pd
 import pytest
 
 from repbench.errors import RecordError
+from repbench.leaderboard.gather import open_board
 from repbench.leaderboard.judge import Verdict
 from repbench.leaderboard.latex import latex
 from repbench.leaderboard.publish import csv_text, markdown, publish, text_table
-from repbench.leaderboard.tables import LONG_COLUMNS, long_table, make_board, wide_table
+from repbench.leaderboard.tables import LONG_COLUMNS, long_table, make_board, wide_table, with_failures
 from repbench.results.files import encoder_folder, read_record, read_records, write_record
 from repbench.results.record import DONE, FAILED, Inputs, Metric, Record
 
@@ -119,7 +120,62 @@ def test_unlike_rows_are_set_apart_and_never_averaged() -> None:
     board = make_board([*RECORDS, old, quick])
     assert {one.encoder for one in board.stale} == {"old", "quick"}
     assert "old" not in set(wide_table(board).encoder)
-    assert "- old on knn/x" in markdown(board)
+    assert "- old on knn/x: another version of the task, its options or its data than the other rows" in markdown(board)
+    assert "- quick on knn/x: a quick look (--limit 5)" in markdown(board)
+
+
+def test_a_full_result_never_loses_to_quick_looks_of_whichever_task() -> None:
+    looks = [record(name, f"knn/{name}", 0.9, inputs=replace(INPUTS, limit=5)) for name in "xyz"]
+    board = make_board([*looks, record("full", "linear-probe/x", 0.5)])
+    assert [one.encoder for one in board.done] == ["full"]
+    assert board.limit is None
+    assert len(board.stale) == 3
+
+
+def test_a_board_of_quick_looks_says_so() -> None:
+    looks = [record("a", task, 0.9, inputs=replace(INPUTS, limit=5)) for task in ("knn/x", "knn/y")]
+    board = make_board([*looks, record("a", "knn/z", 0.5, inputs=replace(INPUTS, limit=9))])
+    assert board.limit == 5
+    assert board.tasks == ["knn/x", "knn/y"]
+    assert "A quick look: at most 5 examples a split" in markdown(board)
+
+
+def test_two_networks_of_one_name_are_two_rows() -> None:
+    one = replace(INPUTS, encoder_fingerprint="1111111122")
+    other = replace(INPUTS, encoder_fingerprint="2222222233")
+    board = make_board([record("ckpt.pt", "knn/x", 0.9, inputs=one), record("ckpt.pt", "linear-probe/x", 0.5, inputs=other)])
+    assert wide_table(board).encoder.tolist() == ["ckpt.pt [11111111]", "ckpt.pt [22222222]"]
+
+
+def test_seeds_and_precisions_are_rows_of_their_own() -> None:
+    seed, half = replace(INPUTS, seed=1), replace(INPUTS, precision="bf16")
+    board = make_board([record("a", "knn/x", 0.9, inputs=inputs) for inputs in (INPUTS, seed, half)])
+    assert sorted(wide_table(board).encoder) == ["a", "a [bf16]", "a [seed 1]"]
+
+
+def test_the_examples_of_a_renamed_row_are_found(tmp_path: Path) -> None:
+    examples = pd.DataFrame({"id": ["i"], "score": [1.0]})
+    for fingerprint, value in (("1" * 12, 0.9), ("2" * 12, 0.5)):
+        inputs = replace(INPUTS, encoder_fingerprint=fingerprint)
+        write_record(tmp_path, record("ckpt.pt", "knn/x", value, inputs=inputs), examples.assign(score=value))
+    board, read = open_board([tmp_path])
+    assert [float(read(one).score.iloc[0]) for one in board.done] == [0.9, 0.5]  # type: ignore[union-attr]
+
+
+def test_the_same_record_in_two_folders_counts_once() -> None:
+    board = make_board([*RECORDS, *RECORDS])
+    assert len(board.done) == len(RECORDS)
+
+
+def test_an_encoder_that_only_fails_has_an_empty_row_in_both_tables() -> None:
+    broken = record("broken", "knn/x", 0.0, status=FAILED, reason="NaN", metrics={}, primary="")
+    board = make_board([*RECORDS, broken])
+    wide = csv_text(with_failures(wide_table(board), board))
+    assert wide.splitlines()[-1].startswith("broken,encoder,,,,0,,")
+    long = long_table(board)
+    (row,) = long[long.encoder == "broken"].to_dict("records")
+    assert (row["task"], row["metric"]) == ("knn/x", "failed")
+    assert pd.isna(row["value"])
 
 
 def test_failures_are_told_and_a_missing_modality_is_only_a_gap() -> None:
@@ -160,7 +216,7 @@ def test_many_encoders_are_printed_one_a_row() -> None:
 def test_a_record_survives_the_disk(tmp_path: Path) -> None:
     examples = pd.DataFrame({"id": ["p", "q"], "score": [1.0, 0.0]})
     path = write_record(tmp_path, RECORDS[0], examples)
-    assert read_record(tmp_path, "b", "knn/x") == RECORDS[0]
+    assert read_record(tmp_path, "b", "knn/x", INPUTS) == RECORDS[0]
     assert pd.read_parquet(path.with_suffix(".parquet")).equals(examples)
     assert list(read_records(tmp_path)) == [RECORDS[0]]
 
@@ -174,7 +230,7 @@ def test_a_number_that_is_not_finite_never_reaches_the_disk(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"schema": 99}', '{"schema": 1, "inputs": {}}'])
 def test_a_file_that_is_no_record_is_named(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "e" / "knn" / "x.json"
+    path = tmp_path / "e" / "network" / "knn" / "x.json"
     path.parent.mkdir(parents=True)
     path.write_text(text)
     with pytest.raises(RecordError, match=r"knn/x.json: "):

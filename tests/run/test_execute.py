@@ -22,7 +22,8 @@ from repbench.encoders.preprocess import ImagePreprocess
 from repbench.errors import UsageError
 from repbench.leaderboard.publish import publish
 from repbench.leaderboard.tables import make_board
-from repbench.results.files import read_record, read_records
+from repbench.protocols.knn import KNN
+from repbench.results.files import read_records
 from repbench.results.record import DONE, FAILED, Record
 from repbench.run.execute import execute
 from repbench.run.plan import Datasets, make_plan
@@ -60,8 +61,7 @@ def test_every_task_that_fits_is_scored_and_one_that_does_not_says_why(colours: 
 
 def test_a_record_holds_what_is_needed_to_repeat_the_number(colours: Path) -> None:
     run(colours)
-    record = read_record(colours / "results", "control:pixels", "knn/colours")
-    assert record is not None
+    (record,) = [one for one in read_records(colours / "results") if one.task == "knn/colours"]
     assert record.options == {"k": 20, "temperature": 0.07}
     assert record.chance == pytest.approx(1 / 3)
     assert record.n == 18
@@ -130,9 +130,56 @@ def test_what_is_done_is_not_done_again_and_what_changed_is(colours: Path) -> No
     before = path.stat().st_mtime_ns
     run(colours)
     assert path.stat().st_mtime_ns == before
-    run(colours, seed=1)
+    (colours / "data/colours/train/red/02.png").write_bytes((colours / "data/colours/train/red/03.png").read_bytes())
+    run(colours)
     assert path.stat().st_mtime_ns > before
-    assert read_record(colours / "results", "control:pixels", "knn/colours").inputs.seed == 1  # type: ignore[union-attr]
+
+
+def test_another_seed_a_quick_look_and_another_network_of_one_name_overwrite_nothing(colours: Path) -> None:
+    encoders = [replace(load_encoder(f"random:test_resnet,size={size}"), name="same") for size in (16, 32)]
+    for encoder in encoders:
+        run(colours, encoder, "knn/colours")
+    run(colours, encoders[0], "knn/colours", seed=1)
+    run(colours, encoders[0], "knn/colours", limit=4)
+    found = list(read_records(colours / "results"))
+    assert sorted((one.inputs.encoder_fingerprint, one.inputs.seed, one.inputs.limit or 0) for one in found) == sorted(
+        [
+            (encoders[0].fingerprint, 0, 0),
+            (encoders[1].fingerprint, 0, 0),
+            (encoders[0].fingerprint, 1, 0),
+            (encoders[0].fingerprint, 0, 4),
+        ]
+    )
+
+
+def test_a_failure_replaces_no_result_and_is_gone_when_the_task_succeeds(colours: Path) -> None:
+    run(colours, tasks="knn/colours")
+    image = colours / "data/colours/train/red/02.png"
+    good = image.read_bytes()
+    image.write_bytes(b"\x89PNG nothing")
+    run(colours, tasks="knn/colours")
+    assert [one.status for one in read_records(colours / "results")] == [FAILED, DONE]
+    image.write_bytes(good[:-1] + b"x")  # other bytes, the same picture
+    run(colours, tasks="knn/colours")
+    assert [one.status for one in read_records(colours / "results")] == [DONE]
+
+
+@pytest.mark.parametrize("error", [KeyError("weight"), TypeError("no"), RuntimeError("shapes"), IndexError(3)])
+def test_whatever_a_users_protocol_raises_fails_its_task_alone(
+    colours: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def broken(*_: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(KNN, "score", broken)
+    records = run(colours)
+    assert records["knn/colours"].reason == f"{type(error).__name__}: {error} (test_execute.py, line {_line_of(broken) + 1})"
+    assert records["linear-probe/colours"].status == DONE
+
+
+def _line_of(function: Any) -> int:
+    line: int = function.__code__.co_firstlineno
+    return line
 
 
 def test_a_damaged_record_is_written_again(colours: Path) -> None:
@@ -141,7 +188,7 @@ def test_a_damaged_record_is_written_again(colours: Path) -> None:
     text = path.read_text()
     path.write_text(text[: len(text) // 2])
     assert run(colours)["knn/colours"].status == DONE
-    assert read_record(colours / "results", "control:pixels", "knn/colours") is not None
+    assert "knn/colours" in {one.task for one in read_records(colours / "results")}
 
 
 def numbers(records: dict[str, Record]) -> dict[str, Any]:

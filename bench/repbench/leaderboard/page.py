@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from repbench.leaderboard.judge import Verdict, Verdicts
-from repbench.leaderboard.tables import Board, wide_table
+from repbench.leaderboard.tables import Board, is_unfit, stale_lines, wide_table
 from repbench.results.record import Record
 
 MANY = 20_000  # cells above which the page keeps numbers and intervals, and leaves diagnostics to the records
@@ -28,8 +28,9 @@ def render_page(board: Board, verdicts: Verdicts | None = None, pairs: Pairs | N
         style=Markup((folder / "page.css").read_text(encoding="utf-8")),
         script=Markup((folder / "page.js").read_text(encoding="utf-8")),
         data=Markup(_json(_content(board, verdicts or {}, pairs or {}))),
-        failed=[record for record in board.failed if not record.reason.startswith("missing modality")],
-        stale=board.stale,
+        failed=[record for record in board.failed if not is_unfit(record)],
+        stale=stale_lines(board),
+        limit=board.limit,
     )
     return text
 

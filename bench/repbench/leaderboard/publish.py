@@ -13,7 +13,16 @@ from repbench.leaderboard.judge import Verdict, Verdicts
 from repbench.leaderboard.latex import latex
 from repbench.leaderboard.page import Pairs, render_page
 from repbench.leaderboard.redundancy import keeping_subset
-from repbench.leaderboard.tables import Board, long_table, lower_is_better, value_table, wide_table
+from repbench.leaderboard.tables import (
+    Board,
+    is_unfit,
+    long_table,
+    lower_is_better,
+    stale_lines,
+    value_table,
+    wide_table,
+    with_failures,
+)
 from repbench.results.files import write_atomically
 
 _PLACES = ["place_low", "place_high", "drop_low", "drop_high"]
@@ -24,7 +33,7 @@ def publish(board: Board, folder: Path, verdicts: Verdicts | None = None, pairs:
     """Write leaderboard.csv, .long.csv, .md, .tex, .parquet (the long table) and .html; returns their paths."""
     verdicts = verdicts or {}
     texts = {
-        "leaderboard.csv": csv_text(wide_table(board)),
+        "leaderboard.csv": csv_text(with_failures(wide_table(board), board)),
         "leaderboard.long.csv": csv_text(long_table(board)),
         "leaderboard.md": markdown(board, verdicts),
         "leaderboard.tex": latex(board, verdicts),
@@ -95,7 +104,7 @@ def _cell(value: float, column: str) -> str:
 
 def markdown(board: Board, verdicts: Verdicts | None = None) -> str:
     """The board as a Markdown document, with what is stale and what failed."""
-    parts = ["# Leaderboard", text_table(board, "github", verdicts)]
+    parts = ["# Leaderboard", *_quick_look(board), text_table(board, "github", verdicts)]
     parts.append(
         "Each cell is the primary metric of its task. The mean is over tasks scored as a share of right answers; ranks"
         " count every task (1 is best). Bold: best of its row, or not significantly worse (paired, Holm, p > 0.05)."
@@ -103,13 +112,16 @@ def markdown(board: Board, verdicts: Verdicts | None = None) -> str:
     )
     parts += _few_tasks(board)
     if board.stale:
-        lines = [f"- {record.encoder} on {record.task}" for record in board.stale]
-        parts += ["## Stale: another version of the task, data or limit than the other rows", "\n".join(lines)]
-    failed = [record for record in board.failed if not record.reason.startswith("missing modality")]
+        parts += ["## Stale: left out, since it cannot be compared", "\n".join(f"- {line}" for line in stale_lines(board))]
+    failed = [record for record in board.failed if not is_unfit(record)]
     if failed:
         lines = [f"- {record.encoder} on {record.task}: {_one_line(record.reason)}" for record in failed]
         parts += ["## Failed", "\n".join(lines)]
     return "\n\n".join(parts) + "\n"
+
+
+def _quick_look(board: Board) -> list[str]:
+    return [] if board.limit is None else [f"A quick look: at most {board.limit} examples a split (or one a class)."]
 
 
 def _few_tasks(board: Board) -> list[str]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 
 import pandas as pd
 
 from repbench.leaderboard import aggregates
-from repbench.results.record import DONE, Record
+from repbench.results.record import DONE, Inputs, Record
 
 LONG_COLUMNS = (
     "encoder",
@@ -36,6 +36,7 @@ class Board:
     done: tuple[Record, ...]
     stale: tuple[Record, ...]
     failed: tuple[Record, ...]
+    limit: int | None = None  # of all records in `done`: None for full results, else examples a split
 
     @property
     def tasks(self) -> list[str]:
@@ -44,52 +45,125 @@ class Board:
 
 
 def make_board(records: Iterable[Record]) -> Board:
-    """Sort records apart. Of one task, only records with the same question, data and limit are comparable: the most frequent
-    combination stays (among equals the first in order of its digests), the others are stale and never averaged in.
+    """Name the rows and sort records apart. Only records of the same limit, and of one task only those with the same question
+    and data, are comparable; the others are stale and never averaged in.
+
+    Full results go before quick looks; among quick looks the commonest limit stays. Of one task the most frequent question
+    stays (among equals the first in order of its digests), and of several answers of one encoder the strictest.
     """
-    ordered = sorted(records, key=lambda record: (record.task, record.encoder))
+    found = list(records)
+    rows = row_names(found)
+    ordered = sorted((replace(one, encoder=rows[named(one)]) for one in found), key=_order)
     done = [record for record in ordered if record.status == DONE]
-    counts: dict[str, Counter[tuple[str, str, int]]] = {}
+    limit = _commonest_limit(done)
+    counts: dict[str, Counter[tuple[str, str]]] = {}
     for record in done:
-        counts.setdefault(record.task, Counter())[_question(record)] += 1
+        if record.inputs.limit == limit:
+            counts.setdefault(record.task, Counter())[_question(record)] += 1
     chosen = {task: min(found, key=lambda key: (-found[key], key)) for task, found in counts.items()}
-    return Board(
-        done=tuple(record for record in done if _question(record) == chosen[record.task]),
-        stale=tuple(record for record in done if _question(record) != chosen[record.task]),
-        failed=tuple(record for record in ordered if record.status != DONE),
+    kept: dict[tuple[str, str], Record] = {}
+    stale: list[Record] = []
+    for record in done:
+        fits = record.inputs.limit == limit and _question(record) == chosen[record.task]
+        if not fits or kept.setdefault((record.task, record.encoder), record) is not record:
+            stale.append(record)
+    failed = {(one.task, one.encoder, one.reason): one for one in ordered if one.status != DONE}
+    return Board(done=tuple(kept.values()), stale=tuple(stale), failed=tuple(failed.values()), limit=limit)
+
+
+def row_names(records: Iterable[Record]) -> dict[tuple[str, Inputs], str]:
+    """The row of each (encoder, inputs): its name, with "[seed 1, bf16]" where a run was told so, and with the beginning of
+    its fingerprint where several networks have one name.
+    """
+    rows: dict[tuple[str, tuple[str, ...]], set[str]] = {}
+    keys = {named(record): _said(record.inputs) for record in records}
+    for (encoder, inputs), said in keys.items():
+        rows.setdefault((encoder, said), set()).add(inputs.encoder_fingerprint)
+    names = {}
+    for (encoder, inputs), said in keys.items():
+        parts = [*said, *([inputs.encoder_fingerprint[:8]] if len(rows[encoder, said]) > 1 else [])]
+        names[encoder, inputs] = f"{encoder} [{', '.join(parts)}]" if parts else encoder
+    return names
+
+
+def named(record: Record) -> tuple[str, Inputs]:
+    """By what a record belongs to a row."""
+    return record.encoder, record.inputs
+
+
+def stale_lines(board: Board) -> list[str]:
+    """What was left out of a board and why, one line for each encoder and reason."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for record in board.stale:
+        found.setdefault((record.encoder, _why_stale(record, board)), []).append(record.task)
+    return [f"{encoder} on {', '.join(tasks)}: {why}" for (encoder, why), tasks in found.items()]
+
+
+def is_unfit(record: Record) -> bool:
+    """Whether a task failed only because the encoder has no tower for it: a gap, not a failure."""
+    return record.status != DONE and record.reason.startswith("missing modality")
+
+
+def _why_stale(record: Record, board: Board) -> str:
+    limit = record.inputs.limit
+    if limit != board.limit:
+        return "a full result among quick looks" if limit is None else f"a quick look (--limit {limit})"
+    if any(one.task == record.task and _question(one) == _question(record) for one in board.done):
+        return "another answer of the same encoder is shown"
+    return "another version of the task, its options or its data than the other rows"
+
+
+def _commonest_limit(done: Iterable[Record]) -> int | None:
+    counts = Counter(record.inputs.limit for record in done)
+    if None in counts or not counts:
+        return None
+    return max(counts, key=lambda limit: (counts[limit], limit or 0))
+
+
+def _said(inputs: Inputs) -> tuple[str, ...]:
+    return tuple(part.replace("=", " ") for part in inputs.unusual if not part.startswith("limit="))
+
+
+def _order(record: Record) -> tuple[str, ...]:
+    return record.task, record.encoder, record.inputs.on_bad_item, *map(str, astuple(record.inputs))
+
+
+def _question(record: Record) -> tuple[str, str]:
+    return record.inputs.task_digest, record.inputs.dataset_fingerprint
+
+
+def long_table(board: Board, *, unfit: bool = False) -> pd.DataFrame:
+    """One row for each encoder, task and metric, with interval and fingerprints; the primary metric of a task first.
+
+    A task that failed has one row without a value, its metric is "failed"; with `unfit` also one that the encoder has no
+    tower for.
+    """
+    rows = [_long_row(record, name) for record in board.done for name in _metrics(record)]
+    rows += [_long_row(record, "failed") for record in board.failed if unfit or not is_unfit(record)]
+    table = pd.DataFrame(rows, columns=list(LONG_COLUMNS)).astype({"value": float, "ci_low": float, "ci_high": float})
+    return table.sort_values(["encoder", "task"], kind="stable", ignore_index=True)
+
+
+def _metrics(record: Record) -> list[str]:
+    return sorted(record.metrics, key=lambda metric: (metric != record.primary, metric))
+
+
+def _long_row(record: Record, name: str) -> tuple[object, ...]:
+    one = record.metrics.get(name)
+    return (
+        record.encoder,
+        record.task,
+        record.dataset,
+        name,
+        *((one.value, one.low, one.high) if one is not None else (None, None, None)),
+        record.n,
+        record.chance if name == record.primary else None,
+        record.inputs.seed,
+        record.inputs.encoder_fingerprint,
+        record.inputs.dataset_fingerprint,
+        record.task_version,
+        record.versions.get("repbench", ""),
     )
-
-
-def _question(record: Record) -> tuple[str, str, int]:
-    inputs = record.inputs
-    return inputs.task_digest, inputs.dataset_fingerprint, -1 if inputs.limit is None else inputs.limit
-
-
-def long_table(board: Board) -> pd.DataFrame:
-    """One row for each encoder, task and metric, with interval and fingerprints; the primary metric of a task first."""
-    rows = []
-    for record in board.done:
-        for name in sorted(record.metrics, key=lambda metric: (metric != record.primary, metric)):
-            value = record.metrics[name]
-            rows.append(
-                (
-                    record.encoder,
-                    record.task,
-                    record.dataset,
-                    name,
-                    value.value,
-                    value.low,
-                    value.high,
-                    record.n,
-                    record.chance if name == record.primary else None,
-                    record.inputs.seed,
-                    record.inputs.encoder_fingerprint,
-                    record.inputs.dataset_fingerprint,
-                    record.task_version,
-                    record.versions.get("repbench", ""),
-                )
-            )
-    return pd.DataFrame(rows, columns=list(LONG_COLUMNS)).sort_values(["encoder", "task"], kind="stable", ignore_index=True)
 
 
 def wide_table(board: Board) -> pd.DataFrame:
@@ -121,6 +195,18 @@ def wide_table(board: Board) -> pd.DataFrame:
     table["_control"] = table["kind"] == "control"
     table = table.sort_values(["_control", "mean_rank", "encoder"], kind="stable", ignore_index=True)
     return table.drop(columns="_control")
+
+
+def with_failures(wide: pd.DataFrame, board: Board) -> pd.DataFrame:
+    """The wide table and, below it, an empty row for each encoder that has no result at all, only failures."""
+    kinds = {record.encoder: record.encoder_kind for record in board.failed if not is_unfit(record)}
+    lacking = sorted(set(kinds) - set(wide["encoder"]))
+    if not lacking:
+        return wide
+    empty = pd.DataFrame({"encoder": lacking, "kind": [kinds[name] for name in lacking], "tasks": 0})
+    whole = ["tasks", "place_low", "place_high", "drop_low", "drop_high"]
+    table = pd.concat([wide, empty], ignore_index=True).reindex(columns=wide.columns)
+    return table.astype({name: "Int64" for name in whole if name in table})
 
 
 def value_table(board: Board) -> pd.DataFrame:

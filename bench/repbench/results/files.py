@@ -1,4 +1,9 @@
-"""Records on disk: `results/ENCODER/PROTOCOL/DATASET.json`, beside it the Parquet of its examples; written atomically."""
+"""Records on disk, written atomically: `results/ENCODER/NETWORK/PROTOCOL/DATASET.json`, beside each its examples (Parquet).
+
+NETWORK is the encoder's fingerprint and what the run was told beside the defaults, so that two checkpoints of one name, two
+seeds, or a quick look and a full run never overwrite each other. A failure lies in `DATASET.failed.json` and replaces no
+result.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from repbench.digests import digest_text
-from repbench.errors import RecordError
-from repbench.results.record import Record, record_from_json
+from repbench.errors import RecordError, UsageError
+from repbench.results.record import DONE, Inputs, Record, record_from_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,26 +30,33 @@ def encoder_folder(name: str) -> str:
     return safe if safe == name else f"{safe}-{digest_text(name)[:6]}"
 
 
-def record_path(results: Path, encoder: str, task: str) -> Path:
+def network_folder(inputs: Inputs) -> str:
+    """The folder of one network under the settings of a run: "3f2a91bc04de", or "3f2a91bc04de+limit=50+seed=1"."""
+    return "+".join([inputs.encoder_fingerprint[:12], *inputs.unusual])
+
+
+def record_path(results: Path, encoder: str, task: str, inputs: Inputs) -> Path:
     """Where the record of an encoder on a task lies."""
     protocol, dataset = task.split("/")
-    return results / encoder_folder(encoder) / protocol / f"{dataset}.json"
+    return results / encoder_folder(encoder) / network_folder(inputs) / protocol / f"{dataset}.json"
 
 
 def write_record(results: Path, record: Record, examples: pd.DataFrame | None) -> Path:
     """Write examples first, then the record: where there is a record, it is complete. Raises RecordError."""
-    path = record_path(results, record.encoder, record.task)
+    path = record_path(results, record.encoder, record.task, record.inputs)
+    failure, beside = path.with_suffix(".failed.json"), path.with_suffix(".parquet")
     text = record.to_json()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_suffix(".parquet")
+        if record.status != DONE:
+            write_atomically(failure, text)
+            return failure
         if examples is not None:
             temporary = beside.with_name(f".{beside.name}.{os.getpid()}.tmp")
             examples.to_parquet(temporary, index=False)
             os.replace(temporary, beside)
-        elif beside.exists():
-            beside.unlink()
         write_atomically(path, text)
+        failure.unlink(missing_ok=True)
     except OSError as error:
         raise RecordError(f"{path}: the record cannot be written ({error.strerror or error}).") from error
     return path
@@ -64,28 +76,35 @@ def write_atomically(path: Path, text: str) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def read_record(results: Path, encoder: str, task: str) -> Record | None:
-    """The record of an encoder on a task, or None where there is none. Raises RecordError for a damaged one."""
-    path = record_path(results, encoder, task)
+def read_record(results: Path, encoder: str, task: str, inputs: Inputs) -> Record | None:
+    """The result of an encoder on a task under such settings, or None where there is none. Raises RecordError if damaged."""
+    path = record_path(results, encoder, task, inputs)
     if not path.is_file():
         return None
     return record_from_json(path.read_text(encoding="utf-8"), str(path))
 
 
 def read_records(results: Path) -> Iterator[Record]:
-    """All records below a folder, in the order of their paths. Raises RecordError for a damaged one or a missing folder."""
-    if not results.is_dir():
-        raise RecordError(f"{results}: there is no such folder of results; `repbench run ... --out {results}` makes one.")
-    for path in sorted(results.glob("*/*/*.json")):
+    """All records below a folder, failures too, in the order of their paths. Raises UsageError for a missing folder and
+    RecordError for a damaged record.
+    """
+    for path in record_files(results):
         yield record_from_json(path.read_text(encoding="utf-8"), str(path))
 
 
-def read_examples(results: Path, encoder: str, task: str) -> pd.DataFrame | None:
-    """The examples of an encoder on a task, or None where none are kept. Raises RecordError for a damaged file."""
+def record_files(results: Path) -> list[Path]:
+    """The files of all records below a folder, sorted. Raises UsageError where there is no such folder."""
+    if not results.is_dir():
+        raise UsageError(f"{results}: there is no such folder of results; `repbench run ... --out {results}` makes one.")
+    return sorted(results.glob("*/*/*/*.json"))
+
+
+def read_examples(results: Path, record: Record) -> pd.DataFrame | None:
+    """The examples of a record below `results`, or None where none are kept. Raises RecordError for a damaged file."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    path = record_path(results, encoder, task).with_suffix(".parquet")
+    path = record_path(results, record.encoder, record.task, record.inputs).with_suffix(".parquet")
     if not path.is_file():
         return None
     try:

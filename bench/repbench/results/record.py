@@ -35,6 +35,13 @@ class Inputs:
     limit: int | None
     on_bad_item: str
 
+    @property
+    def unusual(self) -> tuple[str, ...]:
+        """What a run was told beside the defaults, in words that are safe in a file name: ("limit=50", "seed=1", "bf16")."""
+        limit = () if self.limit is None else (f"limit={self.limit}",)
+        seed = () if self.seed == 0 else (f"seed={self.seed}",)
+        return (*limit, *seed, *(() if self.precision == "fp32" else (self.precision,)))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Record:

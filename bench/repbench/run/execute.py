@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from repbench.embeddings.extract import Extractor
@@ -24,7 +26,7 @@ from repbench.run.settings import Settings
 def execute(plan: Plan, settings: Settings, report: Report) -> list[Record]:
     """Do all jobs of a plan and return one record for each, in the order of the plan.
 
-    Errors of RepbenchError become failed records; KeyboardInterrupt passes through, with all finished work stored.
+    Errors become failed records; KeyboardInterrupt passes through, with all finished work stored.
     """
     works = [work for job in plan.open_jobs for _, work in job.works]
     shelves = {work.address: Shelf(settings.store, work.address) for work in works}
@@ -67,12 +69,23 @@ def _do(
         outcome = job.task.protocol.score(got, settings.seed)
     except RepbenchError as error:
         reason = str(error)
-    except (MemoryError, ArithmeticError, ValueError) as error:  # of a protocol or a model that a user brought
-        reason = f"{type(error).__name__}: {error}"
+    except Exception as error:  # of a protocol or a model that a user brought: whatever it is, it stops no other task
+        reason = _words(error)
     seconds["total"] = time.monotonic() - began
     record = make_record(job, encoder, settings, outcome, reason, left_out, seconds, told)
     write_record(settings.results, record, outcome.examples if outcome is not None else None)
     return record
+
+
+def _words(error: Exception) -> str:
+    """What an unforeseen error says, and the line that raised it (of no installed library): its author has to find it."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _in_library(frame.filename)]
+    where = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {error}{where}"
+
+
+def _in_library(file: str) -> bool:
+    return "site-packages" in file or "dist-packages" in file or file.startswith("<")
 
 
 def _embed(job: Job, extractor: Extractor) -> dict[str, str]:
@@ -119,7 +132,7 @@ def make_record(
         options=job.task.options,
         reason=reason,
         skipped=skipped,
-        towers={modality: _words(tower) for modality, tower in sorted(encoder.towers.items())},
+        towers={modality: _tower_words(tower) for modality, tower in sorted(encoder.towers.items())},
         load_report=asdict(encoder.load_report) if encoder.load_report is not None else None,
         notes=encoder.notes,
         source=job.dataset.source if job.dataset is not None else "",
@@ -160,7 +173,7 @@ def _what_came_out(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _words(tower: Any) -> dict[str, Any]:
+def _tower_words(tower: Any) -> dict[str, Any]:
     return {
         "fingerprint": tower.fingerprint,
         "dim": tower.dim,

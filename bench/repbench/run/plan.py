@@ -117,7 +117,7 @@ def _job(encoder: Encoder, task: Task, datasets: Datasets, settings: Settings, w
         on_bad_item=settings.extract.on_bad_item,
     )
     try:
-        record = read_record(settings.results, encoder.name, task.name)
+        record = read_record(settings.results, encoder.name, task.name, inputs)
     except RecordError:  # damaged: it is written again
         record = None
     return Job(task=task, dataset=dataset, works=pairs, inputs=inputs, record=record)
