@@ -57,18 +57,18 @@ def plain_rows(tower: Tower, places: list[tuple[Items, int]]) -> np.ndarray:
 
 
 def _sample(dataset: Dataset, modality: str, most: int) -> tuple[dict[str, tuple[Items, int]], np.ndarray]:
-    """Key -> place of at most so many distinct items, spread over all splits, and their labels."""
+    """Key -> place of at most so many distinct items, spread over all splits, and a number for each of their labels."""
     found: dict[str, tuple[Items, int]] = {}
-    labels: dict[str, int] = {}
+    labels: dict[str, str] = {}
     for split in dataset:
         for items in split.media.values():
             if items.modality == modality:
                 for place, key in enumerate(items.keys):
                     found.setdefault(key, (items, place))
-                    labels.setdefault(key, int(split.label[place]))
+                    labels.setdefault(key, str(split.label[place].tolist()))
     keys = list(found)
     chosen = [keys[place] for place in spread(len(keys), most)]
-    return {key: found[key] for key in chosen}, np.array([labels[key] for key in chosen])
+    return {key: found[key] for key in chosen}, np.unique([labels[key] for key in chosen], return_inverse=True)[1]
 
 
 def _compare(

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from repbench.datasets.declaration import ELEVEN_POINT, DatasetDeclaration
 from repbench.embeddings.embedded import TestSplit, TuningSplit
 from repbench.errors import ProtocolError
-from repbench.measure import classification, intervals
+from repbench.measure import average_precision, classification, intervals
 from repbench.measure.classification import Judged
 from repbench.protocol import Estimate, Outcome
 
@@ -28,10 +29,13 @@ def check_split(split: TuningSplit | TestSplit, what: str, *, dimensions: int = 
 
 
 def check_classes(class_names: tuple[str, ...], label: np.ndarray, what: str) -> None:
-    """Raise ProtocolError unless there are two classes or more and each occurs in `label`; names those that do not."""
+    """Raise ProtocolError unless there are two classes or more and each occurs in `label`; names those that do not.
+
+    `label` is int (n,), or (n, classes) of 1, -1, 0.
+    """
     if len(class_names) < 2:
         raise ProtocolError(f"classification needs two classes or more; the dataset has {len(class_names)}.")
-    counts = np.bincount(label, minlength=len(class_names))
+    counts = np.bincount(label, minlength=len(class_names)) if label.ndim == 1 else (label > 0).sum(axis=0)
     missing = [name for name, count in zip(class_names, counts, strict=True) if not count]
     if missing:
         shown = ", ".join(repr(name) for name in missing[:8]) + (", …" if len(missing) > 8 else "")
@@ -48,13 +52,16 @@ def classification_outcome(
     diagnostics: Mapping[str, Any] | None = None,
     further: Mapping[str, Estimate] | None = None,
 ) -> Outcome:
-    """Outcome of class scores (n, classes) on `test`; `metric` ("accuracy" or "mean-per-class") is the primary one.
+    """Outcome of class scores (n, classes) on `test`; `metric` is the primary one.
 
-    Both are reported, and the `further` ones. `train_label` is what always guessing the commonest class is judged by. Raises
-    ProtocolError where the scores cannot be judged.
+    "accuracy" and "mean-per-class" are both reported, and the `further` ones; where examples have several classes, the mean
+    average precisions. `train_label` is what always guessing the commonest class is judged by. Raises ProtocolError where the
+    scores cannot be judged.
     """
     if len(test.class_names) < 2:
         raise ProtocolError(f"classification needs two classes or more; the dataset has {len(test.class_names)}.")
+    if test.truth.ndim == 2:
+        return _multilabel_outcome(scores, test, seed, diagnostics or {})
     judged = classification.judge(scores, test.truth)
     return Outcome(
         primary=metric,
@@ -62,6 +69,50 @@ def classification_outcome(
         examples=_examples(judged, test),
         chance=classification.chance(metric, test.truth, len(test.class_names), train_label),
         diagnostics={**(diagnostics or {}), "tie_rate": judged.tie_rate},
+    )
+
+
+def single_label(dataset: DatasetDeclaration, what: str) -> str:
+    """Why `what` cannot be asked of a dataset whose examples have several classes; an empty text for any other."""
+    if not dataset.is_multilabel:
+        return ""
+    return f"{what} takes one class an example; those of {dataset.name} can have several (linear-probe takes them)."
+
+
+def _multilabel_outcome(scores: np.ndarray, test: TestSplit, seed: int, diagnostics: Mapping[str, Any]) -> Outcome:
+    """Mean average precisions; the score of an example is its label-ranking average precision, which is no share of them."""
+    eleven = average_precision.eleven_point(scores, test.truth)
+    ranking = average_precision.label_ranking(scores, test.truth)
+    at_eleven, at_all = average_precision.bootstrap(scores, test.truth, seed)
+    every = average_precision.mean(average_precision.all_points(scores, test.truth))
+    return Outcome(
+        primary=ELEVEN_POINT,
+        metrics={
+            ELEVEN_POINT: _estimate(average_precision.mean(eleven), at_eleven),
+            "mean-average-precision": _estimate(every, at_all),
+            "label-ranking-average-precision": _estimate(float(ranking.mean()), intervals.proportion(ranking, seed)),
+        },
+        examples=_multilabel_examples(scores, ranking, test),
+        chance=average_precision.chance(test.truth),
+        diagnostics={
+            **diagnostics,
+            "without_positives": [n for n, ap in zip(test.class_names, eleven, strict=True) if ap != ap],
+        },
+    )
+
+
+def _multilabel_examples(scores: np.ndarray, ranking: np.ndarray, test: TestSplit) -> pd.DataFrame:
+    """One row an example: its classes, those not judged, and the score of each class, from which all metrics can be had."""
+    names = np.array(test.class_names, dtype=object)
+    return pd.DataFrame(
+        {
+            "id": test.ids,
+            "truth": [", ".join(names[row > 0]) for row in test.truth],
+            "ignored": [", ".join(names[row == 0]) for row in test.truth],
+            "prediction": names[np.asarray(scores).argmax(axis=1)],  # the class that scores most
+            "score": ranking,
+            **{f"score of {name}": column for name, column in zip(names, np.asarray(scores, dtype=float).T, strict=True)},
+        }
     )
 
 

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 import repbench.protocols
-from repbench.datasets.declaration import METRICS, DatasetDeclaration, Prompts
+from repbench.datasets.declaration import ELEVEN_POINT, METRICS, DatasetDeclaration, Prompts
 from repbench.embeddings.embedded import Embeddings, TestSplit, TuningSplit
 from repbench.embeddings.needs import Need
 from repbench.errors import EmbeddingError, ProtocolError
@@ -67,7 +67,16 @@ def labels(split: str) -> np.ndarray:
     return np.concatenate([np.arange(4), rng.choice(4, size=SIZES[split] - 4, p=SHARES)])
 
 
-def embed(need: Need, encode: Encode) -> TuningSplit | TestSplit:
+def memberships(split: str) -> np.ndarray:
+    """Labels of several classes: the one that the embedding shows, sometimes a second, sometimes one not to be judged."""
+    label = labels(split)
+    rng = np.random.default_rng(7)
+    found = np.where(rng.random((len(label), 4)) < 0.1, 1, np.where(rng.random((len(label), 4)) < 0.1, 0, -1))
+    found[np.arange(len(label)), label] = 1
+    return found.astype(np.int8)
+
+
+def embed(need: Need, encode: Encode, metric: str = "accuracy") -> TuningSplit | TestSplit:
     """The embeddings that a need asks for, from an encoder of this world."""
     known = need.view in ("plain", "two-crops") and need.column in ("image", "text")
     if not known or not {*need.splits} <= {*SIZES, "prompts"}:
@@ -82,13 +91,15 @@ def embed(need: Need, encode: Encode) -> TuningSplit | TestSplit:
         "columns": {},
         "class_names": CLASSES,
     }
+    if metric == ELEVEN_POINT and need.split != "prompts":
+        label = np.concatenate([memberships(split) for split in need.splits])
     return TuningSplit(label=label, **shared) if need.tuning else TestSplit(truth=label, **shared)
 
 
 def asked(protocol: Protocol, encode: Encode = good, metric: str = "accuracy") -> Embeddings:
     if why := protocol.fits(dataset(metric)):
         pytest.skip(why)
-    splits = [embed(need, encode) for need in protocol.needs(dataset(metric))]
+    splits = [embed(need, encode, metric) for need in protocol.needs(dataset(metric))]
     return Embeddings(
         tuning=tuple(split for split in splits if isinstance(split, TuningSplit)),
         test=tuple(split for split in splits if isinstance(split, TestSplit)),

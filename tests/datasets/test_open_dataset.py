@@ -11,9 +11,10 @@ from PIL import Image
 from sklearn.model_selection import StratifiedShuffleSplit
 
 from repbench.datasets.carve import carve_validation, first_by_class
-from repbench.datasets.declaration import DatasetDeclaration, Validation, read_declaration
-from repbench.datasets.items import decode_image
-from repbench.datasets.open import check_sources, open_dataset
+from repbench.datasets.declaration import ELEVEN_POINT, DatasetDeclaration, Validation, read_declaration
+from repbench.datasets.items import EncodedItems, decode_image
+from repbench.datasets.open import check_sources, checked, open_dataset
+from repbench.datasets.table import RawDataset, RawSplit
 from repbench.errors import DataError, DeclarationError
 
 
@@ -170,3 +171,37 @@ def test_a_wrong_declaration_is_refused_with_file_and_key(colours: Path, old: st
 def test_a_wrong_source_is_refused(colours: Path, sources: dict[str, dict[str, str]], message: str) -> None:
     with pytest.raises(DeclarationError, match=message):
         check_sources(replace(declared(colours), sources=sources))
+
+
+def voc_like(**facts: object) -> DatasetDeclaration:
+    given: dict[str, object] = {"name": "toy", "family": "f", "title": "T", "metric": ELEVEN_POINT, "classes": ("a", "b", "c")}
+    return DatasetDeclaration(**{**given, "splits": {"test": 4}, "sources": {"folder": {}}, **facts})  # type: ignore[arg-type]
+
+
+def raw(label: list[list[int]]) -> RawDataset:
+    ids = np.array([f"test/{place}" for place in range(len(label))])
+    media = {"image": EncodedItems("image", list(ids), [b"x"] * len(label))}
+    split = RawSplit(ids=ids, label=np.array(label), columns={}, media=media)
+    return RawDataset(splits={"test": split}, class_names=("a", "b", "c"), place="memory")
+
+
+@pytest.mark.parametrize(("rule", "expected"), [("ignored", 0), ("negative", -1), ("positive", 1)])
+def test_a_class_with_only_difficult_objects_counts_as_declared(rule: str, expected: int) -> None:
+    found = checked(raw([[1, 0, -1], [-1, 1, -1], [-1, -1, 1], [1, 1, 1]]), voc_like(difficult=rule), None)
+    assert found.splits["test"].label.tolist() == [[1, expected, -1], [-1, 1, -1], [-1, -1, 1], [1, 1, 1]]
+
+
+def test_a_quick_look_at_several_classes_an_example_has_each_class() -> None:
+    label = [[1, -1, -1]] * 5 + [[1, 1, -1]] + [[-1, -1, 1]]
+    found = checked(raw(label), voc_like(splits={"test": 7}), 3)
+    assert (found.splits["test"].label > 0).any(axis=0).all()
+    assert found.splits["test"].ids.tolist() == ["test/0", "test/5", "test/6"]
+
+
+def test_labels_of_several_classes_and_the_metric_must_agree() -> None:
+    with pytest.raises(DataError, match="several classes an example; its metric would be 'mean-average-precision-11-point'"):
+        checked(raw([[1, 1, -1]] * 4), voc_like(metric="accuracy"), None)
+    with pytest.raises(DataError, match=r"have shape \(4, 2\); expected \(n, 3\) of 1, -1 and 0"):
+        checked(raw([[1, 1]] * 4), voc_like(), None)
+    with pytest.raises(ValueError, match="declare a split 'val'"):
+        voc_like(validation=Validation(share=0.1))

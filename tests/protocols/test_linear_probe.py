@@ -7,9 +7,10 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 
-from repbench.datasets.declaration import DatasetDeclaration, Validation
+from repbench.datasets.declaration import ELEVEN_POINT, DatasetDeclaration, Validation
 from repbench.embeddings.embedded import Embeddings, TestSplit, TuningSplit
 from repbench.errors import ProtocolError
+from repbench.measure import average_precision
 from repbench.measure.logistic import STRENGTHS
 from repbench.protocols.linear_probe import LinearProbe
 
@@ -153,3 +154,48 @@ def test_it_needs_train_and_val_for_tuning_and_test_for_reporting() -> None:
 def test_an_impossible_gap_is_refused(gap: float) -> None:
     with pytest.raises(ValueError, match="gap is"):
         LinearProbe(gap=gap)
+
+
+def several(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Features and labels of several classes an example, a tenth of them not to be judged."""
+    x, label = draw(n, seed)
+    rng = np.random.default_rng(seed + 50)
+    found = np.where(rng.random((n, 4)) < 0.15, 1, np.where(rng.random((n, 4)) < 0.1, 0, -1))
+    found[np.arange(n), label] = 1
+    return x, found.astype(np.int8)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_several_classes_an_example_are_scikit_learn_s_binary_regressions() -> None:
+    (train, val, test) = (several(n, seed) for n, seed in ((120, 0), (80, 1), (200, 2)))
+
+    def scored(x: np.ndarray, y: np.ndarray, strength: float, at: tuple[np.ndarray, np.ndarray]) -> tuple[float, np.ndarray]:
+        columns = []
+        for c in range(4):  # only difficult: a negative while fitting
+            model = LogisticRegression(C=1 / strength, tol=1e-8, max_iter=500, solver="newton-cg")
+            columns.append(model.fit(x.astype(float), y[:, c] > 0).decision_function(at[0].astype(float)))
+        scores = np.stack(columns, axis=1)
+        return float(average_precision.eleven_point(scores, at[1]).mean()), scores
+
+    validation = [scored(*train, strength, val)[0] for strength in STRENGTHS]
+    chosen = max(s for s, v in zip(STRENGTHS, validation, strict=True) if v >= max(validation) - 1e-12)
+    both = (np.concatenate([train[0], val[0]]), np.concatenate([train[1], val[1]]))
+    expected, scores = scored(*both, chosen, test)
+
+    got = Embeddings(tuning=(tuning(*train), tuning(*val)), test=(held_out(*test),), metric=ELEVEN_POINT)
+    outcome = LinearProbe(gap=1e-9).score(got, seed=0)
+    assert outcome.diagnostics["strength"] == chosen
+    assert [row["score"] for row in outcome.diagnostics["validation"]] == pytest.approx(validation, abs=1e-6)
+    assert outcome.primary == ELEVEN_POINT
+    assert outcome.metrics[ELEVEN_POINT].value == pytest.approx(expected, abs=1e-6)
+    found = outcome.examples[[f"score of {name}" for name in CLASSES]].to_numpy()
+    assert found == pytest.approx(scores, abs=1e-3)
+    assert outcome.examples["truth"][0] == ", ".join(n for n, y in zip(CLASSES, test[1][0], strict=True) if y > 0)
+
+
+def test_a_class_that_is_never_there_in_train_is_named() -> None:
+    train, val, test = (several(n, seed) for n, seed in ((40, 0), (40, 1), (40, 2)))
+    train[1][:, 2] = np.minimum(train[1][:, 2], 0)
+    got = Embeddings(tuning=(tuning(*train), tuning(*val)), test=(held_out(*test),), metric=ELEVEN_POINT)
+    with pytest.raises(ProtocolError, match=r"1 of 4 classes have no example in train: 'cat'"):
+        LinearProbe().score(got, 0)

@@ -21,7 +21,13 @@ def carve_validation(label: np.ndarray, share: float, seed: int) -> tuple[np.nda
 
 
 def first_by_class(label: np.ndarray, limit: int) -> np.ndarray:
-    """Ascending places of at most `limit` examples, taken from the classes in turn, so that each is there if it can be."""
+    """Ascending places of at most `limit` examples, taken from the classes in turn, so that each is there if it can be.
+
+    `label` is int (n,), or (n, classes) of 1, -1, 0: there an example's turn is the earliest that one of its classes gives it.
+    """
+    if label.ndim == 2:
+        turn = np.where(label > 0, np.cumsum(label > 0, axis=0) - 1, len(label)).min(axis=1)
+        return np.sort(np.argsort(turn, kind="stable")[:limit])
     order = np.argsort(label, kind="stable")
     _, starts, counts = np.unique(label[order], return_index=True, return_counts=True)
     turn = np.arange(len(label)) - np.repeat(starts, counts)  # 0 for the first of each class, 1 for the second, ...

@@ -15,7 +15,11 @@ from repbench.digests import digest_text
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
-    """An ordered set of examples: n ids, labels (int64, index into class_names), further columns, media."""
+    """An ordered set of examples: n ids, labels, further columns, media.
+
+    Labels are int64 (n,), indices into class_names; or, where examples can be of several classes, int8 (n, classes): 1 where
+    the class is there, -1 where it is not, 0 where that is not to be judged.
+    """
 
     name: str
     ids: np.ndarray
@@ -42,7 +46,7 @@ class Split:
     def fingerprint(self) -> str:
         """Digest of ids, labels, class names and the content of every medium, in order."""
         keys = (key for column in sorted(self.media) for key in self.media[column].keys)
-        return digest_text(*self.class_names, *map(str, self.ids), *map(str, self.label), *keys)
+        return digest_text(*self.class_names, *map(str, self.ids), *map(str, self.label.tolist()), *keys)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,9 @@ from typing import Any
 from repbench.digests import digest_json
 from repbench.strict import build, read_toml
 
-METRICS = ("accuracy", "mean-per-class")
+ELEVEN_POINT = "mean-average-precision-11-point"  # of datasets whose examples can be of several classes
+METRICS = ("accuracy", "mean-per-class", ELEVEN_POINT)
+DIFFICULT = {"ignored": 0, "negative": -1, "positive": 1}  # rule -> label of a class that has only difficult objects
 MODALITIES = ("image", "text", "audio")
 
 
@@ -66,6 +68,10 @@ class DatasetDeclaration:
 
     `classes` is their number, or their names in label order. `splits` are exact sizes, checked after reading (before a
     validation split is carved out). `columns` maps each column of media to its modality; `label` is the column of the class.
+
+    Where examples can be of several classes, the metric says so. `difficult` is then what a class counts as of which an
+    example has only objects that are marked difficult: "ignored" (it is negative while a probe is fitted, and takes no part
+    in choosing and in the test: PASCAL VOC's rule), "negative" or "positive".
     """
 
     name: str
@@ -81,11 +87,16 @@ class DatasetDeclaration:
     factors: tuple[str, ...] = ()
     validation: Validation | None = None
     prompts: Prompts | None = None
+    difficult: str = "ignored"
     about: About = About()
 
     def __post_init__(self) -> None:
         if self.metric not in METRICS:
             raise ValueError(f"metric is {self.metric!r}; expected one of {', '.join(METRICS)}.")
+        if self.difficult not in DIFFICULT:
+            raise ValueError(f"difficult is {self.difficult!r}; expected one of {', '.join(DIFFICULT)}.")
+        if self.is_multilabel and self.validation is not None:
+            raise ValueError("a validation split is carved by class; where examples have several, declare a split 'val'.")
         for column, modality in self.columns.items():
             if modality not in MODALITIES:
                 raise ValueError(f"columns.{column} is {modality!r}; expected one of {', '.join(MODALITIES)}.")
@@ -93,6 +104,11 @@ class DatasetDeclaration:
             raise ValueError("sources is empty; name at least one place where the data can be.")
         if self.validation is not None and "val" in self.splits:
             raise ValueError("a dataset has either a split 'val' of its own or a carved [validation], not both.")
+
+    @property
+    def is_multilabel(self) -> bool:
+        """Whether an example can be of several classes."""
+        return self.metric == ELEVEN_POINT
 
     @property
     def split_names(self) -> tuple[str, ...]:

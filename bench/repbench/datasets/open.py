@@ -11,7 +11,7 @@ import numpy as np
 
 from repbench.datasets.carve import carve_validation, first_by_class
 from repbench.datasets.dataset import Dataset, Split
-from repbench.datasets.declaration import DatasetDeclaration
+from repbench.datasets.declaration import DIFFICULT, ELEVEN_POINT, DatasetDeclaration
 from repbench.datasets.items import text_items
 from repbench.datasets.table import Absent, RawDataset, RawSplit
 from repbench.errors import DataError, DeclarationError, did_you_mean
@@ -31,7 +31,7 @@ def open_dataset(declaration: DatasetDeclaration, data: Path | None = None, limi
     for name, options in declaration.sources.items():
         raw = _read_source(name, options, declaration, data)
         if isinstance(raw, RawDataset):
-            return _checked(raw, declaration, limit)
+            return checked(raw, declaration, limit)
         absent.append(f"{name}: {raw.looked_for}{f' ({raw.how_to_get})' if raw.how_to_get else ''}")
     looked = "; ".join(absent)
     raise DataError(f"the dataset {declaration.name!r} is not on this machine. Looked for {looked}.")
@@ -60,7 +60,8 @@ def _read_source(
     return raw
 
 
-def _checked(raw: RawDataset, declaration: DatasetDeclaration, limit: int | None) -> Dataset:
+def checked(raw: RawDataset, declaration: DatasetDeclaration, limit: int | None) -> Dataset:
+    """The dataset of what a source gave. Raises DataError where that is not what was declared."""
     names = _class_names(raw, declaration)
     splits: dict[str, Split] = {}
     for split, size in declaration.splits.items():
@@ -98,7 +99,9 @@ def _class_names(raw: RawDataset, declaration: DatasetDeclaration) -> tuple[str,
 
 
 def _split(name: str, raw: RawSplit, class_names: tuple[str, ...], declaration: DatasetDeclaration) -> Split:
-    if np.issubdtype(raw.label.dtype, np.integer):
+    if declaration.is_multilabel or raw.label.ndim == 2:
+        label = _memberships(name, raw.label, len(class_names), declaration)
+    elif np.issubdtype(raw.label.dtype, np.integer):
         label = raw.label.astype(np.int64)
         if len(label) and (label.min() < 0 or label.max() >= len(class_names)):
             raise DataError(f"{declaration.name}: a label of {name!r} lies outside 0 to {len(class_names) - 1}.")
@@ -109,6 +112,20 @@ def _split(name: str, raw: RawSplit, class_names: tuple[str, ...], declaration: 
             raise DataError(f"{declaration.name}: the split {name!r} has undeclared classes: {', '.join(unknown[:10])}.")
         label = np.array([place[str(text)] for text in raw.label], dtype=np.int64)
     return Split(name=name, ids=raw.ids, label=label, columns=raw.columns, media=raw.media, class_names=class_names)
+
+
+def _memberships(name: str, label: np.ndarray, classes: int, declaration: DatasetDeclaration) -> np.ndarray:
+    """Labels int8 (n, classes) of 1, -1, 0, with the declared rule for classes of which only difficult objects are there."""
+    if not declaration.is_multilabel:
+        raise DataError(
+            f"{declaration.name}: the split {name!r} has several classes an example; its metric would be {ELEVEN_POINT!r}."
+        )
+    if label.ndim != 2 or label.shape[1] != classes or not np.isin(label, (-1, 0, 1)).all():
+        raise DataError(
+            f"{declaration.name}: the labels of {name!r} have shape {label.shape}; expected (n, {classes}) of 1, -1 and 0."
+        )
+    ruled: np.ndarray = np.where(label == 0, DIFFICULT[declaration.difficult], label).astype(np.int8)
+    return ruled
 
 
 def _prompts(declaration: DatasetDeclaration, class_names: tuple[str, ...]) -> Split:

@@ -13,7 +13,10 @@ from repbench.datasets.items import Items
 
 @dataclass(frozen=True, kw_only=True)
 class RawSplit:
-    """One split as its source has it. `label` holds class names (str) or numbers (int) into `class_names`."""
+    """One split as its source has it. `label` holds class names (str) or numbers (int) into `class_names`, (n,).
+
+    Where examples can be of several classes it is int (n, classes): 1 there, -1 not there, 0 only as difficult objects.
+    """
 
     ids: np.ndarray
     label: np.ndarray

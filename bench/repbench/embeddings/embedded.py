@@ -27,7 +27,7 @@ class _EmbeddedSplit:
 class TuningSplit(_EmbeddedSplit):
     """Embeddings on which a protocol may fit and choose."""
 
-    label: np.ndarray  # int64 (n,), index into class_names
+    label: np.ndarray  # int64 (n,), index into class_names; or int8 (n, classes) of 1, -1, 0 (datasets/dataset.py)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class TestSplit(_EmbeddedSplit):
 
     __test__ = False  # the name begins with "Test": tell pytest that it is none
 
-    truth: np.ndarray  # int64 (n,), index into class_names
+    truth: np.ndarray  # as `label` of a TuningSplit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,4 +45,4 @@ class Embeddings:
 
     tuning: tuple[TuningSplit, ...]
     test: tuple[TestSplit, ...]
-    metric: str  # the dataset's: "accuracy" or "mean-per-class"
+    metric: str  # the dataset's, one of datasets.declaration.METRICS

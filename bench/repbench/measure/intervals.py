@@ -56,7 +56,7 @@ def bootstrap_mean(
     values = _values(values)
     rng = np.random.default_rng(seed)
     if groups is None:
-        return _percentiles(_drawn_means(values, len(values), draws, rng), level)
+        return percentiles(_drawn_means(values, len(values), draws, rng), level)
     _, group_of, sizes = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
     totals = np.bincount(group_of, weights=values)
     order = np.lexsort((totals, sizes))  # so that the names of the groups do not matter
@@ -66,7 +66,7 @@ def bootstrap_mean(
     for first in range(0, draws, step):
         drawn = rng.integers(len(sizes), size=(min(step, draws - first), len(sizes)))
         means[first : first + step] = totals[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
-    return _percentiles(means, level)
+    return percentiles(means, level)
 
 
 def mean_per_class(credit: np.ndarray, truth: np.ndarray, seed: int, *, draws: int = DRAWS, level: float = LEVEL) -> Interval:
@@ -85,7 +85,7 @@ def mean_per_class(credit: np.ndarray, truth: np.ndarray, seed: int, *, draws: i
     total = np.zeros(draws)
     for label, size in zip(present, sizes, strict=True):
         total += _drawn_means(credit[truth == label], max(int(size) - 1, 1), draws, rng)
-    return _percentiles(total / len(present), level)
+    return percentiles(total / len(present), level)
 
 
 def normal_mean(values: np.ndarray, level: float = LEVEL) -> Interval:
@@ -146,6 +146,7 @@ def _drawn_means(values: np.ndarray, size: int, draws: int, rng: np.random.Gener
     return means
 
 
-def _percentiles(means: np.ndarray, level: float) -> Interval:
+def percentiles(means: np.ndarray, level: float = LEVEL) -> Interval:
+    """The middle `level` of what a bootstrap drew (draws,)."""
     low, high = np.quantile(means, [0.5 - level / 2, 0.5 + level / 2])
     return float(low), float(high)

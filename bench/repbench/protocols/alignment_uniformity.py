@@ -62,10 +62,10 @@ class AlignmentUniformity:
         rows = {"loss": self.weight * alignment + uniformity, "alignment": alignment, "uniformity": uniformity}
         metrics = {name: _estimate(values) for name, values in rows.items()}
         diagnostics: dict[str, Any] = {"collapsed": metrics["uniformity"].value > COLLAPSED}
-        if np.bincount(plain.truth).max() > 1:
+        if plain.truth.ndim == 1 and np.bincount(plain.truth).max() > 1:
             metrics["tolerance"] = _estimate(geometry.tolerance_contributions(plain.x, plain.truth))
         else:
-            diagnostics["warnings"] = ["tolerance is undefined: no two test images share a class."]
+            diagnostics["warnings"] = ["tolerance is undefined: no two test images share their one class."]
         score = rows.pop("loss")
         return Outcome(
             primary="loss",

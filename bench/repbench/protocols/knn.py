@@ -9,7 +9,7 @@ from repbench.datasets.declaration import DatasetDeclaration
 from repbench.embeddings.embedded import Embeddings
 from repbench.embeddings.needs import Need
 from repbench.measure import neighbours
-from repbench.outcomes import accuracy_estimate, check_classes, check_split, classification_outcome
+from repbench.outcomes import accuracy_estimate, check_classes, check_split, classification_outcome, single_label
 from repbench.protocol import Outcome
 
 
@@ -28,11 +28,11 @@ class KNN:
             raise ValueError(f"temperature is {self.temperature}; expected a number above 0.")
 
     def fits(self, dataset: DatasetDeclaration) -> str:
-        """Why not: train or test is missing, or there is one class only."""
+        """Why not: train or test is missing, there is one class only, or examples have several."""
         missing = [split for split in ("train", "test") if split not in dataset.split_names]
         if missing:
             return f"{dataset.name} has no split {' and no split '.join(repr(split) for split in missing)}."
-        return "" if dataset.class_count > 1 else f"{dataset.name} has one class only."
+        return single_label(dataset, "a vote") if dataset.class_count > 1 else f"{dataset.name} has one class only."
 
     def needs(self, dataset: DatasetDeclaration) -> tuple[Need, ...]:
         """The bank, and test."""

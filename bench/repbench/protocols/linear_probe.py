@@ -1,5 +1,9 @@
 """Linear probe: multinomial logistic regression on frozen embeddings (SimCLR, Chen et al. 2020, B.8.1; BYOL, D.2).
 
+Where examples can have several classes (PASCAL VOC2007), one-vs-rest: a binary regression a class, one strength for all. A
+class of which an example has only objects marked difficult is a negative while fitting, and is left out where average
+precision is taken, on validation and on test (the devkit's rule; `difficult` in the declaration sets another).
+
 45 strengths of L2 regularisation, the best on the validation split in the dataset's own metric, refit on train and validation
 together, scored once on test. Embeddings are neither standardised nor normalised.
 """
@@ -15,7 +19,7 @@ import numpy as np
 from repbench.datasets.declaration import DatasetDeclaration
 from repbench.embeddings.embedded import Embeddings, TuningSplit
 from repbench.embeddings.needs import Need
-from repbench.measure import classification, logistic
+from repbench.measure import average_precision, classification, logistic
 from repbench.measure.logistic import Solution
 from repbench.outcomes import check_classes, check_split, classification_outcome
 from repbench.protocol import Outcome
@@ -61,10 +65,10 @@ class LinearProbe:
             check_split(split, what)
         check_classes(test.class_names, train.label, "train")
         classes = len(test.class_names)
-        path = logistic.fit_path(train.x, train.label, classes, gap=self.gap, stop_rule=self.stop_rule)
+        path = logistic.fit_path(train.x, _to_fit(train), classes, gap=self.gap, stop_rule=self.stop_rule)
         scores = [_validation(logits, val, got.metric) for logits in path.scores(val.x)]
         chosen = path[_best(scores, path)]
-        final = path.refit(val.x, val.label, chosen.strength)
+        final = path.refit(val.x, _to_fit(val), chosen.strength)
         return classification_outcome(
             final.scores(test.x),
             test,
@@ -76,7 +80,14 @@ class LinearProbe:
 
 
 def _validation(logits: np.ndarray, val: TuningSplit, metric: str) -> float:
+    if val.label.ndim == 2:
+        return average_precision.mean(average_precision.eleven_point(logits, val.label))
     return classification.value(metric, classification.judge(logits, val.label).credit, val.label)
+
+
+def _to_fit(split: TuningSplit) -> np.ndarray:
+    """Labels as the regression takes them: of several classes, 1 or -1."""
+    return split.label if split.label.ndim == 1 else np.where(split.label > 0, 1, -1)
 
 
 def _best(scores: Sequence[float], path: Sequence[Solution]) -> int:

@@ -68,9 +68,11 @@ def _rows(shelf: Shelf, keys: tuple[str, ...]) -> np.ndarray:
 
 
 def _labels(job: Job, need: Need, keys: tuple[str, ...]) -> np.ndarray:
+    """One number an item: equal numbers, equal labels."""
     assert job.dataset is not None
-    known: dict[str, int] = {}
+    known: dict[str, str] = {}
     for name in need.splits:
         split = job.dataset.splits[name]
-        known |= dict(zip(split.media[need.column].keys, split.label.tolist(), strict=True))
-    return np.array([known[key] for key in keys])
+        known |= dict(zip(split.media[need.column].keys, map(str, split.label.tolist()), strict=True))
+    numbers: np.ndarray = np.unique([known[key] for key in keys], return_inverse=True)[1]
+    return numbers
