@@ -78,9 +78,18 @@ def test_a_task_asked_by_name_that_does_not_fit_is_a_failure(
         (("run", "control:pixels", "--seed", "-3"), "--seed is -3"),
         (("run", "control:pixels", "--data", "nodir"), "'nodir' does not exist"),
         (("run", "control:pixels", "--precision", "fp8"), "--precision is 'fp8'"),
-        (("run", "control:pixels", "control:pixels"), "two encoders have the name 'control:pixels'"),
+        (("run", "control:pixels", "control:pixels"), "the encoder 'control:pixels' is given twice"),
+        (("run", "control:pixels", "control:foo"), "unknown control 'foo'"),
+        (("run", "control:pixels", "timm:resnet50,pool=foo"), "unknown pooling 'foo'"),
+        (("run", "control:pixels", "timm:resnet18,size=big"), "size=big is no number of pixels"),
+        (("run", "control:pixels", "nothing.pt", "--arch", "timm:resnet18"), "there is no file nothing.pt"),
+        (("run", "nothing.py:load"), "the file nothing.py does not exist"),
+        (("run", "my_encoder.py"), "say which function of the file returns the encoder, for example my_encoder.py:load"),
+        (("run", "resnet50"), "Write timm:resnet50, torchvision:resnet50 or random:resnet50"),
+        (("run", "control:pixels", "--tasks", ""), "no task is named"),
+        (("run", "control:pixels", "--tasks", "knnn/*"), "unknown task 'knnn/*'. Did you mean 'knn/*'"),
         (("run", "control:pixels", "--plugin", "nothing.txt"), "--plugin nothing.txt: expected a .toml file"),
-        (("run", "control:pixels", "--device", "gpu", "--tasks", "knn/digits"), "--device 'gpu' cannot be used"),
+        (("run", "control:pixels", "--device", "gpu", "--tasks", "knn/digits"), "Write cpu, cuda, cuda:1 or mps"),
         (("show", "knn/digts"), "unknown task or dataset 'knn/digts'. Did you mean 'knn/digits'"),
         (("run",), "Missing argument"),
         (("list", "nonsense"), "is not one of"),
@@ -96,6 +105,45 @@ def test_wrong_use_is_status_2_with_the_nearest_name(
     assert call(monkeypatch, *arguments) == 2
     assert message in capsys.readouterr().err
     assert not (at / "results").exists()
+
+
+def test_every_bad_encoder_is_named_before_any_work(
+    at: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(monkeypatch, "run", "control:foo", "control:pixels", "open_clip:RN5/openai", "gone.onnx", *RUN) == 2
+    told = capsys.readouterr().err
+    assert all(part in told for part in ("'foo'", "unknown open_clip model 'RN5'", "there is no file gone.onnx"))
+    assert not (at / "results").exists()
+
+
+def test_a_failure_is_told_once_with_its_reason(
+    at: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(monkeypatch, "run", "control:nan", "--tasks", "knn/colours", *RUN[:-1]) == 1
+    told = capsys.readouterr().err
+    assert told.count("embeddings are NaN") == 1
+    assert "failed: control:nan on knn/colours\n" in told
+
+
+def test_a_protocol_is_found_with_the_underscore_of_its_file(
+    at: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(monkeypatch, "run", "control:pixels", "--tasks", "linear_probe/colours", *RUN) == 0
+    assert "linear-probe/colours" in capsys.readouterr().out
+
+
+def test_the_python_face_plans_without_writing_and_takes_the_stop_rule(at: Path) -> None:
+    given = {"data": "data", "plugins": ["colours.toml"], "out": "results", "quiet": True}
+    planned = repbench.evaluate("control:pixels", "*/colours", **given, dry_run=True).set_index("task")
+    assert planned.state.to_dict() == {
+        "alignment-uniformity/colours": "to do", "knn/colours": "to do", "linear-probe/colours": "to do",
+        "zero-shot/colours": "not possible",
+    }  # fmt: skip
+    assert planned.embeddings.sum() == 78
+    assert planned.embeddings["linear-probe/colours"] == 0  # counted where first needed: by knn
+    assert not (at / "results").exists()
+    with pytest.raises(repbench.RepbenchError, match="stop_rule is 'soon'; expected one of"):
+        repbench.evaluate("control:pixels", "linear-probe/colours", **given, stop_rule="soon")
 
 
 def test_a_task_that_a_dataset_cannot_have_says_why(

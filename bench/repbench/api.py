@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 
-from repbench.embeddings.options import ExtractOptions
+from repbench.embeddings.options import ExtractOptions, check_device
 from repbench.encoder import Encoder
 from repbench.encoders.load import LoadOptions, load_encoder
 from repbench.leaderboard.tables import long_table, make_board, wide_table
@@ -16,9 +17,10 @@ from repbench.results.files import read_records
 from repbench.results.record import Record
 from repbench.run.execute import execute
 from repbench.run.plan import Datasets, make_plan
+from repbench.run.preview import preview
 from repbench.run.report import Report
 from repbench.run.settings import Settings, default_store, library_versions
-from repbench.tasks import Catalogue, Task, load_catalogue
+from repbench.tasks import Catalogue, Task, load_catalogue, patterns
 
 
 def evaluate(
@@ -37,17 +39,26 @@ def evaluate(
     workers: int = 0,
     on_bad_item: str = "fail",
     arch: str | None = None,
+    trust_checkpoint: bool = False,
+    stop_rule: str = "certified",
+    dry_run: bool = False,
     quiet: bool = False,
 ) -> pd.DataFrame:
     """Evaluate one encoder, a spec or an `Encoder`, and return its long table: one row for each task and metric.
 
     `tasks` are names or patterns, a list or separated by commas. Records go to `out`; without it they are not kept. A task
     that failed has the metric "failed", no value, and a reason. The default leaves out datasets that have yet to be
-    fetched. Raises UsageError for unknown names and EncoderError when the encoder cannot be built.
+    fetched. `trust_checkpoint` unpickles checkpoint files in full, which runs any code that they hold; `stop_rule` of linear
+    probes is "certified" or "sklearn". With `dry_run` nothing is written, and the table says of each task whether it is "to
+    do", "done" or "not possible", and how many embeddings it adds.
+
+    Raises UsageError for unknown names and EncoderError when the encoder cannot be built.
     """
     catalogue = load_catalogue([Path(path) for path in plugins])
-    chosen = catalogue.select_here(patterns(tasks))
-    built = load_encoder(encoder, LoadOptions(arch=arch, seed=seed)) if isinstance(encoder, str) else encoder
+    chosen = [task.with_option("stop_rule", stop_rule) for task in catalogue.select_here(patterns(tasks))]
+    check_device(device)
+    load = LoadOptions(arch=arch, trust_checkpoint=trust_checkpoint, seed=seed)
+    built = load_encoder(encoder, load) if isinstance(encoder, str) else encoder
     extract = ExtractOptions(
         device=device, precision=precision, batch_size=batch_size, workers=workers, seed=seed, on_bad_item=on_bad_item
     )
@@ -63,6 +74,8 @@ def evaluate(
             versions=library_versions(),
         )
         plan = make_plan(built, chosen, Datasets(settings), settings)
+        if dry_run:
+            return pd.DataFrame([asdict(row) for row in preview(plan, settings)])
         return results_table(execute(plan, settings, Report(quiet=quiet)))
 
 
@@ -91,9 +104,3 @@ def list_tasks(pattern: str = "*", plugins: Sequence[str | Path] = ()) -> list[T
 def catalogue(plugins: Sequence[str | Path] = ()) -> Catalogue:
     """All datasets, families and tasks that are known."""
     return load_catalogue([Path(path) for path in plugins])
-
-
-def patterns(tasks: str | Sequence[str]) -> list[str]:
-    """Task patterns from a list, or from a text that separates them by commas."""
-    parts = tasks.split(",") if isinstance(tasks, str) else tasks
-    return [part.strip() for part in parts if part.strip()]

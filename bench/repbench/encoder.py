@@ -50,12 +50,13 @@ class LoadReport:
 
     filled: tuple[str, ...]
     missing: tuple[str, ...]
-    unexpected: tuple[str, ...]
+    unexpected: tuple[str, ...]  # behind the prefix, without a place in the network and no head
     wrong_shape: tuple[str, ...]
     share_of_tensors: float  # of the backbone, in [0, 1]
     share_of_parameters: float
     prefix: str = ""  # what was stripped from the checkpoint's names
     container: str = ""  # where in the file the weights lay: "state_dict", "teacher", ...
+    left_out: tuple[str, ...] = ()  # all else in that container: heads, queues, decoders, a second copy of the network
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -65,6 +65,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
     if not near:  # a part of a longer name is what people remember
         near = [candidate for candidate in known if name and name.lower() in candidate.lower()][:3]
+    if not near and "/" in name:  # of `knnn/*` the protocol counts
+        parts = dict.fromkeys(candidate.partition("/")[0] for candidate in known)
+        near = [f"{part}/*" for part in difflib.get_close_matches(name.partition("/")[0], parts, n=3, cutoff=0.6)]
     if near:
         return f" Did you mean {' or '.join(repr(candidate) for candidate in near)}?"
     shown = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")

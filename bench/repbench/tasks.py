@@ -66,10 +66,13 @@ class Task:
         return asdict(cast(Any, self.protocol))
 
     def with_option(self, name: str, value: Any) -> Task:
-        """This task with an option of its protocol set; as it is where the protocol has no such option."""
+        """This task with an option of its protocol set; as it is where the protocol has no such option. Raises UsageError."""
         if name not in self.options:
             return self
-        return dataclasses.replace(self, protocol=dataclasses.replace(cast(Any, self.protocol), **{name: value}))
+        try:
+            return dataclasses.replace(self, protocol=dataclasses.replace(cast(Any, self.protocol), **{name: value}))
+        except ValueError as error:
+            raise UsageError(f"{self.name}: {error}") from error
 
     @property
     def digest(self) -> str:
@@ -105,7 +108,7 @@ class Catalogue:
         """The tasks that match any pattern (`knn/*`), in order. Raises UnknownNameError for one that matches none."""
         chosen: dict[str, Task] = {}
         for pattern in patterns:
-            names = fnmatch.filter(self.tasks, pattern)
+            names = fnmatch.filter(self.tasks, pattern) or fnmatch.filter(self.tasks, _hyphenated(pattern))
             refused = fnmatch.filter(self.refused, pattern)
             if not names and refused:
                 raise UsageError(f"there is no task {refused[0]!r}: {self.refused[refused[0]]}")
@@ -170,6 +173,14 @@ def load_catalogue(plugins: Sequence[Path] = ()) -> Catalogue:
     return Catalogue(datasets=datasets, families=families, protocols=protocols)
 
 
+def patterns(tasks: str | Sequence[str]) -> list[str]:
+    """Task patterns from a list, or from a text that separates them by commas. Raises UsageError when there is none."""
+    found = [part.strip() for part in (tasks.split(",") if isinstance(tasks, str) else tasks) if part.strip()]
+    if not found:
+        raise UsageError("no task is named; write names or patterns: 'knn/*,linear-probe/digits', or '*' for all.")
+    return found
+
+
 def tasks_folder() -> Path:
     """The folder of task files: inside the installed package, or at the top of a checkout."""
     package = Path(str(files("repbench")))
@@ -217,6 +228,12 @@ def _add_protocol(path: Path, protocols: dict[str, Path]) -> None:
     if name in protocols:
         raise DeclarationError(f"the protocol name {name!r} is taken twice: {protocols[name]} and {path}.")
     protocols[name] = path
+
+
+def _hyphenated(pattern: str) -> str:
+    """The pattern as protocols are named: of the file my_protocol.py the protocol is `my-protocol`."""
+    protocol, slash, dataset = pattern.partition("/")
+    return protocol.replace("_", "-") + slash + dataset
 
 
 def _protocol_class(name: str, path: Path) -> type:

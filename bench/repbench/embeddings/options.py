@@ -40,4 +40,6 @@ def check_device(device: str) -> None:
     try:
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise UsageError(f"--device {device!r} cannot be used ({str(error).splitlines()[0]}).") from error
+        raise UsageError(
+            f"--device {device!r} cannot be used ({str(error).splitlines()[0].rstrip('. ')}). Write cpu, cuda, cuda:1 or mps."
+        ) from error

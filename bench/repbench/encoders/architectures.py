@@ -33,20 +33,21 @@ class Blueprint:
     notes: Mapping[str, str] = field(default_factory=dict)
 
 
-def build(architecture: str, *, seed: int) -> Blueprint:
-    """The randomly initialised network that `timm:NAME` or `torchvision:NAME` names. Raises UnknownNameError."""
+def check_architecture(architecture: str) -> None:
+    """Raise UsageError or UnknownNameError unless this is the name of a network that `build` knows."""
     family, colon, name = architecture.partition(":")
     if not colon or not name:
         raise UsageError(f"arch={architecture} names no network; write arch=timm:resnet50 or arch=torchvision:resnet50.")
+    if family not in FAMILIES:
+        raise UnknownNameError("family of architectures", family, FAMILIES)
     if family == "timm":
-        return build_timm(name, pretrained=False, seed=seed)
-    if family == "torchvision":
-        return build_torchvision(name, None, seed=seed)
-    raise UnknownNameError("family of architectures", family, FAMILIES)
+        check_timm(name, pretrained=False)
+    else:
+        check_torchvision(name, None)
 
 
-def build_timm(name: str, *, pretrained: bool, seed: int = 0) -> Blueprint:
-    """A network of timm, `NAME` or `NAME.TAG`; its weights from the hub or its cache when `pretrained`."""
+def check_timm(name: str, *, pretrained: bool) -> None:
+    """Raise UnknownNameError unless timm knows `NAME` or `NAME.TAG`, EncoderError when it has no weights for it."""
     base, _, tag = name.partition(".")
     if not timm.is_model(base):
         raise UnknownNameError("timm architecture", base, timm.list_models(), "timm.list_models() shows all.")
@@ -55,6 +56,29 @@ def build_timm(name: str, *, pretrained: bool, seed: int = 0) -> Blueprint:
         raise UnknownNameError(f"weights of timm's {base}", tag, tags)
     if pretrained and not tags and not timm.models.is_model_pretrained(base):
         raise EncoderError(f"timm has no weights for {base!r}; give weights=FILE or pretrained=false.")
+
+
+def check_torchvision(name: str, weights: str | None) -> None:
+    """Raise UnknownNameError unless torchvision has this classifier and (unless None) these weights of it."""
+    known = models.list_models(module=models)
+    if name not in known:
+        raise UnknownNameError("torchvision architecture", name, known)
+    choices = models.get_model_weights(name)
+    if weights is not None and weights not in choices.__members__:
+        raise UnknownNameError(f"weights of torchvision's {name}", weights, [*choices.__members__, "random"])
+
+
+def build(architecture: str, *, seed: int) -> Blueprint:
+    """The randomly initialised network that `timm:NAME` or `torchvision:NAME` names. Raises UnknownNameError."""
+    check_architecture(architecture)
+    family, _, name = architecture.partition(":")
+    return build_timm(name, pretrained=False, seed=seed) if family == "timm" else build_torchvision(name, None, seed=seed)
+
+
+def build_timm(name: str, *, pretrained: bool, seed: int = 0) -> Blueprint:
+    """A network of timm, `NAME` or `NAME.TAG`; its weights from the hub or its cache when `pretrained`."""
+    check_timm(name, pretrained=pretrained)
+    base = name.partition(".")[0]
     with seeded(seed):
         network: nn.Module = timm.create_model(name, pretrained=pretrained, num_classes=0)
     preprocess = _timm_preprocess(timm.data.resolve_model_data_config(network))  # type: ignore[no-untyped-call, attr-defined]
@@ -67,12 +91,8 @@ def build_timm(name: str, *, pretrained: bool, seed: int = 0) -> Blueprint:
 
 def build_torchvision(name: str, weights: str | None, *, seed: int = 0) -> Blueprint:
     """A classifier of torchvision with the named weights ("DEFAULT", "IMAGENET1K_V2"), or random ones (None)."""
-    known = models.list_models(module=models)
-    if name not in known:
-        raise UnknownNameError("torchvision architecture", name, known)
+    check_torchvision(name, weights)
     choices = models.get_model_weights(name)
-    if weights is not None and weights not in choices.__members__:
-        raise UnknownNameError(f"weights of torchvision's {name}", weights, [*choices.__members__, "random"])
     chosen = None if weights is None else choices[weights]
     extra = {"init_weights": True} if chosen is None and name in ("googlenet", "inception_v3") else {}
     with seeded(seed):

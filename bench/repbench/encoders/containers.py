@@ -102,6 +102,23 @@ def unexpected(state: State, match: Match) -> list[str]:
     return [name for name in names if name not in used and not HEAD.match(name[len(match.prefix) :])]
 
 
+def left_out(state: State, match: Match) -> list[str]:
+    """Names of the container that are neither used nor unexpected: heads, queues, decoders, other copies of the network."""
+    told = {*match.names.values(), *match.wrong_shape.values(), *unexpected(state, match)}
+    return [name for name in state if name not in told and not name.endswith("num_batches_tracked")]
+
+
+def readings(network: nn.Module, containers: Mapping[str, State], most: int = 3) -> list[tuple[int, str, str]]:
+    """The best ways to read a checkpoint for this network: how many of its tensors each fills, container, prefix."""
+    wanted = backbone_shapes(network)
+    counts = [
+        (count, place, prefix, numbered)
+        for place, state in containers.items()
+        for (prefix, numbered), count in _count_prefixes(state, wanted, network).items()
+    ]
+    return [(count, place, prefix) for count, place, prefix, _ in sorted(counts, key=lambda entry: _rank(*entry))[:most]]
+
+
 def leading_parts(containers: Mapping[str, State]) -> list[str]:
     """The first parts of names that many tensors of the file share, commonest first: what a prefix could be."""
     counted: Counter[str] = Counter()

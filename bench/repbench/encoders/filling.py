@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from torch import nn
 
 from repbench.encoder import LoadReport
-from repbench.encoders.containers import Match, State, backbone_shapes, leading_parts, surplus, unexpected
+from repbench.encoders.containers import Match, State, backbone_shapes, leading_parts, left_out, readings, surplus, unexpected
 from repbench.encoders.guess import guess_architectures
 from repbench.errors import EncoderError
 
@@ -25,7 +25,7 @@ def fill(network: nn.Module, containers: Mapping[str, State], match: Match, what
     report = _report(network, state, match)
     extra = surplus(network, state, match)
     if report.share_of_tensors < ENOUGH or report.wrong_shape or len(extra) > (1 - ENOUGH) * len(match.names):
-        raise EncoderError(_explain(report, extra, containers, what))
+        raise EncoderError(_explain(report, extra, containers, readings(network, containers), what))
     network.load_state_dict({name: state[source] for name, source in match.names.items()}, strict=False)
     return report
 
@@ -43,10 +43,17 @@ def _report(network: nn.Module, state: State, match: Match) -> LoadReport:
         share_of_parameters=sum(sizes[name] for name in match.names) / max(1, sum(sizes.values())),
         prefix=match.prefix,
         container=match.container,
+        left_out=tuple(left_out(state, match)),
     )
 
 
-def _explain(report: LoadReport, extra: Sequence[str], containers: Mapping[str, State], what: str) -> str:
+def _explain(
+    report: LoadReport,
+    extra: Sequence[str],
+    containers: Mapping[str, State],
+    usable: Sequence[tuple[int, str, str]],
+    what: str,
+) -> str:
     total = len(report.filled) + len(report.missing) + len(report.wrong_shape)
     read = f"container {report.container or '(the file itself)'!r}, prefix {report.prefix or '(none)'!r}"
     lines = [
@@ -61,6 +68,10 @@ def _explain(report: LoadReport, extra: Sequence[str], containers: Mapping[str, 
     ]
     if len(containers) > 1:
         lines.append(f"  containers in the file: {', '.join(repr(name) for name in containers)}")
+    for count, container, prefix in usable:
+        if count > len(report.filled):
+            choice = ",".join(["prefix=" + (prefix or "none"), *([f"container={container}"] if container else [])])
+            lines.append(f"  {choice} would fill {count} of {total}")
     guesses = guess_architectures(containers[report.container])
     if guesses:
         lines.append(f"  its shapes look like: {' or '.join('arch=' + guess for guess in guesses)}")

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from repbench.encoder import Encoder, LoadReport
 from repbench.encoders.architectures import Blueprint, embedding_module
+from repbench.encoders.features import POOLS
 from repbench.encoders.fingerprint import make_tower
-from repbench.encoders.preprocess import override
+from repbench.encoders.preprocess import ImagePreprocess, override
 from repbench.encoders.spec import Spec
-from repbench.errors import EncoderError
+from repbench.errors import EncoderError, UnknownNameError
 
 
 def image_encoder(spec: Spec, blueprint: Blueprint, report: LoadReport | None = None) -> Encoder:
@@ -18,6 +19,13 @@ def image_encoder(spec: Spec, blueprint: Blueprint, report: LoadReport | None = 
     module, words = embedding_module(blueprint, spec.options.get("layer"), spec.options.get("pool"), prepare.size)
     tower = make_tower(module, prepare, preprocessing=prepare.words, features=words, architecture=blueprint.architecture)
     return Encoder(name=spec.name, towers={"image": tower}, load_report=report, notes=blueprint.notes)
+
+
+def check_image_options(spec: Spec) -> None:
+    """Raise UsageError or UnknownNameError for a pooling or a preparation of images that no network could have."""
+    if (pool := spec.options.get("pool")) is not None and pool not in (*POOLS, "map"):
+        raise UnknownNameError("pooling", pool, (*POOLS, "map"))
+    override(ImagePreprocess(), spec.options)
 
 
 def name_without_folders(spec: Spec, file: str) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
+from types import ModuleType
 from typing import cast
 
 from repbench.encoder import Encoder
-from repbench.encoders.spec import parse_spec
+from repbench.encoders.spec import Spec, parse_spec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,8 +23,19 @@ class LoadOptions:
 def load_encoder(text: str, options: LoadOptions = LoadOptions()) -> Encoder:
     """The encoder that a spec names. Raises UsageError for a bad spec and EncoderError when it cannot be built.
 
-    Each module in `encoders/sources` has `load(spec, options) -> Encoder`; only the one that is named is imported.
+    Each module in `encoders/sources` has `check(spec, options)` and `load(spec, options) -> Encoder`, which may rely on the
+    check; only the one that is named is imported.
+    """
+    spec, source = check_encoder(text, options)
+    return cast(Encoder, source.load(spec, options))
+
+
+def check_encoder(text: str, options: LoadOptions = LoadOptions()) -> tuple[Spec, ModuleType]:
+    """The parsed spec and the module that loads it, after all checks that need no weights: names, values, files that exist.
+
+    Raises UsageError, or EncoderError when a file or a package is not there. No weights are read or downloaded.
     """
     spec = parse_spec(text)
-    module = importlib.import_module(f"repbench.encoders.sources.{spec.source}")
-    return cast(Encoder, module.load(spec, options))
+    source = importlib.import_module(f"repbench.encoders.sources.{spec.source}")
+    source.check(spec, options)
+    return spec, source

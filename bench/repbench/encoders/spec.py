@@ -100,6 +100,14 @@ def _source_and_target(head: str, text: str) -> tuple[str, str]:
         return "python", head
     if Path(head).exists():
         return "checkpoint", head  # the loader says what is wrong with it: a folder, no ending, ...
+    if ending == ".py":
+        raise UsageError(f"encoder {text!r}: say which function of the file returns the encoder, for example {head}:load.")
+    if not colon:
+        raise UsageError(
+            f"encoder {text!r} does not say where it comes from, and there is no such file (looked from {Path.cwd()}). "
+            f"Write timm:{head}, torchvision:{head} or random:{head} for a network by its name, or the path of a file that "
+            f"ends in {', '.join(ENDINGS)}. `repbench list encoders` shows all forms."
+        )
     raise UnknownNameError(
         "encoder source", prefix if colon else head, [*PREFIXES], "`repbench list encoders` shows how to name one."
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,16 +46,28 @@ class Loaded:
 
 def load_model(spec: Spec) -> Loaded:
     """The model that a spec names. Raises EncoderError when it cannot be had or tensors of it are missing."""
-    if Path(spec.target).is_dir() and not (Path(spec.target) / "config.json").exists():
-        raise EncoderError(f"the folder {spec.target} holds no config.json; save a model with model.save_pretrained(FOLDER).")
     config = _fetch(spec, AutoConfig.from_pretrained)
     kind = _kind(config)
     arguments: dict[str, Any] = {"config": config, "output_loading_info": True, _dtype_argument(): torch.float32}
     if kind == "image" and _accepts_pooling_switch(config):
         arguments["add_pooling_layer"] = False  # a dense layer that is random unless the model was trained with it
-    model, info = _fetch(spec, AutoModel.from_pretrained, **arguments)
+    with _without_bars():
+        model, info = _fetch(spec, AutoModel.from_pretrained, **arguments)
     report = _report(spec, model, info)
     return Loaded(model=model.eval(), config=config, kind=kind, report=report, notes=_notes(spec, config))
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """A block without transformers' own progress bars: the run shows one of its own."""
+    bars: Any = transformers.utils.logging
+    shown = bars.is_progress_bar_enabled()
+    bars.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            bars.enable_progress_bar()
 
 
 def fetch_part(spec: Spec, load: Callable[..., Any]) -> Any:

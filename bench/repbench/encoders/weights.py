@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import pickletools
 import re
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -32,15 +34,23 @@ def read_weights(path: Path, *, trust: bool) -> Any:
 
     Nothing is executed unless `trust`, which unpickles arbitrary objects. Raises EncoderError for whatever is no checkpoint.
     """
+    check_weights(path)
     head = _first_bytes(path)
     if head.startswith(b"PK\x03\x04"):
         _check_archive(path)
         return _torch_load(path, trust=trust, mmap=True)
     if _is_safetensors(head):
         return _load_safetensors(path)
-    if head.startswith(b"\x80"):
-        return _torch_load(path, trust=trust, mmap=False)
-    raise EncoderError(f"{path} is no checkpoint: it is {_kind(head)}. A checkpoint is written by torch.save or safetensors.")
+    return _torch_load(path, trust=trust, mmap=False)
+
+
+def check_weights(path: Path) -> None:
+    """Raise EncoderError unless this is a file that can be read and begins like a checkpoint."""
+    head = _first_bytes(path)
+    if not (head.startswith((b"PK\x03\x04", b"\x80")) or _is_safetensors(head)):
+        raise EncoderError(
+            f"{path} is no checkpoint: it is {_kind(head)}. A checkpoint is written by torch.save or safetensors."
+        )
 
 
 def _first_bytes(path: Path) -> bytes:
@@ -88,7 +98,8 @@ def _check_archive(path: Path) -> None:
 
 def _torch_load(path: Path, *, trust: bool, mmap: bool) -> Any:
     try:
-        with torch.serialization.safe_globals([argparse.Namespace]):
+        with torch.serialization.safe_globals([argparse.Namespace]), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Detected pickle protocol")  # what follows says it better
             return torch.load(path, map_location="cpu", weights_only=not trust, mmap=mmap)
     except ModuleNotFoundError as error:
         raise EncoderError(f"{path} holds objects of the package {error.name!r}, which is not installed.") from error
@@ -104,6 +115,12 @@ def _torch_load(path: Path, *, trust: bool, mmap: bool) -> Any:
                 "author chose, so it is refused. If you trust the file, add --trust-checkpoint; "
                 "better, save its state_dict alone."
             ) from error
+        if (called := _plain_pickle(path)) is not None:
+            objects = f" of {', '.join(called)}" if called else ""
+            raise EncoderError(
+                f"{path} is a plain pickle{objects}, which torch.save did not write. Unpickling can run any code that its "
+                "author chose, so it is refused. Save the weights anew: torch.save(model.state_dict(), FILE)."
+            ) from error
         raise _damaged(path) from error
 
 
@@ -115,6 +132,25 @@ def _blocked_names(path: Path, message: str) -> list[str]:
     except Exception:  # not a zip file, or damaged: the message is all there is
         names = []
     return sorted(names) or sorted(set(re.findall(r"GLOBAL ([\w.]+)", message)))
+
+
+def _plain_pickle(path: Path) -> list[str] | None:
+    """The classes and functions that a file names, if it is one whole pickle and nothing else; nothing of it is run."""
+    named: list[str] = []
+    strings: list[str] = []
+    try:
+        with path.open("rb") as file:
+            for code, argument, _ in pickletools.genops(file):
+                if code.name == "GLOBAL":
+                    named.append(str(argument).replace(" ", "."))
+                elif code.name == "STACK_GLOBAL":
+                    named.append(".".join(strings[-2:]))
+                elif isinstance(argument, str):
+                    strings.append(argument)
+            whole = not file.read(1)
+    except Exception:  # pickletools promises no kind of error for bytes that are no pickle
+        return None
+    return sorted(set(named)) if whole else None
 
 
 def _load_safetensors(path: Path) -> Any:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any, TextIO
 
+from repbench.encoder import LoadReport
 from repbench.results.record import DONE, Record
 from repbench.run.plan import Plan
+
+SHOWN = 8  # names of each kind in the load report
 
 
 class Report:
@@ -27,14 +32,8 @@ class Report:
             f" {len(self._unfit)} do not fit; {items} embeddings to compute",
             file=self._stream,
         )
-        report = plan.encoder.load_report
-        if report is not None:
-            print(
-                f"  loaded {len(report.filled)} tensors ({report.share_of_parameters:.1%} of the backbone's parameters);"
-                f" missing {len(report.missing)}, unexpected {len(report.unexpected)},"
-                f" wrong shape {len(report.wrong_shape)}",
-                file=self._stream,
-            )
+        for line in load_lines(plan.encoder.load_report):
+            print(line, file=self._stream)
         from tqdm.auto import tqdm
 
         self._bar = tqdm(
@@ -66,6 +65,35 @@ class Report:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+
+def load_lines(report: LoadReport | None) -> list[str]:
+    """What of a checkpoint reached the network, in words and by name; nothing for an encoder that no file filled."""
+    if report is None:
+        return []
+    total = len(report.filled) + len(report.missing) + len(report.wrong_shape)
+    read = [f"from {report.container!r}"] * bool(report.container) + [f"behind {report.prefix!r}"] * bool(report.prefix)
+    lists = {
+        "missing, left as initialised": report.missing,
+        "wrong shape, left as initialised": report.wrong_shape,
+        "unexpected, not used": report.unexpected,
+        "left out (heads, queues, other copies)": _parts(report.left_out),
+    }
+    return [
+        f"  loaded {len(report.filled)} of {total} tensors of the backbone ({report.share_of_tensors:.1%}; "
+        f"{report.share_of_parameters:.1%} of its parameters){', ' + ' '.join(read) if read else ''}",
+        *(f"    {title}: {', '.join(names[:SHOWN])}{_more(names)}" for title, names in lists.items() if names),
+    ]
+
+
+def _parts(names: Sequence[str]) -> list[str]:
+    """Names gathered by their first part that says something: `decoder_blocks (96)`."""
+    counted = Counter(".".join(name.split(".")[: 2 if name.startswith(("module.", "model.")) else 1]) for name in names)
+    return [f"{part} ({count})" for part, count in counted.most_common()]
+
+
+def _more(names: Sequence[str]) -> str:
+    return f", and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
 
 
 def _result(record: Record) -> str:

@@ -10,16 +10,16 @@ from torch import nn
 
 from repbench.encoder import Encoder, LoadReport
 from repbench.encoders import features, preprocess
-from repbench.encoders.architectures import Blueprint, build
+from repbench.encoders.architectures import Blueprint, build, check_architecture
 from repbench.encoders.containers import Match, State, best_match, check_containers, find_containers
 from repbench.encoders.filling import fill
 from repbench.encoders.guess import guess_architectures
-from repbench.encoders.images import image_encoder
+from repbench.encoders.images import check_image_options, image_encoder
 from repbench.encoders.load import LoadOptions
 from repbench.encoders.preprocess import ImagePreprocess
 from repbench.encoders.spec import Spec
 from repbench.encoders.surgery import check_stem, fit_cifar_stem, wants_cifar_stem
-from repbench.encoders.weights import read_weights
+from repbench.encoders.weights import check_weights, read_weights
 from repbench.errors import EncoderError
 
 HELP = "FILE,arch=timm:NAME|torchvision:NAME[,prefix=P][,container=C]   a checkpoint, e.g. moco.pth.tar,arch=timm:resnet50"
@@ -28,19 +28,28 @@ Containers = Mapping[str, State]
 SMALL = 32  # pixels that a CIFAR stem reads, unless size= says otherwise
 
 
+def check(spec: Spec, options: LoadOptions) -> None:
+    """Raise UsageError or UnknownNameError for bad names and values, EncoderError for a file that is no checkpoint."""
+    spec.only(*OPTIONS)
+    check_image_options(spec)
+    check_stem(spec.options.get("stem"))
+    path = Path(spec.target).expanduser()
+    check_weights(path)
+    architecture = spec.options.get("arch") or options.arch
+    if not architecture:
+        raise EncoderError(_ask_for_architecture(path, read_containers(path, trust=options.trust_checkpoint)))
+    check_architecture(architecture)
+
+
 def load(spec: Spec, options: LoadOptions) -> Encoder:
     """The encoder of a checkpoint. Raises EncoderError for a bad file or one that does not fit its architecture.
 
     Images are resized and cropped to the network's size (bicubic) and normalised by ImageNet's mean and standard deviation,
     as self-supervised methods do, unless the spec says otherwise.
     """
-    spec.only(*OPTIONS)
     path = Path(spec.target).expanduser()
     containers = read_containers(path, trust=options.trust_checkpoint)
-    architecture = spec.options.get("arch") or options.arch
-    if not architecture:
-        raise EncoderError(_ask_for_architecture(path, containers))
-    blueprint = build(architecture, seed=options.seed)
+    blueprint = build(spec.options.get("arch") or options.arch or "", seed=options.seed)
     size = blueprint.preprocess.size
     blueprint = replace(blueprint, preprocess=ImagePreprocess(size=size, resize=size))
     blueprint, report = with_weights(blueprint, containers, path, spec, options)
@@ -59,7 +68,6 @@ def with_weights(
 ) -> tuple[Blueprint, LoadReport]:
     """The blueprint with its network filled from a file (its stem exchanged where the file has another), and the report."""
     network, stem = blueprint.network, spec.options.get("stem")
-    check_stem(stem)
     match = _match(network, containers, spec)
     small = stem == "cifar" or (stem is None and wants_cifar_stem(network, _first_shape(containers, match)))
     if small:

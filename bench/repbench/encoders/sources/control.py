@@ -23,11 +23,15 @@ CONSTANT_DIM, NOISE_DIM, PIXELS, MELS = 64, 128, 32, 40
 VERSION = "2"  # raised when a control would give other embeddings
 
 
-def load(spec: Spec, options: LoadOptions) -> Encoder:
-    """The named control. Raises UnknownNameError."""
+def check(spec: Spec, options: LoadOptions) -> None:
+    """Raise UnknownNameError unless there is such a control; it has no options."""
     spec.only()
     if spec.target not in CONTROLS:
         raise UnknownNameError("control", spec.target, CONTROLS)
+
+
+def load(spec: Spec, options: LoadOptions) -> Encoder:
+    """The named control."""
     return Encoder(name=spec.name, towers=CONTROLS[spec.target](), kind="control")
 
 

@@ -15,6 +15,7 @@ from repbench.digests import digest_bytes
 from repbench.encoder import Encoder
 from repbench.encoders import preprocess
 from repbench.encoders.fingerprint import make_tower
+from repbench.encoders.images import check_image_options
 from repbench.encoders.load import LoadOptions
 from repbench.encoders.programs import check_file, damaged, in_blocks, preparation
 from repbench.encoders.spec import Spec
@@ -26,15 +27,20 @@ KIND = "a program of torch.export"
 TRAINING = {"dropout": 2, "native_dropout": 2, "batch_norm": 5, "_native_batch_norm_legit_functional": 5}
 
 
+def check(spec: Spec, options: LoadOptions) -> None:
+    """Raise UsageError or UnknownNameError for bad values, EncoderError for a file that is not there or of another kind."""
+    spec.only(*preprocess.OPTIONS)
+    check_image_options(spec)
+    check_file(Path(spec.target).expanduser(), KIND)
+
+
 def load(spec: Spec, options: LoadOptions) -> Encoder:
     """The image encoder that a program is; the input size is read from it where it is fixed.
 
     Loading needs `options.trust_checkpoint`: torch.export.load unpickles without restriction (tensors of special types,
     constants, example inputs) and evaluates text of the file as expressions, so a file can run code. Raises EncoderError.
     """
-    spec.only(*preprocess.OPTIONS)
     path = Path(spec.target).expanduser()
-    check_file(path, KIND)
     _check_archive(path)
     if not options.trust_checkpoint:
         raise EncoderError(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from repbench.encoder import Encoder, Tower
+from repbench.encoders import features, preprocess
+from repbench.encoders.images import check_image_options
 from repbench.encoders.load import LoadOptions
 from repbench.encoders.spec import Spec
 from repbench.errors import EncoderError
@@ -14,15 +17,24 @@ if TYPE_CHECKING:
     from repbench.encoders.transformers_loading import Loaded
 
 HELP = "hf:ID|FOLDER[,layer=N][,pool=avg|cls][,seconds=S]   models of transformers, e.g. hf:facebook/dinov2-base"
+OPTIONS = (*features.OPTIONS, *preprocess.OPTIONS, "features", "seconds")  # of all kinds of models; each says which it takes
+
+
+def check(spec: Spec, options: LoadOptions) -> None:
+    """Raise UsageError or UnknownNameError for bad values, EncoderError when transformers or the model's config is missing."""
+    if importlib.util.find_spec("transformers") is None:
+        raise EncoderError(f"{spec.text!r} needs transformers, which is not installed: pip install 'repbench[hf]'")
+    spec.only(*OPTIONS)
+    check_image_options(spec)
+    if Path(spec.target).is_dir() and not (Path(spec.target) / "config.json").exists():
+        raise EncoderError(f"the folder {spec.target} holds no config.json; save a model with model.save_pretrained(FOLDER).")
 
 
 def load(spec: Spec, options: LoadOptions) -> Encoder:
     """The encoder of a model of transformers, by its identifier on the hub or its folder. Code of the hub is never run.
 
-    Raises EncoderError when transformers is missing, and when the model cannot be had or is of a kind without a tower here.
+    Raises EncoderError when the model cannot be had or is of a kind without a tower here.
     """
-    if importlib.util.find_spec("transformers") is None:
-        raise EncoderError(f"{spec.text!r} needs transformers, which is not installed: pip install 'repbench[hf]'")
     from repbench.encoders import transformers_loading as loading
 
     loaded = loading.load_model(spec)

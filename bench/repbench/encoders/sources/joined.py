@@ -14,6 +14,7 @@ from repbench.digests import digest_text
 from repbench.encoder import Encoder, Tower
 from repbench.encoders import preprocess
 from repbench.encoders.fingerprint import make_tower
+from repbench.encoders.images import check_image_options
 from repbench.encoders.load import LoadOptions
 from repbench.encoders.preprocess import ImagePreprocess, override
 from repbench.encoders.sources import packaged
@@ -57,11 +58,8 @@ TEXTS: Mapping[str, TextEncoder] = {
 }
 
 
-def load(spec: Spec, options: LoadOptions) -> Encoder:
-    """An encoder with an image and a text tower in the space of its text encoder.
-
-    Raises UsageError and UnknownNameError for a bad spec, and EncoderError when a package is not installed.
-    """
+def check(spec: Spec, options: LoadOptions) -> None:
+    """Raise UsageError and UnknownNameError for a bad spec, and EncoderError when a package is not installed."""
     spec.only("k", "length", *preprocess.OPTIONS)
     image, plus, text = spec.target.partition("+")
     if not plus:
@@ -70,6 +68,16 @@ def load(spec: Spec, options: LoadOptions) -> Encoder:
         raise UnknownNameError("image part of a joined encoder", image, IMAGES)
     if text not in TEXTS:
         raise UnknownNameError("text part of a joined encoder", text, TEXTS)
+    _classes_mixed(spec)
+    packaged.text_length(spec)
+    check_image_options(spec)
+    IMAGES[image].package.find()
+    TEXTS[text].package.find()
+
+
+def load(spec: Spec, options: LoadOptions) -> Encoder:
+    """An encoder with an image and a text tower in the space of its text encoder."""
+    image, _, text = spec.target.partition("+")
     k = _classes_mixed(spec)
     tower = TEXTS[text].build(packaged.text_length(spec))
     notes = {f"image {key}": value for key, value in IMAGES[image].package.notes.items()}

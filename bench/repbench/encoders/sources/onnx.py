@@ -13,6 +13,7 @@ from repbench.digests import digest_bytes, digest_text
 from repbench.encoder import Encoder
 from repbench.encoders import preprocess
 from repbench.encoders.fingerprint import make_tower
+from repbench.encoders.images import check_image_options
 from repbench.encoders.load import LoadOptions
 from repbench.encoders.programs import check_file, damaged, first_line, in_blocks, preparation
 from repbench.encoders.spec import Spec
@@ -22,15 +23,20 @@ HELP = "FILE.onnx[,size=PX][,normalise=imagenet|half|none]   an ONNX graph of im
 TYPES = {"tensor(float)": torch.float32, "tensor(float16)": torch.float16, "tensor(double)": torch.float64}
 
 
+def check(spec: Spec, options: LoadOptions) -> None:
+    """Raise UsageError or UnknownNameError for bad values, EncoderError for a file that is not there or of another kind."""
+    spec.only(*preprocess.OPTIONS)
+    check_image_options(spec)
+    check_file(Path(spec.target).expanduser(), "an ONNX graph")
+
+
 def load(spec: Spec, options: LoadOptions) -> Encoder:
     """The image encoder whose embedding is the first output of the graph; the input size is read from it where it is fixed.
 
     Images are resized and cropped (bicubic) and normalised by ImageNet's mean and standard deviation unless the spec says
     otherwise. Raises EncoderError for a bad file and for a graph that does not read images.
     """
-    spec.only(*preprocess.OPTIONS)
     path = Path(spec.target).expanduser()
-    check_file(path, "an ONNX graph")
     graph = Graph(path)
     prepare = preparation(spec, graph.shape)
     tower = make_tower(

@@ -20,11 +20,11 @@ from repbench.encoders import features, preprocess
 from repbench.encoders.architectures import seeded
 from repbench.encoders.features import first_tensor, select_features
 from repbench.encoders.fingerprint import make_tower
-from repbench.encoders.images import name_without_folders, unreachable
+from repbench.encoders.images import check_image_options, name_without_folders, unreachable
 from repbench.encoders.load import LoadOptions
 from repbench.encoders.preprocess import ImagePreprocess, override, triple
 from repbench.encoders.spec import Spec
-from repbench.encoders.weights import read_weights
+from repbench.encoders.weights import check_weights, read_weights
 from repbench.errors import EncoderError, RepbenchError, UnknownNameError, UsageError
 
 HELP = "open_clip:MODEL/TAG|FILE|random[,features=backbone]   image and text, e.g. open_clip:ViT-B-32/laion2b_s34b_b79k"
@@ -34,16 +34,29 @@ SCHEMAS = ("hf-hub:", "local-dir:")  # open_clip's own ways to name a model toge
 UNUSED = ("visual", "text_decoder", "logit_scale", "logit_bias")  # of the model, by its text tower
 
 
+def check(spec: Spec, options: LoadOptions) -> None:
+    """Raise UsageError or UnknownNameError for bad names and values, EncoderError for a file of weights that is none."""
+    spec.only(*OPTIONS)
+    check_image_options(spec)
+    wanted = spec.options.get("features", "projection")
+    if wanted not in FEATURES:
+        raise UnknownNameError("choice of features", wanted, FEATURES)
+    if "pool" in spec.options and "layer" not in spec.options:
+        pool = spec.options["pool"]
+        raise UsageError(f"encoder {spec.text!r}: pool={pool} needs a layer, for example layer=transformer,pool={pool}.")
+    name, weights = _split(spec)
+    if weights not in ("", "random") and not get_pretrained_cfg(name, weights):
+        _check_file(name, weights)
+        check_weights(Path(weights).expanduser())
+
+
 def load(spec: Spec, options: LoadOptions) -> Encoder:
     """The encoder of a model of open_clip, its embeddings projected (the default) and not normalised.
 
     `features=backbone`, `layer` and `pool` choose another feature of the image tower; no text tower stands beside it then,
-    for their embeddings could not be compared. Raises UnknownNameError, and EncoderError when weights cannot be had.
+    for their embeddings could not be compared. Raises EncoderError when weights cannot be had.
     """
-    spec.only(*OPTIONS)
     wanted = spec.options.get("features", "projection")
-    if wanted not in FEATURES:
-        raise UnknownNameError("choice of features", wanted, FEATURES)
     name, weights = _split(spec)
     try:
         model, notes = _build(name, weights, options)
@@ -145,7 +158,6 @@ def _activation(name: str, weights: str, notes: dict[str, str]) -> dict[str, boo
     """The GELU that the weights were trained with: open_clip only warns when the model's name says another one."""
     facts = get_pretrained_cfg(name, weights)
     if not facts:
-        _check_file(name, weights)
         notes["weights"] = Path(weights).name
         return {}
     trained = bool(facts.get("quick_gelu", False))
@@ -182,8 +194,6 @@ def _image_tower(model: nn.Module, spec: Spec, name: str, backbone: bool) -> Tow
 
 def _image_features(visual: nn.Module, spec: Spec, name: str) -> tuple[nn.Module, str]:
     layer, pool = spec.options.get("layer"), spec.options.get("pool")
-    if layer is None and pool is not None:
-        raise UsageError(f"encoder {spec.text!r}: pool={pool} needs a layer, for example layer=transformer,pool={pool}.")
     if layer is not None:
         module = select_features(visual, layer=layer, pool=pool)
         return module, module.words

@@ -18,7 +18,7 @@ from repbench.encoder import Encoder, Tower
 from repbench.encoders import features, preprocess
 from repbench.encoders.architectures import Blueprint, seeded
 from repbench.encoders.fingerprint import make_tower
-from repbench.encoders.images import image_encoder
+from repbench.encoders.images import check_image_options, image_encoder
 from repbench.encoders.load import LoadOptions
 from repbench.encoders.preprocess import ImagePreprocess
 from repbench.encoders.spec import Spec
@@ -89,14 +89,18 @@ PACKAGES = {
 }
 
 
-def load(spec: Spec, options: LoadOptions) -> Encoder:
-    """EfficientNet-Lite0 (ImageNet, supervised; images) or all-MiniLM-L6-v2 (text), with the weights of a pip package.
-
-    Raises UnknownNameError, and EncoderError when the package is not installed.
-    """
+def check(spec: Spec, options: LoadOptions) -> None:
+    """Raise UsageError and UnknownNameError for a bad spec, and EncoderError when the package is not installed."""
     if spec.target not in PACKAGES:
         raise UnknownNameError("packaged encoder", spec.target, PACKAGES)
     spec.only(*OPTIONS[spec.target])
+    text_length(spec)
+    check_image_options(spec)
+    PACKAGES[spec.target].find()
+
+
+def load(spec: Spec, options: LoadOptions) -> Encoder:
+    """EfficientNet-Lite0 (ImageNet, supervised; images) or all-MiniLM-L6-v2 (text), with the weights of a pip package."""
     if spec.target == MINILM:
         tower = minilm_tower(text_length(spec))
         return Encoder(name=spec.name, towers={"text": tower}, notes=PACKAGES[MINILM].notes)

@@ -27,15 +27,22 @@ HELP = "FILE.py:FUNCTION|package.module:FUNCTION[,KEY=VALUE]   a function that r
 PRIVATE = "_repbench_file_"  # how the modules of files are named in sys.modules
 
 
+def check(spec: Spec, options: LoadOptions) -> None:
+    """Raise UsageError unless the spec names a function, EncoderError when its file is not there; nothing is imported."""
+    place, colon, _ = spec.target.rpartition(":")
+    if not colon or not place:
+        raise UsageError(f"encoder {spec.text!r}: write FILE.py:FUNCTION or package.module:FUNCTION.")
+    if place.endswith(".py"):
+        _check_file(Path(place).expanduser())
+
+
 def load(spec: Spec, options: LoadOptions) -> Encoder:
     """The encoder that the function returns, under the spec's name; other options of the spec are its keyword arguments.
 
     A tuple (module, prepare) becomes an image tower. The digest of the source file goes into every fingerprint. Random
     numbers of torch are seeded by the run's seed. Raises UsageError and EncoderError, with the text of what failed inside.
     """
-    place, colon, name = spec.target.rpartition(":")
-    if not colon or not place:
-        raise UsageError(f"encoder {spec.text!r}: write FILE.py:FUNCTION or package.module:FUNCTION.")
+    place, _, name = spec.target.rpartition(":")
     path = Path(place).expanduser()
     with seeded(options.seed):
         module = import_file(path) if place.endswith(".py") else _import_module(place)
@@ -55,9 +62,7 @@ def import_file(path: Path) -> ModuleType:
 
     It is registered in `sys.modules`, so that its classes can be pickled. Raises EncoderError.
     """
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else f"does not exist (looked from {Path.cwd()})"
-        raise EncoderError(f"the file {path} {what}.{_neighbours(path)}")
+    _check_file(path)
     path = path.resolve()
     name = PRIVATE + digest_text(str(path), digest_bytes(path.read_bytes()))
     if name in sys.modules:
@@ -192,6 +197,12 @@ def _import_advice(error: BaseException, path: Path) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name and (path.parent / f"{error.name.partition('.')[0]}.py").exists():
         return f" The file lies beside it, but its folder is not on Python's path. Type: PYTHONPATH={path.parent} repbench ..."
     return ""
+
+
+def _check_file(path: Path) -> None:
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else f"does not exist (looked from {Path.cwd()})"
+        raise EncoderError(f"the file {path} {what}.{_neighbours(path)}")
 
 
 def _neighbours(path: Path) -> str:
