@@ -208,6 +208,8 @@ def test_lists_and_facts_are_printed(monkeypatch: pytest.MonkeyPatch, capsys: py
     shown = capsys.readouterr().out
     assert "Sweet Home 3D" in shown
     assert "to fit and choose" in shown
+    assert call(monkeypatch, "show", "voices") == 0
+    assert "of which these datasets are made: languages, speakers" in capsys.readouterr().out
 
 
 def test_help_imports_neither_torch_nor_pandas() -> None:

@@ -42,12 +42,15 @@ def _encoder_lines() -> Iterator[str]:
 
 
 def show_lines(name: str, plugins: Sequence[Path] = ()) -> Iterator[str]:
-    """All facts of a task or dataset. Raises UnknownNameError."""
+    """All facts of a task, a dataset or a pack. Raises UnknownNameError."""
     catalogue = load_catalogue(plugins)
     if name in catalogue.tasks:
         yield from _task_lines(catalogue.tasks[name])
     elif name in catalogue.datasets:
         yield from _dataset_lines(catalogue.datasets[name], catalogue)
+    elif packed := [one.name for one in catalogue.datasets.values() if one.sources.get("pack", {}).get("name") == name]:
+        yield f"{name}: a pack, of which these datasets are made: {', '.join(packed)}"
+        yield from _pack_lines(name)
     else:
         raise UnknownNameError("task or dataset", name, [*catalogue.tasks, *catalogue.datasets])
 

@@ -17,6 +17,7 @@ from repbench.encoder import Encoder
 from repbench.encoders.fingerprint import dummy_image
 from repbench.encoders.load import LoadOptions, load_encoder
 from repbench.errors import EncoderError, UnknownNameError, UsageError
+from repbench.run.report import load_lines
 
 State = dict[str, Tensor]
 RESNET, VIT = "timm:test_resnet", "timm:test_vit"
@@ -299,3 +300,28 @@ def test_a_missing_architecture_is_asked_for_with_a_guess(tmp_path: Path) -> Non
         load_encoder(f"{tmp_path / 'w.pt'},arch=resnet50")
     with pytest.raises(UnknownNameError, match="'prefix'"):
         load_encoder(f"{tmp_path / 'w.pt'},arch=timm:resnet50,prefx=x")
+
+
+def save_moco(path: Path) -> None:
+    built = network(RESNET)
+    state = {**behind("module.encoder_q.", built.state_dict()), **behind("module.encoder_k.", other(RESNET))}
+    torch.save({"state_dict": {**state, "module.queue": torch.zeros(4, 9)}}, path)
+
+
+def test_the_report_names_all_that_was_left_out_of_the_file(tmp_path: Path) -> None:
+    save_moco(tmp_path / "moco.pt")
+    report = load_encoder(f"{tmp_path / 'moco.pt'},arch={RESNET}").load_report
+    assert report is not None
+    assert "module.queue" in report.left_out
+    assert "module.encoder_q.fc.weight" in report.left_out
+    lines = "\n".join(load_lines(report))
+    assert f"loaded {len(report.filled)} of {len(report.filled)} tensors of the backbone (100.0%" in lines
+    assert "from 'state_dict' behind 'module.encoder_q.'" in lines
+    assert "module.queue (1)" in lines
+    assert f"module.encoder_k ({sum(name.startswith('module.encoder_k.') for name in report.left_out)})" in lines
+
+
+def test_a_wrong_prefix_is_answered_with_those_that_would_fit(tmp_path: Path) -> None:
+    save_moco(tmp_path / "moco.pt")
+    with pytest.raises(EncoderError, match=r"prefix=module\.encoder_q\.,container=state_dict would fill \d+ of \d+"):
+        load_encoder(f"{tmp_path / 'moco.pt'},arch={RESNET},prefix=module.queue")

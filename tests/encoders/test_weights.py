@@ -47,9 +47,15 @@ def test_a_malicious_checkpoint_is_refused_and_does_nothing(tmp_path: Path, zipp
 
 def test_a_plain_malicious_pickle_is_refused_and_does_nothing(tmp_path: Path) -> None:
     (tmp_path / "evil.pt").write_bytes(pickle.dumps(Payload(tmp_path / "ran")))
-    with pytest.raises(EncoderError):
+    with pytest.raises(EncoderError, match=r"a plain pickle of .*\."):
         load_encoder(f"{tmp_path / 'evil.pt'},arch={RESNET}")
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_plain_pickle_of_harmless_objects_is_called_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "lists.pt").write_bytes(pickle.dumps({"weights": [1, 2]}))
+    with pytest.raises(EncoderError, match=r"a plain pickle, which torch.save did not write"):
+        load_encoder(f"{tmp_path / 'lists.pt'},arch={RESNET}")
 
 
 class Settings:
