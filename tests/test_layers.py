@@ -28,6 +28,7 @@ FLOORS = {
     "listing": 6,
     "session": 7,
     "audit": 7,
+    "training": 7,
     "api": 7,
     "cli": 7,
     "__init__": 7,

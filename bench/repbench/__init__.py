@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from repbench.encoder import Encoder, LoadReport, Sound, Tower
     from repbench.encoders.load import load_encoder
     from repbench.errors import RepbenchError
+    from repbench.training import train
 
 __version__ = "0.1.0"
 
@@ -27,6 +28,7 @@ _PUBLIC = {
     "Sound": "repbench.encoder",
     "LoadReport": "repbench.encoder",
     "RepbenchError": "repbench.errors",
+    "train": "repbench.training",
 }
 
 __all__ = [
@@ -40,6 +42,7 @@ __all__ = [
     "list_tasks",
     "load_encoder",
     "read_leaderboard",
+    "train",
 ]
 
 

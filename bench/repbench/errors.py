@@ -51,6 +51,10 @@ class ProtocolError(RepbenchError):
     """A protocol cannot score what it was given: one class only, an empty split, a class missing in train."""
 
 
+class TrainingError(RepbenchError):
+    """A training run cannot go on: the loss is not finite, or its saved state is of another run or damaged."""
+
+
 class StoreError(RepbenchError):
     """The store of embeddings cannot be read or written."""
 

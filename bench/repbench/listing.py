@@ -16,7 +16,10 @@ from repbench.tasks import Catalogue, Task, load_catalogue
 
 
 def list_lines(what: str, plugins: Sequence[Path] = ()) -> Iterator[str]:
-    """One line each for "tasks", "datasets" or "encoders"."""
+    """One line each for "tasks", "datasets", "encoders" or "methods"."""
+    if what == "methods":
+        yield from _method_lines()
+        return
     if what == "encoders":
         yield from _encoder_lines()
         return
@@ -31,13 +34,23 @@ def list_lines(what: str, plugins: Sequence[Path] = ()) -> Iterator[str]:
             yield f"{task.name:<40} {task.dataset.title}{f'  (not here: {command})' if command else ''}"
 
 
-def _encoder_lines() -> Iterator[str]:
-    """The constant HELP of each module in `encoders/sources`, read without importing it."""
-    for path in sorted((Path(__file__).parent / "encoders" / "sources").glob("[a-z]*.py")):
+def _help_of(folder: str) -> Iterator[tuple[str, str]]:
+    """The name of each module in a folder of the package, and its constant HELP, read without importing it."""
+    for path in sorted((Path(__file__).parent / folder).glob("[a-z]*.py")):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "HELP":
-                form, _, words = ast.literal_eval(node.value).partition("   ")
-                yield f"{form}\n    {words.strip()}"
+                yield path.stem, ast.literal_eval(node.value)
+
+
+def _method_lines() -> Iterator[str]:
+    for name, words in _help_of("trainers/methods"):
+        yield f"{name.replace('_', '-'):<24} {words}"
+
+
+def _encoder_lines() -> Iterator[str]:
+    for _, text in _help_of("encoders/sources"):
+        form, _, words = text.partition("   ")
+        yield f"{form}\n    {words.strip()}"
     yield "Every form takes name=ROW, the name of its row on the leaderboard."
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from repbench import __version__
-from repbench.cli import board, catalogue, evaluate
+from repbench.cli import board, catalogue, evaluate, training
 from repbench.errors import RepbenchError, UsageError
 
 
@@ -18,6 +18,7 @@ def cli() -> None:
     repbench run timm:resnet50 --out results/          evaluate an encoder on every task that fits it
     repbench run ckpt.pt --arch timm:resnet50 ...      the same for a checkpoint of your own
     repbench leaderboard results/ --out board/         make the leaderboard of all results
+    repbench train simclr --data emoji --out FILE      train an encoder of your own with a reference method
     """
 
 
@@ -25,6 +26,7 @@ COMMANDS = (
     *(evaluate.run, evaluate.audit),
     *(catalogue.list_, catalogue.show, catalogue.data),
     *(board.leaderboard,),
+    *(training.train,),
 )
 for command in COMMANDS:
     cli.add_command(command)

@@ -1,4 +1,4 @@
-"""Networks by name, from timm and torchvision: built without their classification heads, and how to feed them."""
+"""Networks by name (timm, torchvision, our small ones): built without classification heads, and how to feed them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from torchvision import models
 
 from repbench.encoders.features import PooledLayer, find_layer, select_features
 from repbench.encoders.preprocess import ImagePreprocess, triple
+from repbench.encoders.small import IMAGES, NOTES, SMALL
 from repbench.encoders.surgery import remove_head, set_input_size
 from repbench.errors import EncoderError, UnknownNameError, UsageError
 
-FAMILIES = ("timm", "torchvision")
+FAMILIES = ("timm", "torchvision", "small")
 TRUNKS = ("norm", "layer4", "trunk_output", "encoder", "features", "blocks", "Mixed_7c", "inception5b", "conv5", "layers")
 
 
@@ -42,6 +43,8 @@ def check_architecture(architecture: str) -> None:
         raise UnknownNameError("family of architectures", family, FAMILIES)
     if family == "timm":
         check_timm(name, pretrained=False)
+    elif family == "small":
+        check_small(name)
     else:
         check_torchvision(name, None)
 
@@ -69,9 +72,11 @@ def check_torchvision(name: str, weights: str | None) -> None:
 
 
 def build(architecture: str, *, seed: int) -> Blueprint:
-    """The randomly initialised network that `timm:NAME` or `torchvision:NAME` names. Raises UnknownNameError."""
+    """The randomly initialised network that `timm:NAME`, `torchvision:NAME` or `small:NAME` names. Raises UnknownNameError."""
     check_architecture(architecture)
     family, _, name = architecture.partition(":")
+    if family == "small":
+        return build_small(name, seed=seed)
     return build_timm(name, pretrained=False, seed=seed) if family == "timm" else build_torchvision(name, None, seed=seed)
 
 
@@ -102,6 +107,20 @@ def build_torchvision(name: str, weights: str | None, *, seed: int = 0) -> Bluep
         notes["weights"] = f"{chosen} {chosen.url}"
     preprocess = _torchvision_preprocess((chosen or choices["DEFAULT"]).transforms())
     return Blueprint(architecture=f"torchvision:{name}", network=network, preprocess=preprocess, notes=notes)
+
+
+def check_small(name: str) -> None:
+    """Raise UnknownNameError unless this is one of repbench's own networks."""
+    if name not in SMALL:
+        raise UnknownNameError("small architecture", name, SMALL)
+
+
+def build_small(name: str, *, seed: int) -> Blueprint:
+    """One of repbench's own networks for small images, randomly initialised. Raises UnknownNameError."""
+    check_small(name)
+    with seeded(seed):
+        network = SMALL[name]()
+    return Blueprint(architecture=f"small:{name}", network=network, preprocess=IMAGES, notes=NOTES)
 
 
 def embedding_module(blueprint: Blueprint, layer: str | None, pool: str | None, size: int) -> tuple[nn.Module, str]:

@@ -23,6 +23,7 @@ PREFIXES = {
     "joined": "joined",
     "control": "control",
     "random": "random",
+    "trained": "trained",
     "checkpoint": "checkpoint",
     "onnx": "onnx",
     "export": "export",

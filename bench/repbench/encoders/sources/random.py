@@ -11,7 +11,7 @@ from repbench.encoders.images import check_image_options, image_encoder
 from repbench.encoders.load import LoadOptions
 from repbench.encoders.spec import Spec
 
-HELP = "random:ARCH[,layer=L][,pool=P][,size=PX]   an untrained network, e.g. random:resnet18 or random:torchvision:resnet18"
+HELP = "random:ARCH[,layer=L][,pool=P][,size=PX]   an untrained network, e.g. random:resnet18 or random:small:resnet"
 
 
 def check(spec: Spec, options: LoadOptions) -> None:

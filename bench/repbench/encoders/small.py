@@ -1,0 +1,55 @@
+"""Small networks for images of 32 to 64 pixels, which train within minutes on a CPU: `small:resnet`, `small:vit`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+
+import timm
+from timm.models.resnet import BasicBlock, downsample_conv
+from timm.models.vision_transformer import VisionTransformer
+from torch import Tensor, nn
+
+from repbench.encoders.preprocess import NORMALISATIONS, ImagePreprocess
+
+SIZE = 32  # pixels; more with size=
+WIDTHS = (24, 24, 48, 96, 192)  # channels of the stem and of the four blocks
+IMAGES = ImagePreprocess(size=SIZE, resize=SIZE, mean=NORMALISATIONS["half"][0], std=NORMALISATIONS["half"][1])
+NOTES = {"package": f"repbench's small networks, blocks of timm {timm.__version__}"}
+
+
+class SmallResNet(nn.Module):
+    """Four residual blocks of 24 to 192 channels behind a 3 by 3 stem of stride 2: 9 M multiplications at 32 pixels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, WIDTHS[0], 3, stride=2, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(WIDTHS[0])
+        for place, (before, width) in enumerate(pairwise(WIDTHS)):
+            stride = 1 if place == 0 else 2
+            shortcut = None if stride == 1 else downsample_conv(before, width, 1, stride=stride)
+            self.add_module(f"layer{place + 1}", BasicBlock(before, width, stride=stride, downsample=shortcut))
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward_features(self, images: Tensor) -> Tensor:
+        """The last map (n, 192, size / 16, size / 16)."""
+        maps: Tensor = self.bn1(self.conv1(images)).relu()
+        for place in range(1, len(WIDTHS)):
+            maps = self.get_submodule(f"layer{place}")(maps)
+        return maps
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Features (n, 192): the last map, averaged over space."""
+        return self.forward_features(images).mean((2, 3))
+
+
+def small_vit() -> nn.Module:
+    """A vision transformer of 4 blocks, 128 wide, 4 heads, patches of 4 pixels; its patch tokens are averaged."""
+    return VisionTransformer(
+        img_size=SIZE, patch_size=4, embed_dim=128, depth=4, num_heads=4, num_classes=0, global_pool="avg", fc_norm=False
+    )
+
+
+SMALL: Mapping[str, Callable[[], nn.Module]] = {"resnet": SmallResNet, "vit": small_vit}

@@ -1,0 +1,120 @@
+"""Encoders that `repbench train` has written: FILE.safetensors with its description FILE.json."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load as load_tensors
+from torch import Tensor, nn
+
+from repbench.digests import digest_bytes
+from repbench.encoder import Encoder, Tower
+from repbench.encoders import features, preprocess
+from repbench.encoders.architectures import Blueprint, build, embedding_module
+from repbench.encoders.fingerprint import make_tower
+from repbench.encoders.heads import mlp
+from repbench.encoders.images import check_image_options, name_without_folders
+from repbench.encoders.load import LoadOptions
+from repbench.encoders.preprocess import ImagePreprocess, override, triple
+from repbench.encoders.spec import Spec
+from repbench.encoders.surgery import set_input_size
+from repbench.errors import EncoderError, UnknownNameError
+
+HELP = "trained:FILE[,feature=encoder|projection][,layer=L]   what repbench train wrote, e.g. trained:runs/simclr.safetensors"
+FORMAT = "repbench trained encoder 1"
+FEATURES = ("encoder", "projection")
+OPTIONS = (*features.OPTIONS, *preprocess.OPTIONS, "feature")
+State = Mapping[str, Tensor]
+
+
+def check(spec: Spec, options: LoadOptions) -> None:
+    """Raise UsageError or UnknownNameError for bad values, EncoderError for files that are missing or damaged."""
+    spec.only(*OPTIONS)
+    check_image_options(spec)
+    if (feature := spec.options.get("feature", FEATURES[0])) not in FEATURES:
+        raise UnknownNameError("feature", feature, FEATURES, f"(in the encoder {spec.text!r})")
+    read_trained(Path(spec.target).expanduser())
+
+
+def load(spec: Spec, options: LoadOptions) -> Encoder:
+    """The encoder of a training run; `feature=projection` embeds behind the head that the method trained with.
+
+    Raises EncoderError where the weights do not fit their architecture.
+    """
+    path = Path(spec.target).expanduser()
+    about, state = read_trained(path)
+    towers = {modality: _tower(modality, facts, state, spec) for modality, facts in about["towers"].items()}
+    notes = {
+        "method": str(about["method"]),
+        "trained on": f"{about['data']['dataset']} ({about['data']['split']}, {about['data']['fingerprint'][:12]})",
+        "epochs": str(about["settings"]["epochs"]),
+        "seed": str(about["settings"]["seed"]),
+        "trained by": " ".join(f"{name} {value}" for name, value in about["versions"].items()),
+    }
+    return Encoder(name=name_without_folders(spec, spec.target), towers=towers, notes=notes)
+
+
+def read_trained(path: Path) -> tuple[dict[str, Any], State]:
+    """The description and the tensors of a training run. Raises EncoderError."""
+    beside = path.with_suffix(".json")
+    for file in (path, beside):
+        if not file.is_file():
+            raise EncoderError(f"there is no file {file}; `repbench train METHOD --data DATASET --out {path}` writes it.")
+    try:
+        about = json.loads(beside.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise EncoderError(f"{beside} is no description of a training run ({error}).") from error
+    if not isinstance(about, dict) or about.get("format") != FORMAT:
+        raise EncoderError(f"{beside} is no description of a training run (no format {FORMAT!r}).")
+    data = path.read_bytes()
+    if digest_bytes(data) != about["weights digest"]:
+        raise EncoderError(f"{path} is not the file that {beside.name} describes (another digest); train or copy both again.")
+    return about, load_tensors(data)
+
+
+def _tower(modality: str, facts: Mapping[str, Any], state: State, spec: Spec) -> Tower:
+    feature = spec.options.get("feature", facts["embedding"])
+    if feature == "projection" and not facts["head"]:
+        raise EncoderError(f"{spec.text!r}: this method has no projection head; leave feature= out.")
+    return BUILDERS[modality](facts, state, spec, feature == "projection")
+
+
+def _image_tower(facts: Mapping[str, Any], state: State, spec: Spec, project: bool) -> Tower:
+    blueprint = build(facts["architecture"], seed=0)
+    prepared = dict(facts["preprocess"])
+    mean, std = triple(prepared.pop("mean")), triple(prepared.pop("std"))
+    prepare = ImagePreprocess(**prepared, mean=mean, std=std)
+    set_input_size(blueprint.network, prepare.size)
+    _fill(blueprint.network, state, "image.network.")
+    blueprint = Blueprint(
+        architecture=blueprint.architecture, network=blueprint.network, preprocess=prepare, notes=blueprint.notes
+    )
+    prepare = override(prepare, spec.options)
+    module, words = embedding_module(blueprint, spec.options.get("layer"), spec.options.get("pool"), prepare.size)
+    if project:
+        module, words = nn.Sequential(module, filled_head(facts, state, "image")), f"{words}, then the projection head"
+    return make_tower(module, prepare, preprocessing=prepare.words, features=words, architecture=blueprint.architecture)
+
+
+def filled_head(facts: Mapping[str, Any], state: State, modality: str) -> nn.Module:
+    """The projection head of a tower, with its weights."""
+    head = mlp(facts["head"]["widths"], last_norm=facts["head"]["last_norm"])
+    _fill(head, state, f"{modality}.head.")
+    return head
+
+
+def _fill(module: nn.Module, state: State, prefix: str) -> None:
+    found = {name[len(prefix) :]: value for name, value in state.items() if name.startswith(prefix)}
+    try:
+        with torch.no_grad():
+            module.load_state_dict(found, strict=True)
+    except RuntimeError as error:
+        raise EncoderError(f"the trained weights do not fit their architecture: {error}") from error
+
+
+Builder = Callable[[Mapping[str, Any], State, Spec, bool], Tower]
+BUILDERS: Mapping[str, Builder] = {"image": _image_tower}

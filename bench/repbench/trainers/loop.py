@@ -1,0 +1,194 @@
+"""The one training loop: batches, loss, step, schedule, average of the weights, saved state."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from timm import optim
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from repbench.digests import digest_json
+from repbench.errors import TrainingError, UnknownNameError
+from repbench.trainers.batches import Batch, Examples, batches, fit_batch
+from repbench.trainers.distributed import rank, world_size, wrap
+from repbench.trainers.files import RunFiles
+from repbench.trainers.method import Method
+from repbench.trainers.schedule import learning_rate, progress_of
+from repbench.trainers.seeds import seed_of
+from repbench.trainers.settings import TrainSettings
+
+Row = dict[str, float]
+Log = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hooks:
+    """Called while a run goes on: after each step (its number, from 1) and after each epoch (its number and the method)."""
+
+    step: Callable[[int], None] = lambda step: None
+    epoch: Callable[[int, Method], None] = lambda epoch, method: None
+
+
+@dataclass
+class Run:
+    """A run under way: the one thing here that changes."""
+
+    method: Method
+    settings: TrainSettings
+    optimizer: torch.optim.Optimizer
+    averaged: AveragedModel | None
+    step: int = 0
+    rows: list[Row] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)  # of the epoch under way
+
+    @property
+    def kept(self) -> Method:
+        """The method with the weights that are exported: the average of them, or the last."""
+        found: Method = self.method if self.averaged is None else self.averaged.module  # type: ignore[assignment]
+        return found
+
+    def state(self, identity: str) -> dict[str, Any]:
+        """Everything from which the run goes on to the same weights; `identity` says of which run it is."""
+        return {
+            "identity": identity,
+            "method": self.method.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "averaged": None if self.averaged is None else self.averaged.state_dict(),
+            "step": self.step,
+            "rows": self.rows,
+            "losses": self.losses,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a saved state."""
+        self.method.load_state_dict(state["method"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.averaged is not None:
+            self.averaged.load_state_dict(state["averaged"])
+        self.step, self.rows, self.losses = state["step"], list(state["rows"]), list(state["losses"])
+
+
+def fit(
+    method: Method,
+    examples: Examples,
+    settings: TrainSettings,
+    files: RunFiles,
+    identity: Mapping[str, Any],
+    log: Log,
+    hooks: Hooks,
+) -> Run:
+    """Train to the end, from the saved state where there is one of the same `identity`. Raises TrainingError."""
+    device = torch.device(settings.device)
+    run = _begin(method.to(device), settings)
+    mark = digest_json(identity)
+    state = files.load_state()
+    if state is not None:
+        if state["identity"] != mark:
+            raise TrainingError(
+                f"{files.state} is the state of a run with other settings or data. "
+                "Give another --out, or delete it to begin anew."
+            )
+        run.restore(state)
+        log(f"going on after step {run.step} of {files.state.name}")
+    _loop(run, examples, files, mark, log, hooks)
+    return run
+
+
+def _begin(method: Method, settings: TrainSettings) -> Run:
+    known = [str(name) for name in optim.list_optimizers()]  # type: ignore[attr-defined]
+    if settings.optimizer not in known:
+        raise UnknownNameError("optimizer", settings.optimizer, known)
+    optimizer = optim.create_optimizer_v2(  # type: ignore[attr-defined]
+        method, opt=settings.optimizer, lr=settings.lr, weight_decay=settings.weight_decay, **method.optimizer_options
+    )
+    averaged = None
+    if settings.ema:
+        averaged = AveragedModel(method, multi_avg_fn=get_ema_multi_avg_fn(settings.ema), use_buffers=True)  # type: ignore[no-untyped-call]
+    return Run(method=method, settings=settings, optimizer=optimizer, averaged=averaged)
+
+
+def _loop(run: Run, examples: Examples, files: RunFiles, mark: str, log: Log, hooks: Hooks) -> None:
+    settings, device = run.settings, torch.device(run.settings.device)
+    size = fit_batch(len(examples), settings.batch_size)
+    parts = min(settings.accumulate, len(examples) // size)
+    an_epoch = len(examples) // (size * parts)
+    total, warmup = an_epoch * settings.epochs, round(an_epoch * settings.warmup)
+    if run.step >= total:
+        return
+    stream = batches(
+        examples,
+        batch_size=size,
+        an_epoch=an_epoch * parts,
+        start=run.step * parts,
+        stop=total * parts,
+        workers=settings.workers,
+        pin=device.type == "cuda",
+    )
+    network = wrap(run.method, device).train()
+    saved = began = time.monotonic()
+    first = run.step
+    while run.step < total:
+        progress = progress_of(run.step, total=total)
+        rate = learning_rate(run.step, total=total, warmup=min(warmup, total - 1), highest=settings.lr)
+        loss = _step(run, network, [_moved(next(stream), device) for _ in range(parts)], rate, progress)
+        run.losses.append(loss)
+        run.step += 1
+        if run.step % an_epoch == 0:
+            epoch = run.step // an_epoch
+            seconds = time.monotonic() - began
+            speed = (run.step - first) * size * parts / seconds
+            run.rows.append({"epoch": epoch, "step": run.step, "loss": _mean_loss(run), "learning_rate": rate, "rate": speed})
+            run.losses = []
+            left = (total - run.step) * size * parts / speed
+            log(f"epoch {epoch}/{settings.epochs}  loss {run.rows[-1]['loss']:.4f}  {speed:,.0f} items/s  {left:.0f} s left")
+            if rank() == 0:
+                files.write_curve(run.rows)
+                hooks.epoch(epoch, run.kept)
+                run.method.train()
+        if rank() == 0 and (time.monotonic() - saved >= settings.save_every or run.step == total):
+            files.save_state(run.state(mark))
+            saved = time.monotonic()
+        hooks.step(run.step)
+
+
+def _step(run: Run, network: torch.nn.Module, micro: list[Batch], rate: float, progress: float) -> float:
+    """One optimiser step over the micro-batches; their mean loss."""
+    settings = run.settings
+    torch.manual_seed(seed_of(settings.seed, "step", run.step, rank()))
+    run.method.begin_step(progress)
+    for group in run.optimizer.param_groups:
+        group["lr"] = rate * group.get("lr_scale", 1.0)
+    run.optimizer.zero_grad(set_to_none=True)
+    total = 0.0
+    for batch in micro:
+        with torch.autocast(torch.device(settings.device).type, torch.bfloat16, enabled=settings.precision == "bf16"):
+            loss: Tensor = network(batch)
+        (loss / len(micro)).backward()  # type: ignore[no-untyped-call]
+        total += float(loss.detach()) / len(micro)
+    if not math.isfinite(total):
+        raise TrainingError(
+            f"the loss is {total} at step {run.step + 1}. A lower --lr, a longer --warmup or --precision fp32 may help."
+        )
+    run.optimizer.step()
+    run.method.end_step(progress)
+    if run.averaged is not None:
+        run.averaged.update_parameters(run.method)
+    return total
+
+
+def _mean_loss(run: Run) -> float:
+    """The mean loss of the epoch, over all processes."""
+    mean = torch.tensor(sum(run.losses) / len(run.losses), device=run.settings.device)
+    if world_size() > 1:
+        torch.distributed.all_reduce(mean)
+    return float(mean) / world_size()
+
+
+def _moved(batch: Batch, device: torch.device) -> Batch:
+    return {name: value.to(device, non_blocking=True) for name, value in batch.items()}

@@ -1,0 +1,71 @@
+"""`repbench train` and `repbench.train`: names become a dataset, a method and settings; a file comes out."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from repbench.datasets.open import open_dataset
+from repbench.encoder import Encoder
+from repbench.encoders.load import load_encoder
+from repbench.errors import UsageError
+from repbench.tasks import load_catalogue
+from repbench.trainers.files import RunFiles
+from repbench.trainers.loop import Hooks
+from repbench.trainers.method import find_method
+from repbench.trainers.settings import TrainSettings
+from repbench.trainers.train import train_to_file
+
+
+def train(
+    method: str,
+    data: str,
+    *,
+    out: str | Path,
+    options: Mapping[str, Any] | None = None,
+    data_folder: str | Path | None = None,
+    plugins: Sequence[str | Path] = (),
+    limit: int | None = None,
+    log: Callable[[str], None] = print,
+    hooks: Hooks | None = None,
+    **settings: Any,
+) -> Encoder:
+    """Train `method` on the training split of the dataset `data` and return the encoder that the file `out` now holds.
+
+    `options` are the method's own, `settings` those of `TrainSettings`; what is left out (or None) is the method's default.
+    The same call goes on with a run that was interrupted. Raises UsageError, DataError and TrainingError.
+    """
+    found = find_method(method)
+    files = RunFiles(Path(out))
+    declaration = load_catalogue([Path(path) for path in plugins]).dataset(data)
+    dataset = open_dataset(declaration, Path(data_folder) if data_folder is not None else None, limit)
+    given = {name: value for name, value in settings.items() if value is not None}
+    known = TrainSettings.__dataclass_fields__
+    for name in given:
+        if name not in known:
+            raise UsageError(f"unknown setting {name!r} of a training run; known: {', '.join(known)}.")
+    chosen = TrainSettings(**{**found.defaults.__dict__, **given})
+    train_to_file(found, dataset, chosen, options or {}, files, log, hooks or Hooks())
+    return load_encoder(f"trained:{files.weights}")
+
+
+def parse_options(texts: Sequence[str]) -> dict[str, Any]:
+    """Options from texts like "temperature=0.2" and "head=512-128". Raises UsageError."""
+    options: dict[str, Any] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key or not value:
+            raise UsageError(f"--set {text}: write it as key=value, for example --set temperature=0.2.")
+        options[key] = _value(value)
+    return options
+
+
+def _value(text: str) -> Any:
+    """A number, true or false as TOML reads them; everything else is text."""
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+    return value if isinstance(value, (bool, int, float)) else text

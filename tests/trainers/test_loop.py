@@ -1,0 +1,159 @@
+"""The loop: killed at any step it resumes to the same weights; the schedule, the average, the order of items."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import repbench
+from repbench.encoders.load import LoadOptions
+from repbench.errors import TrainingError, UnknownNameError, UsageError
+from repbench.trainers.batches import Examples, batches, epoch_order
+from repbench.trainers.schedule import learning_rate, momentum
+from repbench.trainers.settings import TrainSettings
+
+SMALL: dict[str, Any] = {"epochs": 3, "batch_size": 8, "size": 16, "ema": 0.9, "save_every": 0.0}
+KILLED = """
+import os, signal, sys, torch
+torch.set_num_threads(1)
+import repbench
+from repbench.trainers.loop import Hooks
+def stop(step):
+    if step == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+repbench.train("simclr", "colours", out=sys.argv[1], data_folder=sys.argv[2], plugins=[sys.argv[3]], log=lambda line: None,
+               hooks=Hooks(step=stop), epochs=3, batch_size=8, size=16, ema=0.9, save_every=0.0)
+"""
+
+
+def quiet(line: str) -> None:
+    """No progress."""
+
+
+def train(colours: Path, out: Path, method: str = "simclr", **settings: Any) -> repbench.Encoder:
+    return repbench.train(
+        method, "colours", out=out, data_folder=colours / "data", plugins=[colours / "colours.toml"], log=quiet, **settings
+    )
+
+
+def test_a_killed_run_goes_on_to_the_same_weights_bit_for_bit(colours: Path) -> None:
+    whole, killed = colours / "whole.safetensors", colours / "killed.safetensors"
+    train(colours, whole, **SMALL)
+    arguments = [str(killed), str(colours / "data"), str(colours / "colours.toml")]
+    path = os.pathsep.join(str(Path(module.__path__[0]).parent) for module in (repbench,))
+    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    ended = subprocess.run([sys.executable, "-c", KILLED, *arguments], env=environment, check=False)
+    assert ended.returncode == -signal.SIGKILL
+    assert not killed.exists()
+    train(colours, killed, **SMALL)  # in the middle of the second epoch
+    assert whole.read_bytes() == killed.read_bytes()
+    first, second = (json.loads(path.with_suffix(".json").read_text()) for path in (whole, killed))
+    assert [row["loss"] for row in first["curve"]] == [row["loss"] for row in second["curve"]]
+
+
+def test_a_state_of_other_settings_is_refused_and_kept(colours: Path) -> None:
+    out = colours / "run.safetensors"
+    train(colours, out, **SMALL)
+    state = out.with_suffix(".state.pt").read_bytes()
+    with pytest.raises(TrainingError, match="other settings"):
+        train(colours, out, **{**SMALL, "lr": 0.5})
+    assert out.with_suffix(".state.pt").read_bytes() == state
+
+
+def test_the_files_say_what_was_done(colours: Path) -> None:
+    out = colours / "run.safetensors"
+    encoder = train(colours, out, **SMALL)
+    about = json.loads(out.with_suffix(".json").read_text())
+    assert about["method"] == "simclr"
+    assert about["data"]["split"] == "train"
+    assert encoder.notes["method"] == "simclr"
+    with out.with_suffix(".csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    assert out.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_no_epochs_give_the_random_twin(colours: Path) -> None:
+    twin = train(colours, colours / "twin.safetensors", epochs=0, size=16, seed=4)
+    random = repbench.load_encoder("random:small:resnet,size=16", LoadOptions(seed=4))
+    pixels = torch.rand(2, 3, 16, 16)
+    torch.testing.assert_close(twin.towers["image"].module(pixels), random.towers["image"].module(pixels), rtol=0, atol=0)
+
+
+def test_what_is_exported_is_the_average_of_the_weights(colours: Path) -> None:
+    train(colours, colours / "run.safetensors", **SMALL)
+    state = torch.load(colours / "run.state.pt", weights_only=True)
+    exported = load_file(colours / "run.safetensors")["image.network.conv1.weight"]
+    torch.testing.assert_close(exported, state["averaged"]["module.encoder.network.conv1.weight"], rtol=0, atol=0)
+    assert not torch.equal(exported, state["method"]["encoder.network.conv1.weight"])
+
+
+def test_training_lowers_the_loss_and_accumulation_takes_fewer_steps(colours: Path) -> None:
+    settings = {"epochs": 6, "batch_size": 10, "size": 16, "lr": 0.003}
+    train(colours, colours / "one.safetensors", "supervised", **settings)
+    about = json.loads((colours / "one.json").read_text())
+    assert about["steps"] == 18
+    assert about["curve"][-1]["loss"] < about["curve"][0]["loss"]
+    train(colours, colours / "three.safetensors", "supervised", accumulate=3, **settings)
+    assert json.loads((colours / "three.json").read_text())["steps"] == 6
+
+
+def test_wrong_names_stop_before_anything_is_written(colours: Path) -> None:
+    out = colours / "new" / "run.safetensors"
+    with pytest.raises(UnknownNameError, match="simclr"):
+        train(colours, out, "simclrr")
+    with pytest.raises(UsageError, match=r"unknown key 'tau'"):
+        repbench.train(
+            *("simclr", "colours"),
+            out=out,
+            plugins=[colours / "colours.toml"],
+            data_folder=colours / "data",
+            options={"tau": 1},
+        )
+    with pytest.raises(UnknownNameError, match="adamw"):
+        train(colours, out, optimizer="adamww")
+    with pytest.raises(UsageError, match=r"\.safetensors"):
+        train(colours, colours / "run.pt")
+    assert not out.exists()
+
+
+def test_examples_depend_on_seed_epoch_and_item_alone() -> None:
+    examples = Examples(lambda place: {"noise": torch.rand(3)}, np.arange(10), seed=1)
+    plain = {"batch_size": 4, "an_epoch": 2, "workers": 0, "pin": False}
+    whole = list(batches(examples, start=0, stop=4, **plain))  # type: ignore[arg-type]
+    torch.rand(7)
+    later = list(batches(examples, start=3, stop=4, **plain))  # type: ignore[arg-type]
+    assert torch.equal(whole[3]["noise"], later[0]["noise"])
+    assert torch.equal(whole[3]["label"], later[0]["label"])
+    forked = list(batches(examples, start=0, stop=4, **{**plain, "workers": 2}))  # type: ignore[arg-type]
+    assert all(torch.equal(one["noise"], other["noise"]) for one, other in zip(whole, forked, strict=True))
+    assert sorted(epoch_order(10, 0, 1)) == list(range(10))
+    assert epoch_order(10, 0, 1) != epoch_order(10, 1, 1)
+
+
+def test_the_rate_rises_falls_and_the_teacher_slows() -> None:
+    rates = [learning_rate(step, total=10, warmup=2, highest=1.0) for step in range(10)]
+    assert rates[:3] == [0.5, 1.0, 1.0]
+    assert rates[6] == pytest.approx(0.5)
+    assert all(later < earlier for earlier, later in pairwise(rates[2:]))
+    assert momentum(0.0, 0.99) == pytest.approx(0.99)
+    assert momentum(1.0, 0.99) == 1.0
+
+
+@pytest.mark.parametrize(("name", "value"), [("epochs", -1), ("batch_size", 1), ("ema", 1.0), ("precision", "fp64")])
+def test_settings_out_of_range_are_refused(name: str, value: Any) -> None:
+    good = {"arch": "small:resnet", "epochs": 1, "batch_size": 8, "optimizer": "adamw", "lr": 0.1, "weight_decay": 0.0}
+    with pytest.raises(UsageError):
+        TrainSettings(**{**good, name: value})
