@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from repbench import __version__
-from repbench.cli import board, catalogue, evaluate, training
+from repbench.cli import board, catalogue, compare, evaluate, share, training
 from repbench.errors import RepbenchError, UsageError
 
 
@@ -25,8 +25,9 @@ def cli() -> None:
 COMMANDS = (
     *(evaluate.run, evaluate.audit),
     *(catalogue.list_, catalogue.show, catalogue.data),
-    *(board.leaderboard,),
     *(training.train,),
+    *(board.leaderboard, compare.compare, compare.diff, compare.gate),
+    *(share.merge, share.publish, share.verify),
 )
 for command in COMMANDS:
     cli.add_command(command)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 
 import click
 
 from repbench.errors import UsageError
+
+WIDE = 10_000  # columns of a pipe
 
 
 @click.command()
@@ -34,3 +38,22 @@ def leaderboard(results: tuple[Path, ...], out: Path | None) -> None:
     if out is not None:
         for path in publish(board, out, judge(board, read), paired_errors(board, read)):
             click.echo(f"wrote {path}")
+
+
+def show_board(results: Path, as_json: bool) -> None:
+    """Print the board of a folder as wide as the terminal, in colour where a person looks, or as JSON."""
+    from repbench.leaderboard.gather import open_board
+    from repbench.leaderboard.judge import judge
+    from repbench.leaderboard.tables import stale_lines
+    from repbench.leaderboard.terminal import board_json, board_text
+
+    board, read = open_board([results])
+    if not board.done:
+        raise UsageError(f"no results below {results}; `repbench run ENCODER --out {results}` makes some.")
+    if as_json:
+        click.echo(board_json(board))
+        return
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDE
+    click.echo(board_text(board, judge(board, read), width))
+    for line in stale_lines(board):
+        click.echo(f"left out: {line}")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from repbench.cli.board import show_board
 from repbench.cli.options import PLUGIN
 
 
@@ -21,10 +22,14 @@ def list_(what: str, plugins: tuple[Path, ...]) -> None:
 
 
 @click.command()
-@click.argument("name", metavar="TASK|DATASET")
+@click.argument("name", metavar="TASK|DATASET|RESULTS")
 @PLUGIN
-def show(name: str, plugins: tuple[Path, ...]) -> None:
-    """Show all facts of a task (protocol/dataset) or of a dataset."""
+@click.option("--json", "as_json", is_flag=True, help="Print a folder of results as JSON.")
+def show(name: str, plugins: tuple[Path, ...], as_json: bool) -> None:
+    """Show all facts of a task (protocol/dataset) or of a dataset, or the board of a folder of results."""
+    if Path(name).is_dir():
+        show_board(Path(name), as_json)
+        return
     from repbench.listing import show_lines
 
     for line in show_lines(name, plugins):

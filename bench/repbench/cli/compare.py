@@ -1,0 +1,108 @@
+"""Commands that set encoders against each other: compare, diff, gate."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from repbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from repbench.leaderboard.differences import Difference, Side
+
+FOLDER = click.Path(path_type=Path, file_okay=False)
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+ENCODER = click.option("--encoder", help="The row of the new results. [default: the only encoder there]")
+BASELINE_ENCODER = click.option(
+    "--baseline-encoder", help="The row of the old results. [default: the same name, or the only one]"
+)
+
+
+@click.command()
+@click.argument("old", metavar="A")
+@click.argument("new", metavar="B")
+@click.argument("results", nargs=-1, required=True, type=FOLDER)
+@click.option("--classes", metavar="TASK", help="Compare the classes of one task.")
+@AS_JSON
+def compare(old: str, new: str, results: tuple[Path, ...], classes: str | None, as_json: bool) -> None:
+    """What the encoder B gains over the encoder A, both rows of the board of RESULTS: task by task, or class by class."""
+    from repbench.leaderboard.differences import class_differences, differences, side
+    from repbench.leaderboard.gather import open_board
+
+    board, read = open_board(results)
+    sides = side(board, read, old), side(board, read, new)
+    found = class_differences(*sides, classes) if classes else differences(*sides)
+    _print(found, old, new, as_json, "class" if classes else "task")
+
+
+@click.command()
+@click.argument("old", type=FOLDER)
+@click.argument("new", type=FOLDER)
+@ENCODER
+@BASELINE_ENCODER
+@AS_JSON
+def diff(old: Path, new: Path, encoder: str | None, baseline_encoder: str | None, as_json: bool) -> None:
+    """What an encoder gained between two folders of results, OLD and NEW, with a test of each difference."""
+    from repbench.leaderboard.differences import differences
+
+    before, after = _sides(old, new, encoder, baseline_encoder)
+    _print(differences(before, after), before.name, after.name, as_json, "task")
+
+
+@click.command()
+@click.argument("results", type=FOLDER)
+@click.option("--baseline", type=FOLDER, required=True, help="Folder of the old results.")
+@click.option(
+    "--max-drop", default=0.0, show_default=True, type=click.FloatRange(min=0), help="A loss of the metric that is forgiven."
+)
+@click.option("--tasks", default="*", show_default=True, help="Names or patterns of tasks that count.")
+@ENCODER
+@BASELINE_ENCODER
+def gate(results: Path, baseline: Path, max_drop: float, tasks: str, encoder: str | None, baseline_encoder: str | None) -> None:
+    """Fail (exit status 1) where an encoder is significantly worse than the baseline by more than --max-drop.
+
+    A task of the baseline that is missing or cannot be compared fails too: a gate that did not look must not open.
+    """
+    from repbench.leaderboard.differences import differences
+
+    before, after = _sides(baseline, results, encoder, baseline_encoder)
+    wanted = [part.strip() for part in tasks.split(",") if part.strip()]
+    asked = [one for one in differences(before, after) if any(fnmatch.fnmatch(one.name, pattern) for pattern in wanted)]
+    if not asked:
+        raise UsageError(f"no task of {baseline} or {results} matches {tasks!r}.")
+    _print(asked, before.name, after.name, False, "task")
+    failing = [line for one in asked if (line := _failing(one, max_drop))]
+    for line in failing:
+        click.echo(f"gate: {line}", err=True)
+    raise SystemExit(1 if failing else 0)
+
+
+def _failing(one: Difference, max_drop: float) -> str:
+    """Why a task closes the gate, or an empty text."""
+    if one.old is None:
+        return ""  # new tasks have no baseline yet
+    if one.gain is None:
+        return f"{one.name}: {one.note}"
+    if one.p is None:
+        return f"{one.name}: it fell by {-one.gain:.4f} and {one.note}" if one.gain < -max_drop else ""
+    return f"{one.name}: significantly worse by {-one.gain:.4f}" if one.verdict == "worse" and one.gain < -max_drop else ""
+
+
+def _sides(old: Path, new: Path, encoder: str | None, baseline_encoder: str | None) -> tuple[Side, Side]:
+    from repbench.leaderboard.differences import side
+    from repbench.leaderboard.gather import open_board
+
+    after = side(*open_board([new]), encoder)
+    board, read = open_board([old])
+    has = {record.encoder for record in board.done}
+    return side(board, read, baseline_encoder or (after.name if after.name in has else None)), after
+
+
+def _print(found: Sequence[Difference], old: str, new: str, as_json: bool, what: str) -> None:
+    from repbench.leaderboard.terminal import differences_json, differences_text
+
+    click.echo(differences_json(found, old, new) if as_json else differences_text(found, old, new, what))
