@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from repbench import __version__
-from repbench.errors import RecordError, RepbenchError, UsageError
+from repbench.errors import RepbenchError, UsageError
 from repbench.leaderboard.gather import open_board
 from repbench.leaderboard.judge import judge, paired_errors
 from repbench.leaderboard.publish import csv_text, publish
 from repbench.leaderboard.recompute import recompute
 from repbench.leaderboard.tables import long_table, wide_table, with_failures
-from repbench.results.files import read_examples, write_atomically
+from repbench.results.files import write_atomically
 from repbench.results.merge import merge
-from repbench.results.record import DONE
 
 MANIFEST, RECORDS, FORMAT = "manifest.json", "records", 1
 CARD = """---

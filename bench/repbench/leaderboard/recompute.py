@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from repbench.datasets.declaration import ELEVEN_POINT
 from repbench.measure import average_precision, classification, intervals
 from repbench.results.record import Metric, Record
 
@@ -46,7 +47,7 @@ def _how(name: str, examples: pd.DataFrame) -> Callable[[pd.DataFrame, int], Fou
     columns = set(examples)
     if "ignored" in columns:
         return {"label-ranking-average-precision": _mean_score, "mean-average-precision": _all_points,
-                "mean-average-precision-11": _eleven_points}.get(name)  # fmt: skip
+                ELEVEN_POINT: _eleven_points}.get(name)  # fmt: skip
     if {"truth", "prediction", "score"} <= columns:
         return {"accuracy": _mean_score, "mean-per-class": _per_class}.get(name)
     column = GEOMETRY.get(name)
@@ -88,7 +89,7 @@ def _all_points(examples: pd.DataFrame, seed: int) -> Found:
 
 def _matrices(examples: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Scores (n, classes) and labels (n, classes) of 1, -1, 0 from the examples of a task with several classes an example."""
-    names = [column.removeprefix("score of ") for column in examples if str(column).startswith("score of ")]
+    names = [str(column).removeprefix("score of ") for column in examples if str(column).startswith("score of ")]
     scores = examples[[f"score of {name}" for name in names]].to_numpy(dtype=float)
     held, ignored = (_listed(examples[column]) for column in ("truth", "ignored"))
     truth = np.array(

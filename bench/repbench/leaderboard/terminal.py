@@ -65,7 +65,7 @@ def differences_json(found: Sequence[Difference], old: str, new: str) -> str:
 
 
 def _cell(wide: pd.DataFrame, name: str, task: str, verdicts: Verdicts) -> str:
-    value = wide.loc[name, task]
+    value = float(wide[task][name])
     if pd.isna(value):
         return "–"
     verdict = verdicts.get((name, task))
