@@ -17,6 +17,7 @@ def contrastive_views(
     size: int,
     *,
     smallest: float,
+    largest: float = 1.0,
     strength: float = 0.5,
     flip: float = 0.5,
     grey: float = 0.2,
@@ -29,7 +30,10 @@ def contrastive_views(
     nine pixels a side.
     """
     colour = v2.ColorJitter(0.8 * strength, 0.8 * strength, 0.8 * strength, 0.2 * strength)
-    steps: list[Any] = [v2.RandomResizedCrop(size, scale=(smallest, 1.0), interpolation=BICUBIC), v2.RandomHorizontalFlip(flip)]
+    steps: list[Any] = [
+        v2.RandomResizedCrop(size, scale=(smallest, largest), interpolation=BICUBIC),
+        v2.RandomHorizontalFlip(flip),
+    ]
     steps += [v2.RandomApply([colour], p=0.8)] if strength else []
     steps += [v2.RandomGrayscale(grey)] if grey else []
     steps += [v2.RandomApply([v2.GaussianBlur(max(3, size // 20 * 2 + 1), (0.1, 2.0))], p=blur)] if blur else []

@@ -88,7 +88,7 @@ class RunFiles:
         write_atomically(self.description, json.dumps(description, indent=2) + "\n")
 
     def write_curve(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """The curve as CSV, and as PNG where matplotlib is installed."""
+        """The curve as CSV."""
         if not rows:
             return
         text = io.StringIO()
@@ -96,11 +96,12 @@ class RunFiles:
         writer.writeheader()
         writer.writerows(rows)
         write_atomically(self.curve, text.getvalue())
-        draw_curve(self.plot, rows)
 
 
 def draw_curve(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Loss and learning rate against epochs; nothing where matplotlib is not installed."""
+    """Loss and learning rate against epochs; nothing where matplotlib is not installed or there is no epoch."""
+    if not rows:
+        return
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure

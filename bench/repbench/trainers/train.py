@@ -15,7 +15,7 @@ from repbench.errors import DataError
 from repbench.strict import build
 from repbench.trainers.batches import Examples
 from repbench.trainers.distributed import process_group, rank
-from repbench.trainers.files import RunFiles
+from repbench.trainers.files import RunFiles, draw_curve
 from repbench.trainers.loop import Hooks, Log, fit
 from repbench.trainers.method import Method, MethodFile, Parts
 from repbench.trainers.seeds import seed_of
@@ -54,7 +54,7 @@ def train_to_file(
         if rank() == 0:
             facts = {**identity, "steps": run.step, "curve": run.rows, "versions": versions()}
             files.export(run.kept.towers(), facts)
-            files.write_curve(run.rows)
+            draw_curve(files.plot, run.rows)
             log(f"wrote {files.weights}")
 
 

@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from repbench.trainers.augment import contrastive_views, pixels
-from repbench.trainers.batches import Batch, Example
-from repbench.trainers.distributed import gather
-from repbench.trainers.image_encoder import ImageEncoder
-from repbench.trainers.method import Method, Parts, TrainedTower, full_precision, images_of, widths_of
+from repbench.trainers.batches import Batch
+from repbench.trainers.method import Parts, full_precision
 from repbench.trainers.settings import Defaults
+from repbench.trainers.two_views import TwoViews, ViewOptions
 
 HELP = "two views of an image agree, against all other images of the batch (NT-Xent)"
 DEFAULTS = Defaults(epochs=20, batch_size=128, lr=2e-3)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
-    """`temperature` τ; `head` the widths behind the encoder; `smallest` the least share of the area that a crop keeps."""
+class Options(ViewOptions):
+    """`temperature` τ: .5 for small batches, .1 at 4,096 (section 5.1)."""
 
     temperature: float = 0.5
-    head: str = "256-128"
-    smallest: float = 0.3
-    strength: float = 0.5
-    flip: float = 0.5
 
 
 @full_precision
@@ -45,31 +38,16 @@ def nt_xent(first: Tensor, second: Tensor, temperature: float) -> Tensor:
     return functional.cross_entropy(scores, partner)
 
 
-class SimCLR(Method):
-    """An encoder and a projection head; the encoder's feature, before the head, is what is kept."""
+class SimCLR(TwoViews):
+    """An encoder and a projection head."""
 
     def __init__(self, parts: Parts, options: Options) -> None:
-        super().__init__()
-        self.options = options
-        self.encoder = ImageEncoder(parts.settings, widths_of(options.head))
-        self.images = images_of(parts)
-        self.augment = contrastive_views(
-            self.encoder.size, smallest=options.smallest, strength=options.strength, flip=options.flip
-        )
-
-    def example(self, place: int) -> Example:
-        """Two random views of one image."""
-        image = self.images[place]
-        return {"first": pixels(self.augment(image)), "second": pixels(self.augment(image))}
+        super().__init__(parts, options)
+        self.temperature = options.temperature
 
     def forward(self, batch: Batch) -> Tensor:
         """NT-Xent over the batches of all processes."""
-        first, second = self.encoder.views(batch["first"], batch["second"])
-        return nt_xent(gather(first), gather(second), self.options.temperature)
-
-    def towers(self) -> Mapping[str, TrainedTower]:
-        """The image encoder."""
-        return {"image": self.encoder.tower()}
+        return nt_xent(*self.embedded(batch), self.temperature)
 
 
 METHOD = SimCLR
