@@ -52,4 +52,33 @@ def small_vit() -> nn.Module:
     )
 
 
-SMALL: Mapping[str, Callable[[], nn.Module]] = {"resnet": SmallResNet, "vit": small_vit}
+class PatchNet(nn.Module):
+    """A grid of overlapping patches, each seen alone: 7 by 7 patches of 8 pixels at 32 (CPC's 50 % overlap, section 3.2).
+
+    The patches are cut by the first convolution; group norms are taken within a patch, so nothing passes between them.
+    """
+
+    def __init__(self, width: int = 128, side: int = 8) -> None:
+        super().__init__()
+        self.side = side
+        self.layers = nn.Sequential(
+            *(nn.Conv2d(3, 32, 3, padding=1), nn.GroupNorm(4, 32), nn.ReLU(inplace=True)),
+            *(nn.Conv2d(32, 64, 3, stride=2, padding=1), nn.GroupNorm(4, 64), nn.ReLU(inplace=True)),
+            *(nn.Conv2d(64, width, 3, stride=2, padding=1), nn.GroupNorm(4, width), nn.ReLU(inplace=True)),
+        )
+
+    def grid(self, images: Tensor) -> Tensor:
+        """Embeddings (n, rows, columns, width) of the patches."""
+        step = self.side // 2
+        cut = images.unfold(2, self.side, step).unfold(3, self.side, step)  # (n, 3, rows, columns, side, side)
+        n, _, rows, columns = cut.shape[:4]
+        patches = cut.permute(0, 2, 3, 1, 4, 5).reshape(-1, 3, self.side, self.side)
+        embedded: Tensor = self.layers(patches).mean((2, 3)).view(n, rows, columns, -1)
+        return embedded
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Features (n, width): the mean over the grid."""
+        return self.grid(images).mean((1, 2))
+
+
+SMALL: Mapping[str, Callable[[], nn.Module]] = {"resnet": SmallResNet, "vit": small_vit, "patches": PatchNet}

@@ -19,7 +19,9 @@ from repbench.trainers.settings import TrainSettings
 class ImageEncoder(nn.Module):
     """A network from images to features (n, width), and behind it a head to embeddings (n, last of `head`)."""
 
-    def __init__(self, settings: TrainSettings, head: tuple[int, ...] = (), *, last_norm: bool = False) -> None:
+    def __init__(
+        self, settings: TrainSettings, head: tuple[int, ...] = (), *, norm: bool = True, last_norm: bool = False
+    ) -> None:
         super().__init__()
         blueprint = build(settings.arch, seed=settings.seed)
         self.architecture = blueprint.architecture
@@ -31,8 +33,8 @@ class ImageEncoder(nn.Module):
         self.head_facts: dict[str, Any] | None = None
         self.head: nn.Module = nn.Identity()
         if head:
-            self.head_facts = {"widths": [self.width, *head], "last_norm": last_norm}
-            self.head = mlp((self.width, *head), last_norm=last_norm)
+            self.head_facts = {"widths": [self.width, *head], "norm": norm, "last_norm": last_norm}
+            self.head = mlp((self.width, *head), norm=norm, last_norm=last_norm)
 
     @property
     def size(self) -> int:
@@ -53,6 +55,11 @@ class ImageEncoder(nn.Module):
         """The embeddings of several views, computed in one pass."""
         embeddings: tuple[Tensor, ...] = self(torch.cat(views)).chunk(len(views))
         return embeddings
+
+    def both_features(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+        """The features of two batches of pixels, computed in one pass."""
+        features = self.features(torch.cat([first, second]))
+        return features[: len(first)], features[len(first) :]
 
     def tower(self, embedding: str = "encoder") -> TrainedTower:
         """What is exported; `embedding` says what `trained:FILE` embeds with: "encoder", or "projection" with the head."""

@@ -7,25 +7,30 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import load as load_tensors
 from torch import Tensor, nn
+from torch.nn import functional
 
 from repbench.digests import digest_bytes
-from repbench.encoder import Encoder, Tower
+from repbench.encoder import Encoder, Sound, Tower
 from repbench.encoders import features, preprocess
 from repbench.encoders.architectures import Blueprint, build, embedding_module
-from repbench.encoders.fingerprint import make_tower
+from repbench.encoders.fingerprint import fingerprint_module, make_tower
 from repbench.encoders.heads import mlp
 from repbench.encoders.images import check_image_options, name_without_folders
-from repbench.encoders.load import LoadOptions
+from repbench.encoders.load import LoadOptions, load_encoder
 from repbench.encoders.preprocess import ImagePreprocess, override, triple
+from repbench.encoders.small_audio import SmallCPC, Window
+from repbench.encoders.small_text import SmallText, WordHashes
 from repbench.encoders.spec import Spec
 from repbench.encoders.surgery import set_input_size
 from repbench.errors import EncoderError, UnknownNameError
 
 HELP = "trained:FILE[,feature=encoder|projection][,layer=L]   what repbench train wrote, e.g. trained:runs/simclr.safetensors"
 FORMAT = "repbench trained encoder 1"
+LOCKED = "locked "
 FEATURES = ("encoder", "projection")
 OPTIONS = (*features.OPTIONS, *preprocess.OPTIONS, "feature")
 State = Mapping[str, Tensor]
@@ -80,6 +85,8 @@ def _tower(modality: str, facts: Mapping[str, Any], state: State, spec: Spec) ->
     feature = spec.options.get("feature", facts["embedding"])
     if feature == "projection" and not facts["head"]:
         raise EncoderError(f"{spec.text!r}: this method has no projection head; leave feature= out.")
+    if facts["architecture"].startswith(LOCKED):
+        return _locked_tower(modality, facts, state)
     return BUILDERS[modality](facts, state, spec, feature == "projection")
 
 
@@ -102,7 +109,7 @@ def _image_tower(facts: Mapping[str, Any], state: State, spec: Spec, project: bo
 
 def filled_head(facts: Mapping[str, Any], state: State, modality: str) -> nn.Module:
     """The projection head of a tower, with its weights."""
-    head = mlp(facts["head"]["widths"], last_norm=facts["head"]["last_norm"])
+    head = mlp(**facts["head"])
     _fill(head, state, f"{modality}.head.")
     return head
 
@@ -116,5 +123,53 @@ def _fill(module: nn.Module, state: State, prefix: str) -> None:
         raise EncoderError(f"the trained weights do not fit their architecture: {error}") from error
 
 
+def _text_tower(facts: Mapping[str, Any], state: State, spec: Spec, project: bool) -> Tower:
+    module: nn.Module = SmallText()
+    _fill(module, state, "text.network.")
+    words = "mean of the tokens of the last layer"
+    if project:
+        module, words = nn.Sequential(module, filled_head(facts, state, "text")), f"{words}, then the projection head"
+    prepare = WordHashes(**facts["preprocess"])
+    return make_tower(module, prepare, preprocessing=prepare.words, features=words, architecture="small:text", example="a cat")
+
+
+def _audio_tower(facts: Mapping[str, Any], state: State, spec: Spec, project: bool) -> Tower:
+    module = SmallCPC(*facts["widths"])
+    _fill(module, state, "audio.network.")
+    prepare = Window(**facts["preprocess"])
+    return make_tower(
+        module,
+        prepare,
+        preprocessing=prepare.words,
+        features="contexts, mean and deviation over time",
+        architecture="small:cpc",
+        example=Sound(samples=np.sin(np.arange(8000, dtype=np.float32)), rate=8000),
+    )
+
+
+def _locked_tower(modality: str, facts: Mapping[str, Any], state: State) -> Tower:
+    """A tower that was not trained, with the projection that was trained behind it."""
+    base = load_encoder(facts["architecture"].removeprefix(LOCKED)).towers[modality]
+    head = filled_head(facts, state, modality)
+    module = nn.Sequential(base.module, UnitLength(), head).eval().requires_grad_(False)
+    words = f"{base.features}; L2-normalised, then the projection head"
+    return Tower(
+        prepare=base.prepare,
+        module=module,
+        dim=facts["head"]["widths"][-1],
+        fingerprint=fingerprint_module(head, base.fingerprint, words),
+        preprocessing=base.preprocessing,
+        features=words,
+    )
+
+
+class UnitLength(nn.Module):
+    """Rows divided by their norms."""
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Rows (n, d) of length 1."""
+        return functional.normalize(rows, dim=1)
+
+
 Builder = Callable[[Mapping[str, Any], State, Spec, bool], Tower]
-BUILDERS: Mapping[str, Builder] = {"image": _image_tower}
+BUILDERS: Mapping[str, Builder] = {"image": _image_tower, "text": _text_tower, "audio": _audio_tower}

@@ -14,7 +14,7 @@ from repbench.trainers.settings import Defaults
 from repbench.trainers.two_views import TwoViews, ViewOptions
 
 HELP = "positive pairs lie close, all points spread over the sphere: the two properties as the loss"
-DEFAULTS = Defaults(epochs=20, batch_size=128, lr=2e-3)
+DEFAULTS = Defaults(epochs=40, batch_size=64, lr=1e-3)
 
 
 @dataclass(frozen=True, kw_only=True)

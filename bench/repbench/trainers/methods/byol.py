@@ -17,7 +17,7 @@ from repbench.trainers.teacher import follow, frozen_copy
 from repbench.trainers.two_views import TwoViews, ViewOptions
 
 HELP = "an online network predicts what a slow copy of itself says of another view; no negatives"
-DEFAULTS = Defaults(epochs=20, batch_size=128, lr=2e-3)
+DEFAULTS = Defaults(epochs=40, batch_size=64, lr=1e-3)
 
 
 @dataclass(frozen=True, kw_only=True)

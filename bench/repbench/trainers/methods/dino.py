@@ -20,7 +20,7 @@ from repbench.trainers.teacher import follow, frozen_copy
 from repbench.trainers.two_views import TwoViews, ViewOptions
 
 HELP = "a student's distribution over prototypes matches that of its slow copy, from small crops to large ones"
-DEFAULTS = Defaults(epochs=20, batch_size=128, lr=1e-3, weight_decay=0.04)
+DEFAULTS = Defaults(epochs=40, batch_size=64, lr=1e-3, weight_decay=0.04)
 
 
 @dataclass(frozen=True, kw_only=True)

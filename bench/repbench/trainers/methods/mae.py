@@ -19,7 +19,7 @@ from repbench.trainers.seeds import uniform_of
 from repbench.trainers.settings import Defaults
 
 HELP = "a vision transformer sees a quarter of the patches and paints the others"
-DEFAULTS = Defaults(arch="small:vit", epochs=40, batch_size=128, lr=1e-3, weight_decay=0.05)
+DEFAULTS = Defaults(arch="small:vit", epochs=60, batch_size=64, lr=1e-3, weight_decay=0.05)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from repbench.trainers.settings import Defaults
 from repbench.trainers.two_views import TwoViews, ViewOptions
 
 HELP = "two views of an image agree, against all other images of the batch (NT-Xent)"
-DEFAULTS = Defaults(epochs=20, batch_size=128, lr=2e-3)
+DEFAULTS = Defaults(epochs=40, batch_size=64, lr=1e-3)
 
 
 @dataclass(frozen=True, kw_only=True)

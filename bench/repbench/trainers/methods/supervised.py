@@ -16,7 +16,7 @@ from repbench.trainers.method import Method, Parts, TrainedTower, images_of
 from repbench.trainers.settings import Defaults
 
 HELP = "the supervised twin: cross-entropy with the labels of the training split"
-DEFAULTS = Defaults(epochs=20, batch_size=128, lr=2e-3)
+DEFAULTS = Defaults(epochs=40, batch_size=64, lr=1e-3)
 
 
 @dataclass(frozen=True, kw_only=True)

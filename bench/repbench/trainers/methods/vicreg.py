@@ -15,7 +15,7 @@ from repbench.trainers.settings import Defaults
 from repbench.trainers.two_views import TwoViews, ViewOptions
 
 HELP = "views agree, each dimension keeps its variance, dimensions are decorrelated"
-DEFAULTS = Defaults(epochs=20, batch_size=128, lr=2e-3)
+DEFAULTS = Defaults(epochs=40, batch_size=64, lr=1e-3)
 SMALLEST_VARIANCE = 1e-4
 
 
