@@ -29,6 +29,8 @@ FLOORS = {
     "session": 7,
     "audit": 7,
     "training": 7,
+    "quality": 7,
+    "watching": 7,
     "api": 7,
     "cli": 7,
     "__init__": 7,

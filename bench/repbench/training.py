@@ -11,7 +11,7 @@ from repbench.datasets.open import open_dataset
 from repbench.encoder import Encoder
 from repbench.encoders.load import load_encoder
 from repbench.errors import UsageError
-from repbench.tasks import load_catalogue
+from repbench.tasks import load_catalogue, patterns
 from repbench.trainers.files import RunFiles
 from repbench.trainers.loop import Hooks
 from repbench.trainers.method import find_method
@@ -30,11 +30,14 @@ def train(
     limit: int | None = None,
     log: Callable[[str], None] = print,
     hooks: Hooks | None = None,
+    evaluate: str | None = None,
+    every: int = 5,
     **settings: Any,
 ) -> Encoder:
     """Train `method` on the training split of the dataset `data` and return the encoder that the file `out` now holds.
 
     `options` are the method's own, `settings` those of `TrainSettings`; what is left out (or None) is the method's default.
+    `evaluate` names tasks that score the encoder every `every` epochs; the table is FILE.quality.csv.
     The same call goes on with a run that was interrupted. Raises UsageError, DataError and TrainingError.
     """
     found = find_method(method)
@@ -47,8 +50,19 @@ def train(
         if name not in known:
             raise UsageError(f"unknown setting {name!r} of a training run; known: {', '.join(known)}.")
     chosen = TrainSettings(**{**found.defaults.__dict__, **given})
-    train_to_file(found, dataset, chosen, options or {}, files, log, hooks or Hooks())
+    train_to_file(found, dataset, chosen, options or {}, files, log, hooks or _hooks(files, evaluate, every, log))
     return load_encoder(f"trained:{files.weights}")
+
+
+def _hooks(files: RunFiles, tasks: str | None, every: int, log: Callable[[str], None]) -> Hooks:
+    if tasks is None:
+        return Hooks()
+    if every < 1:
+        raise UsageError(f"--every {every}: write a number of epochs, 1 or more.")
+    from repbench.watching import evaluator
+
+    load_catalogue().select(patterns(tasks))  # a wrong name stops before anything is trained
+    return Hooks(epoch=evaluator(files, tasks, every, log))
 
 
 def parse_options(texts: Sequence[str]) -> dict[str, Any]:

@@ -19,8 +19,9 @@ import sys, torch
 torch.set_num_threads(1)
 import repbench
 out, root = sys.argv[1:]
-repbench.train("simclr", "colours", out=out, data_folder=root + "/data", plugins=[root + "/colours.toml"], log=lambda line: None,
-               arch="timm:test_vit", size=16, epochs=2, batch_size=12, lr=1e-3, optimizer="sgd", options={"head": "8"})
+repbench.train("simclr", "colours", out=out, data_folder=root + "/data", plugins=[root + "/colours.toml"],
+               log=lambda line: None, arch="timm:test_vit", size=16,
+               epochs=2, batch_size=12, lr=1e-3, optimizer="sgd", options={"head": "8"})
 """
 
 
@@ -28,8 +29,16 @@ def train(out: Path, root: Path) -> None:
     """The same run in this process."""
     repbench.train(
         *("simclr", "colours"),
-        **{"out": out, "data_folder": root / "data", "plugins": [root / "colours.toml"], "log": lambda line: None},
-        **{"arch": "timm:test_vit", "size": 16, "epochs": 2, "batch_size": 12, "lr": 1e-3, "optimizer": "sgd"},
+        out=out,
+        data_folder=root / "data",
+        plugins=[root / "colours.toml"],
+        log=lambda line: None,
+        arch="timm:test_vit",
+        size=16,
+        epochs=2,
+        batch_size=12,
+        lr=1e-3,
+        optimizer="sgd",
         options={"head": "8"},
     )
 

@@ -25,7 +25,7 @@ def cli() -> None:
 COMMANDS = (
     *(evaluate.run, evaluate.audit),
     *(catalogue.list_, catalogue.show, catalogue.data),
-    *(training.train,),
+    *(training.train, training.watch),
     *(board.leaderboard, compare.compare, compare.diff, compare.gate),
     *(share.merge, share.publish, share.verify),
 )

@@ -1,4 +1,4 @@
-"""Commands that train: train."""
+"""Commands that train: train, watch."""
 
 from __future__ import annotations
 
@@ -32,6 +32,8 @@ from repbench.cli.options import PLUGIN
 @click.option("--set", "options", multiple=True, metavar="KEY=VALUE", help="An option of the method, e.g. temperature=0.2.")
 @click.option("--limit", type=click.IntRange(min=1), help="So many examples, at least one a class (a quick look).")
 @click.option("--data-folder", type=click.Path(path_type=Path, file_okay=False, exists=True), help="Folder of your datasets.")
+@click.option("--evaluate", metavar="TASKS", help="Score the encoder on these tasks while it trains, e.g. 'knn/*'.")
+@click.option("--every", type=int, default=5, show_default=True, help="Epochs between two such scores.")
 @PLUGIN
 @click.option("--quiet", is_flag=True, help="No progress.")
 def train(
@@ -46,3 +48,19 @@ def train(
 
     log = (lambda line: None) if quiet else click.echo
     train_method(method, data, out=out, options=parse_options(options), plugins=plugins, log=log, **settings)
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@click.option("--tasks", required=True, help="Names or patterns, separated by commas.")
+@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder of board and plot.")
+@click.option("--arch", help="Architecture of checkpoints that repbench did not write: timm:resnet50, ...")
+@click.option("--interval", default=30.0, show_default=True, help="Seconds between two looks into the folder.")
+@click.option("--once", is_flag=True, help="Evaluate what is there and stop.")
+@click.option("--data", type=click.Path(path_type=Path, file_okay=False, exists=True), help="Folder that holds your datasets.")
+@PLUGIN
+def watch(folder: Path, tasks: str, plugins: tuple[Path, ...], **options: Any) -> None:
+    """Evaluate each new checkpoint in FOLDER, whoever trains it; keep a leaderboard and a plot of quality against steps."""
+    from repbench.watching import watch as watch_folder
+
+    watch_folder(folder, tasks, plugins=plugins, log=click.echo, **options)

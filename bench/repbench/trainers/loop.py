@@ -29,10 +29,11 @@ Log = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Hooks:
-    """Called while a run goes on: after each step (its number, from 1) and after each epoch (its number and the method)."""
+    """Called while a run goes on: after each step (its number, from 1) and after each epoch (its number, the method
+    with the weights that would be exported, and what the run is)."""
 
     step: Callable[[int], None] = lambda step: None
-    epoch: Callable[[int, Method], None] = lambda epoch, method: None
+    epoch: Callable[[int, Method, Mapping[str, Any]], None] = lambda epoch, method, identity: None
 
 
 @dataclass
@@ -96,7 +97,7 @@ def fit(
             )
         run.restore(state)
         log(f"going on after step {run.step} of {files.state.name}")
-    _loop(run, examples, files, mark, log, hooks)
+    _loop(run, examples, files, identity, log, hooks)
     return run
 
 
@@ -113,7 +114,8 @@ def _begin(method: Method, settings: TrainSettings) -> Run:
     return Run(method=method, settings=settings, optimizer=optimizer, averaged=averaged)
 
 
-def _loop(run: Run, examples: Examples, files: RunFiles, mark: str, log: Log, hooks: Hooks) -> None:
+def _loop(run: Run, examples: Examples, files: RunFiles, identity: Mapping[str, Any], log: Log, hooks: Hooks) -> None:
+    mark = digest_json(identity)
     settings, device = run.settings, torch.device(run.settings.device)
     size = fit_batch(len(examples), settings.batch_size)
     parts = min(settings.accumulate, len(examples) // size)
@@ -149,7 +151,7 @@ def _loop(run: Run, examples: Examples, files: RunFiles, mark: str, log: Log, ho
             log(f"epoch {epoch}/{settings.epochs}  loss {run.rows[-1]['loss']:.4f}  {speed:,.0f} items/s  {left:.0f} s left")
             if rank() == 0:
                 files.write_curve(run.rows)
-                hooks.epoch(epoch, run.kept)
+                hooks.epoch(epoch, run.kept, identity)
                 run.method.train()
         if rank() == 0 and (time.monotonic() - saved >= settings.save_every or run.step == total):
             files.save_state(run.state(mark))

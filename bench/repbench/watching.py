@@ -1,0 +1,123 @@
+"""Score while training: tasks on the live encoder every few epochs, and a watch over the checkpoints of any run."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from repbench.api import evaluate
+from repbench.errors import RepbenchError, UsageError
+from repbench.leaderboard.gather import open_board
+from repbench.leaderboard.judge import judge, paired_errors
+from repbench.leaderboard.publish import publish
+from repbench.quality import add_quality, read_quality
+from repbench.trainers.files import RunFiles
+from repbench.trainers.method import Method
+
+ENDINGS = (".safetensors", ".pt", ".pth", ".ckpt", ".tar", ".bin")
+Log = Callable[[str], None]
+QualityRow = tuple[str, int, str, str, float]
+
+
+def evaluator(files: RunFiles, tasks: str, every: int, log: Log) -> Callable[[int, Method, Mapping[str, Any]], None]:
+    """What is called after each epoch: every `every` epochs it scores the live encoder and draws FILE.quality.png.
+
+    The scores are of the test split: to choose an epoch by them would be to choose on the test.
+    """
+    path = files.weights.with_suffix(".quality.csv")
+    done = set(read_quality(path).step)
+
+    def after(epoch: int, method: Method, identity: Mapping[str, Any]) -> None:
+        if epoch % every or epoch in done:
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            snapshot = RunFiles(Path(folder) / files.weights.name)
+            snapshot.export(method.towers(), {**identity, "versions": {}})
+            rows = scores(f"trained:{snapshot.weights}", files.weights.name, epoch, tasks, store=Path(folder))
+        add_quality(path, rows)
+        log(f"epoch {epoch}  " + "  ".join(f"{task} {value:.3f}" for _, _, task, _, value in rows))
+
+    return after
+
+
+def scores(spec: str, run: str, step: int, tasks: str, **options: Any) -> list[QualityRow]:
+    """The primary metric of each task, as rows of the quality table; a task that fails or does not fit gives none."""
+    table = evaluate(spec, tasks, quiet=True, **options)
+    primary = table[table.metric != "failed"].drop_duplicates("task")
+    return [(run, step, *row) for row in zip(primary.task, primary.metric, map(float, primary.value), strict=True)]
+
+
+def watch(
+    folder: Path,
+    tasks: str,
+    *,
+    out: Path,
+    arch: str | None,
+    interval: float,
+    once: bool,
+    log: Log,
+    plugins: Sequence[Path] = (),
+    data: Path | None = None,
+) -> None:
+    """Evaluate each checkpoint in `folder`, now and (unless `once`) as they come; keep board and quality plot in `out` true.
+
+    A checkpoint's step is the last number of its name, else its place in time. Raises UsageError for a folder without any.
+    """
+    seen: dict[Path, float] = {}
+    while True:
+        found = [path for path in checkpoints(folder) if seen.get(path) != path.stat().st_mtime]
+        if once and not found:
+            raise UsageError(f"{folder} holds no checkpoint ({', '.join(ENDINGS)}).")
+        for path in found:
+            seen[path] = path.stat().st_mtime
+            _watch_one(path, folder, tasks, out, arch, log, plugins=plugins, data=data)
+        if found:
+            _publish(out, log)
+        if once:
+            return
+        time.sleep(interval)
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints below a folder, oldest first; states of unfinished runs and files under way are none."""
+    found = [path for path in folder.rglob("*") if path.suffix in ENDINGS and path.is_file()]
+    kept = [path for path in found if not path.name.startswith(".") and not path.name.endswith(".state.pt")]
+    return sorted(kept, key=lambda path: (path.stat().st_mtime, path.name))
+
+
+def step_of(path: Path, place: int) -> int:
+    """The last number of a checkpoint's name: 40 of "simclr-epoch-40.pt"; `place` where there is none."""
+    numbers = re.findall(r"\d+", path.stem)
+    return int(numbers[-1]) if numbers else place
+
+
+def spec_of(path: Path, arch: str | None) -> str:
+    """How the checkpoint is named as an encoder: ours by its description, others by their architecture."""
+    if path.suffix == ".safetensors" and path.with_suffix(".json").is_file():
+        return f"trained:{path}"
+    return f"{path},arch={arch}" if arch else str(path)
+
+
+def _watch_one(path: Path, folder: Path, tasks: str, out: Path, arch: str | None, log: Log, **options: Any) -> None:
+    run = re.sub(r"[-_.]?(epoch|step|checkpoint)?[-_=]?\d+$", "", path.stem) or path.parent.name
+    step = step_of(path, checkpoints(folder).index(path))
+    try:
+        rows = scores(spec_of(path, arch), run, step, tasks, out=out / "results", store=out / "store", **options)
+    except UsageError:
+        raise
+    except RepbenchError as error:
+        log(f"{path.name}: {error}")
+        return
+    add_quality(out / "quality.csv", rows)
+    log(f"{path.name}  " + "  ".join(f"{task} {value:.3f}" for _, _, task, _, value in rows))
+
+
+def _publish(out: Path, log: Log) -> None:
+    board, read = open_board([out / "results"])
+    if board.done:
+        publish(board, out, judge(board, read), paired_errors(board, read))
+        log(f"board and quality.png in {out}")

@@ -1,0 +1,69 @@
+"""Scores while training: the live encoder, and the checkpoints of any run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import timm
+import torch
+
+import repbench
+from repbench.errors import UsageError
+from repbench.watching import checkpoints, step_of, watch
+
+
+def quiet(line: str) -> None:
+    """No progress."""
+
+
+def test_a_run_that_is_scored_ends_at_the_same_weights(tmp_path: Path) -> None:
+    settings = {"limit": 30, "epochs": 2, "batch_size": 15, "size": 16, "log": quiet}
+    plain, scored = tmp_path / "plain.safetensors", tmp_path / "scored.safetensors"
+    repbench.train("simclr", "digits", out=plain, **settings)
+    repbench.train("simclr", "digits", out=scored, evaluate="knn/digits", every=1, **settings)
+    assert plain.read_bytes() == scored.read_bytes()
+    table = pd.read_csv(tmp_path / "scored.quality.csv")
+    assert table.step.tolist() == [1, 2]
+    again = repbench.evaluate(f"trained:{scored}", "knn/digits", store=tmp_path / "store", quiet=True)
+    assert table.value.iloc[-1] == pytest.approx(again.value.iloc[0])
+    assert (tmp_path / "scored.quality.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_watch_scores_checkpoints_of_others_and_makes_a_board(colours: Path, tmp_path: Path) -> None:
+    folder, out = tmp_path / "runs", tmp_path / "board"
+    folder.mkdir()
+    for step in (10, 20):
+        torch.manual_seed(step)
+        torch.save(timm.create_model("test_resnet", num_classes=0).state_dict(), folder / f"moco-step-{step}.pt")
+    (folder / "moco.state.pt").write_bytes(b"under way")
+    (folder / "broken-30.pt").write_bytes(b"PK\x03\x04 and then nothing")
+    lines: list[str] = []
+    options = {"plugins": [colours / "colours.toml"], "data": colours / "data"}
+    watch(
+        folder,
+        "knn/colours",
+        out=out,
+        arch="timm:test_resnet",
+        interval=0,
+        once=True,
+        log=lines.append,
+        **options,  # type: ignore[arg-type]
+    )
+    table = pd.read_csv(out / "quality.csv")
+    assert table.step.tolist() == [10, 20]
+    assert set(table.run) == {"moco"}
+    assert any("broken-30.pt" in line and "damaged" in line for line in lines)
+    assert (out / "leaderboard.csv").is_file()
+
+
+def test_a_folder_without_checkpoints_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no checkpoint"):
+        watch(tmp_path, "knn/digits", out=tmp_path / "out", arch=None, interval=0, once=True, log=quiet)
+
+
+def test_steps_are_read_from_names() -> None:
+    assert step_of(Path("simclr-epoch-0040.pt"), 3) == 40
+    assert step_of(Path("last.pt"), 3) == 3
+    assert checkpoints(Path(__file__).parent) == []
