@@ -45,6 +45,20 @@ class Tower:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PairScorer:
+    """Judges whether an image and a text belong together, where that is no dot product of embeddings.
+
+    `prepare` turns raw items into inputs, by modality ("image", "text"), as a tower's does. `module`, on the CPU and in
+    evaluation mode, maps a batch of inputs (images (n, ...), texts (n, ...)) to scores (n,), float; higher is a better match.
+    """
+
+    prepare: Mapping[str, Callable[[Any], torch.Tensor]]
+    module: torch.nn.Module
+    fingerprint: str
+    words: str = ""  # what is scored: "log-odds of matching", "mean log-probability of the words"
+
+
+@dataclass(frozen=True, kw_only=True)
 class LoadReport:
     """What of a checkpoint reached the network: names of tensors, and the share of the backbone's that were filled."""
 
@@ -68,7 +82,7 @@ class Encoder:
 
     name: str
     towers: Mapping[str, Tower]
-    scorers: Mapping[str, Any] = field(default_factory=dict)
+    scorers: Mapping[str, PairScorer] = field(default_factory=dict)
     load_report: LoadReport | None = None
     kind: str = "encoder"
     notes: Mapping[str, str] = field(default_factory=dict)  # provenance in words: package, version, licence of the weights

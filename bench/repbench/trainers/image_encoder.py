@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from repbench.encoders.architectures import build
 from repbench.encoders.heads import mlp
+from repbench.encoders.small_fusion import tokens_of
 from repbench.encoders.surgery import set_input_size
 from repbench.trainers.method import TrainedTower, scaled
 from repbench.trainers.settings import TrainSettings
@@ -45,6 +46,10 @@ class ImageEncoder(nn.Module):
         """Features (n, width) of pixels uint8 (n, size, size, 3)."""
         features: Tensor = self.network(scaled(self.preprocess, pixels))
         return features
+
+    def tokens(self, pixels: Tensor) -> Tensor:
+        """The last map or the last tokens, (n, places, width), before they are pooled."""
+        return tokens_of(self.network, scaled(self.preprocess, pixels))
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Embeddings of pixels uint8 (n, size, size, 3)."""

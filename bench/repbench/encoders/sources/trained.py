@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from repbench.digests import digest_bytes
-from repbench.encoder import Encoder, Sound, Tower
+from repbench.encoder import Encoder, PairScorer, Sound, Tower
 from repbench.encoders import features, preprocess
 from repbench.encoders.architectures import Blueprint, build, embedding_module
 from repbench.encoders.fingerprint import fingerprint_module, make_tower
@@ -23,6 +23,7 @@ from repbench.encoders.images import check_image_options, name_without_folders
 from repbench.encoders.load import LoadOptions, load_encoder
 from repbench.encoders.preprocess import ImagePreprocess, override, triple
 from repbench.encoders.small_audio import SmallCPC, Window
+from repbench.encoders.small_fusion import FusionScorer, FusionText
 from repbench.encoders.small_text import SmallText, WordHashes
 from repbench.encoders.spec import Spec
 from repbench.encoders.surgery import set_input_size
@@ -30,7 +31,7 @@ from repbench.errors import EncoderError, UnknownNameError
 
 HELP = "trained:FILE[,feature=encoder|projection][,layer=L]   what repbench train wrote, e.g. trained:runs/simclr.safetensors"
 FORMAT = "repbench trained encoder 1"
-LOCKED = "locked "
+LOCKED, FUSION = "locked ", "small:fusion"
 FEATURES = ("encoder", "projection")
 OPTIONS = (*features.OPTIONS, *preprocess.OPTIONS, "feature")
 State = Mapping[str, Tensor]
@@ -60,7 +61,8 @@ def load(spec: Spec, options: LoadOptions) -> Encoder:
         "seed": str(about["settings"]["seed"]),
         "trained by": " ".join(f"{name} {value}" for name, value in about["versions"].items()),
     }
-    return Encoder(name=name_without_folders(spec, spec.target), towers=towers, notes=notes)
+    name = name_without_folders(spec, spec.target)
+    return Encoder(name=name, towers=towers, scorers=_scorers(about, state, towers), notes=notes)
 
 
 def read_trained(path: Path) -> tuple[dict[str, Any], State]:
@@ -124,13 +126,38 @@ def _fill(module: nn.Module, state: State, prefix: str) -> None:
 
 
 def _text_tower(facts: Mapping[str, Any], state: State, spec: Spec, project: bool) -> Tower:
-    module: nn.Module = SmallText()
+    module = _text_network(facts)
     _fill(module, state, "text.network.")
     words = "mean of the tokens of the last layer"
     if project:
         module, words = nn.Sequential(module, filled_head(facts, state, "text")), f"{words}, then the projection head"
     prepare = WordHashes(**facts["preprocess"])
-    return make_tower(module, prepare, preprocessing=prepare.words, features=words, architecture="small:text", example="a cat")
+    return make_tower(
+        module, prepare, preprocessing=prepare.words, features=words, architecture=facts["architecture"], example="a cat"
+    )
+
+
+def _text_network(facts: Mapping[str, Any]) -> nn.Module:
+    return FusionText(facts["image width"]) if facts["architecture"] == FUSION else SmallText()
+
+
+def _scorers(about: Mapping[str, Any], state: State, towers: Mapping[str, Tower]) -> dict[str, PairScorer]:
+    """The scorers "itm" and "lm" of a method whose text network looks at images."""
+    facts = about["towers"]
+    if facts.get("text", {}).get("architecture") != FUSION:
+        return {}
+    network, text = build(facts["image"]["architecture"], seed=0).network, FusionText(facts["text"]["image width"])
+    set_input_size(network, facts["image"]["preprocess"]["size"])
+    _fill(network, state, "image.network.")
+    _fill(text, state, "text.network.")
+    prepare = {modality: tower.prepare for modality, tower in towers.items()}
+    words = {"itm": "log-odds of matching", "lm": "mean log-probability of the words, given the image"}
+    found = {}
+    for kind, meaning in words.items():
+        module = FusionScorer(kind, network, text).eval().requires_grad_(False)
+        fingerprint = fingerprint_module(module, kind, *(tower.preprocessing for tower in towers.values()))
+        found[kind] = PairScorer(prepare=prepare, module=module, fingerprint=fingerprint, words=meaning)
+    return found
 
 
 def _audio_tower(facts: Mapping[str, Any], state: State, spec: Spec, project: bool) -> Tower:
