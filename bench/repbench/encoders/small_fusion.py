@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -59,7 +61,8 @@ class FusionText(nn.Module):
         """Logits (n, length, words) of the token that follows each token, given the image and those before it."""
         length = tokens.shape[1]
         causal = torch.ones(length, length, dtype=torch.bool, device=tokens.device).triu(1)
-        return self._run(tokens, 2, seen, causal) @ self.embedding.weight.T / self.width**0.5
+        logits: Tensor = self._run(tokens, 2, seen, causal) @ self.embedding.weight.T / math.sqrt(self.width)
+        return logits
 
     def log_likelihood(self, tokens: Tensor, seen: Tensor) -> Tensor:
         """Mean log-probability (n,) of each text's words, given the image."""
