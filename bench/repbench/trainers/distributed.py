@@ -35,6 +35,12 @@ def process_group(device: str) -> Iterator[None]:
         dist.destroy_process_group()
 
 
+def wait_for_all() -> None:
+    """Return when all processes have come here."""
+    if world_size() > 1:
+        dist.barrier()
+
+
 def gather(rows: Tensor) -> Tensor:
     """The rows (n, ...) of all processes, (world * n, ...), in the order of ranks; gradients flow back to where rows came from.
 

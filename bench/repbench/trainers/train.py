@@ -14,7 +14,7 @@ from repbench.datasets.dataset import Dataset
 from repbench.errors import DataError
 from repbench.strict import build
 from repbench.trainers.batches import Examples
-from repbench.trainers.distributed import process_group, rank
+from repbench.trainers.distributed import process_group, rank, wait_for_all
 from repbench.trainers.files import RunFiles, draw_curve
 from repbench.trainers.loop import Hooks, Log, fit
 from repbench.trainers.method import Method, MethodFile, Parts
@@ -56,6 +56,7 @@ def train_to_file(
             files.export(run.kept.towers(), facts)
             draw_curve(files.plot, run.rows)
             log(f"wrote {files.weights}")
+        wait_for_all()  # the others read what the first has written
 
 
 def parts_of(dataset: Dataset, settings: TrainSettings) -> Parts:
