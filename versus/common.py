@@ -15,7 +15,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
-PACKAGES = ("torch", "numpy", "scikit-learn", "faiss-cpu", "open_clip_torch", "clip-benchmark", "mteb")
+PACKAGES = ("torch", "numpy", "scikit-learn", "faiss-cpu", "open_clip_torch", "clip-benchmark", "mteb", "lightly")
 
 
 @dataclass(frozen=True, kw_only=True)

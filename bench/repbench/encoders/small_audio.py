@@ -7,7 +7,6 @@ from math import gcd
 
 import numpy as np
 import torch
-from scipy.signal import resample_poly
 from torch import Tensor, nn
 
 from repbench.encoder import Sound
@@ -34,6 +33,8 @@ class Window:
         """All samples, float32 (n,), at `rate`, of standard deviation 1 (loudness says nothing about content)."""
         samples = sound.samples
         if sound.rate != self.rate:
+            from scipy.signal import resample_poly  # takes a second to import
+
             shared = gcd(self.rate, sound.rate)
             samples = resample_poly(samples, self.rate // shared, sound.rate // shared)
         return np.asarray(samples / max(float(np.std(samples)), 1e-4), dtype=np.float32)
