@@ -61,3 +61,22 @@ def test_files_that_are_not_of_one_run_are_refused(written: tuple[Path, ImageEnc
     path.with_suffix(".json").write_text(json.dumps({"format": "other"}))
     with pytest.raises(EncoderError, match="no description"):
         load_encoder(f"trained:{path}")
+
+
+def test_a_description_can_name_no_code_to_run(written: tuple[Path, ImageEncoder], tmp_path: Path) -> None:
+    path, _ = written
+    about = json.loads(path.with_suffix(".json").read_text())
+    (tmp_path / "evil.py").write_text("raise SystemExit('it ran')")
+    about["towers"]["image"]["architecture"] = f"locked {tmp_path}/evil.py:load"
+    path.with_suffix(".json").write_text(json.dumps(about))
+    with pytest.raises(EncoderError, match="cannot be locked"):
+        load_encoder(f"trained:{path}")
+
+
+def test_a_description_that_lacks_something_is_refused_in_words(written: tuple[Path, ImageEncoder]) -> None:
+    path, _ = written
+    about = json.loads(path.with_suffix(".json").read_text())
+    del about["towers"]["image"]["preprocess"]
+    path.with_suffix(".json").write_text(json.dumps(about))
+    with pytest.raises(EncoderError, match="'preprocess'"):
+        load_encoder(f"trained:{path}")

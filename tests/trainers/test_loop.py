@@ -110,6 +110,12 @@ def test_training_lowers_the_loss_and_accumulation_takes_fewer_steps(colours: Pa
     assert json.loads((colours / "three.json").read_text())["steps"] == 6
 
 
+def test_a_loss_that_is_not_finite_stops_the_run_and_leaves_no_encoder(colours: Path) -> None:
+    with pytest.raises(TrainingError, match="A lower --lr"):
+        train(colours, colours / "wild.safetensors", "supervised", lr=1e30, optimizer="sgd", epochs=3, batch_size=10, size=16)
+    assert not (colours / "wild.safetensors").exists()
+
+
 def test_wrong_names_stop_before_anything_is_written(colours: Path) -> None:
     out = colours / "new" / "run.safetensors"
     with pytest.raises(UnknownNameError, match="simclr"):

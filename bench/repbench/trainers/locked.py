@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from repbench.encoders.heads import mlp
 from repbench.encoders.load import load_encoder
+from repbench.encoders.lockable import check_lockable
 from repbench.errors import UsageError
 from repbench.trainers.method import TrainedTower
 
@@ -22,6 +23,7 @@ class LockedTower(nn.Module):
 
     def __init__(self, spec: str, modality: str, items: Any, head: Sequence[int]) -> None:
         super().__init__()
+        check_lockable(spec)
         towers = load_encoder(spec).towers
         if modality not in towers:
             raise UsageError(f"{modality}={spec}: this encoder has no {modality} tower; it has {', '.join(towers)}.")

@@ -21,5 +21,5 @@ def generator_of(*parts: int | str) -> torch.Generator:
 
 def uniform_of(seeds: Tensor, count: int, purpose: str) -> Tensor:
     """Uniform numbers float32 (n, count), each row drawn from its item's own seed, int64 (n,): no batch changes them."""
-    rows = [torch.rand(count, generator=generator_of(int(seed), purpose)) for seed in seeds]
+    rows = [torch.rand(count, generator=generator_of(seed, purpose)) for seed in seeds.tolist()]
     return torch.stack(rows).to(seeds.device)

@@ -21,6 +21,7 @@ from repbench.encoders.fingerprint import fingerprint_module, make_tower
 from repbench.encoders.heads import mlp
 from repbench.encoders.images import check_image_options, name_without_folders
 from repbench.encoders.load import LoadOptions, load_encoder
+from repbench.encoders.lockable import check_lockable
 from repbench.encoders.preprocess import ImagePreprocess, override, triple
 from repbench.encoders.small_audio import SmallCPC, Window
 from repbench.encoders.small_fusion import FusionScorer, FusionText
@@ -53,16 +54,22 @@ def load(spec: Spec, options: LoadOptions) -> Encoder:
     """
     path = Path(spec.target).expanduser()
     about, state = read_trained(path)
-    towers = {modality: _tower(modality, facts, state, spec) for modality, facts in about["towers"].items()}
-    notes = {
+    try:
+        towers = {modality: _tower(modality, facts, state, spec) for modality, facts in about["towers"].items()}
+        scorers, notes = _scorers(about, state, towers), _notes(about)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise EncoderError(f"{path.with_suffix('.json')} does not describe a training run in full: {error}.") from error
+    return Encoder(name=name_without_folders(spec, spec.target), towers=towers, scorers=scorers, notes=notes)
+
+
+def _notes(about: Mapping[str, Any]) -> dict[str, str]:
+    return {
         "method": str(about["method"]),
         "trained on": f"{about['data']['dataset']} ({about['data']['split']}, {about['data']['fingerprint'][:12]})",
         "epochs": str(about["settings"]["epochs"]),
         "seed": str(about["settings"]["seed"]),
         "trained by": " ".join(f"{name} {value}" for name, value in about["versions"].items()),
     }
-    name = name_without_folders(spec, spec.target)
-    return Encoder(name=name, towers=towers, scorers=_scorers(about, state, towers), notes=notes)
 
 
 def read_trained(path: Path) -> tuple[dict[str, Any], State]:
@@ -176,7 +183,9 @@ def _audio_tower(facts: Mapping[str, Any], state: State, spec: Spec, project: bo
 
 def _locked_tower(modality: str, facts: Mapping[str, Any], state: State) -> Tower:
     """A tower that was not trained, with the projection that was trained behind it."""
-    base = load_encoder(facts["architecture"].removeprefix(LOCKED)).towers[modality]
+    locked = facts["architecture"].removeprefix(LOCKED)
+    check_lockable(locked)  # what a file names must not run a program of its author's
+    base = load_encoder(locked).towers[modality]
     head = filled_head(facts, state, modality)
     module = nn.Sequential(base.module, UnitLength(), head).eval().requires_grad_(False)
     words = f"{base.features}; L2-normalised, then the projection head"
