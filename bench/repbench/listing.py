@@ -86,7 +86,8 @@ def _dataset_lines(dataset: DatasetDeclaration, catalogue: Catalogue | None) -> 
     yield f"  classes   {dataset.class_count}   metric {dataset.metric}   label column {dataset.label}"
     yield f"  splits    {_inline(dataset.splits)}"
     if dataset.validation is not None:
-        yield f"  carved    val: {dataset.validation.share:.0%} of train, by class, seed {dataset.validation.seed}"
+        size = f"{dataset.validation.per_class} a class" if dataset.validation.per_class else f"{dataset.validation.share:.0%}"
+        yield f"  carved    val: {size} of train, by class, seed {dataset.validation.seed}"
     for source, options in dataset.sources.items():
         yield f"  source    {source}: {_inline(options)}"
         if source == "pack":

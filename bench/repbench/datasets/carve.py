@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import numpy as np
 
+from repbench.digests import digest_text
 
-def carve_validation(label: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+
+def carve_validation(label: np.ndarray, share: float, seed: int, per_class: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Places (train, val), both ascending, of a split stratified by class: `share` of each class, at least one, goes to val.
 
-    A class of one example stays in train. The choice depends on labels, share and seed alone (PCG64).
+    With `per_class`, so many of each. A class of one example stays in train. The choice depends on labels, share or number,
+    and seed alone (PCG64).
     """
     generator = np.random.Generator(np.random.PCG64(seed))
     held: list[np.ndarray] = []
     for value in np.unique(label):
         places = np.flatnonzero(label == value)
-        count = min(max(1, round(share * len(places))), len(places) - 1)
+        count = min(per_class or max(1, round(share * len(places))), len(places) - 1)
         held.append(generator.permutation(places)[:count])
     val = np.sort(np.concatenate(held)) if held else np.zeros(0, dtype=np.int64)
     return np.setdiff1d(np.arange(len(label)), val), val
+
+
+def digest_of(places: np.ndarray) -> str:
+    """Digest of places, int (m,): what says that a carved split is the one that was meant."""
+    return digest_text(*map(str, places.tolist()))
 
 
 def first_by_class(label: np.ndarray, limit: int) -> np.ndarray:

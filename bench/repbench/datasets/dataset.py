@@ -51,11 +51,15 @@ class Split:
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """A declaration and the splits that were read for it. `source` says from where, in words."""
+    """A declaration and the splits that were read for it. `source` says from where, in words.
+
+    `deviations` say in what this copy is known to differ from the published data.
+    """
 
     declaration: DatasetDeclaration
     splits: Mapping[str, Split]
     source: str
+    deviations: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

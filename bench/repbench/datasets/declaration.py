@@ -43,14 +43,38 @@ class Prompts:
 
 @dataclass(frozen=True, kw_only=True)
 class Validation:
-    """A validation split carved out of train, stratified by class, where the creators define none."""
+    """A validation split carved out of train, stratified by class, where the creators define none.
 
-    share: float  # of train, in (0, 1)
+    `share` is that of train, in (0, 1); or `per_class` examples of each class go. `digest` is that of the places of val in
+    train (carve.digest_of), for a train split in its published order; `places` a file beside the declaration that lists them.
+    """
+
+    share: float = 0.0
+    per_class: int = 0
     seed: int = 0
+    digest: str = ""
+    places: str = ""
 
     def __post_init__(self) -> None:
-        if not 0 < self.share < 1:
+        if self.per_class < 0 or bool(self.share) == bool(self.per_class):
+            raise ValueError("validation takes either a share or a number per_class above 0.")
+        if not self.per_class and not 0 < self.share < 1:
             raise ValueError(f"validation.share is {self.share}; expected a number between 0 and 1.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Content:
+    """What is known of the published bytes. A copy that differs from it is refused unless told, and its rows are marked.
+
+    `lossless`: they were published as pixels, so no copy may be JPEG. `md5`: file, below the layout's folder -> MD5.
+    `pixels`: split -> digest of all decoded pixels in order (check.py). `positives`: split -> how many examples each class has,
+    where an example can have several.
+    """
+
+    lossless: bool = False
+    md5: Mapping[str, str] = field(default_factory=dict)
+    pixels: Mapping[str, str] = field(default_factory=dict)
+    positives: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +112,7 @@ class DatasetDeclaration:
     validation: Validation | None = None
     prompts: Prompts | None = None
     difficult: str = "ignored"
+    content: Content = Content()
     about: About = About()
 
     def __post_init__(self) -> None:

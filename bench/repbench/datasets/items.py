@@ -83,6 +83,24 @@ class FileItems(Items):
             raise DataError(f"{self._paths[place]}: cannot be read ({error.strerror}).") from error
 
 
+class PixelItems(Items):
+    """Images that lie on disk as raw pixels, uint8 (n, height, width, 3)."""
+
+    def __init__(self, names: Sequence[str], pixels: np.ndarray) -> None:
+        super().__init__("image", names)
+        self._pixels = pixels
+
+    def content(self, place: int) -> bytes:
+        """A header in words, then the bytes of the pixels."""
+        picture = np.ascontiguousarray(self._pixels[place])
+        return b"pixels %d x %d\n" % picture.shape[:2] + picture.tobytes()
+
+    def load(self, place: int) -> Any:
+        from PIL import Image
+
+        return Image.fromarray(np.ascontiguousarray(self._pixels[place]))
+
+
 class _Taken(Items):
     def __init__(self, whole: Items, places: np.ndarray) -> None:
         super().__init__(whole.modality, [whole.names[place] for place in places])
@@ -90,6 +108,9 @@ class _Taken(Items):
 
     def content(self, place: int) -> bytes:
         return self._whole.content(int(self._places[place]))
+
+    def load(self, place: int) -> Any:
+        return self._whole.load(int(self._places[place]))
 
     @cached_property
     def keys(self) -> tuple[str, ...]:
@@ -106,6 +127,10 @@ class Joined(Items):
     def content(self, place: int) -> bytes:
         first, second = self._parts
         return first.content(place) if place < len(first) else second.content(place - len(first))
+
+    def load(self, place: int) -> Any:
+        first, second = self._parts
+        return first.load(place) if place < len(first) else second.load(place - len(first))
 
     @cached_property
     def keys(self) -> tuple[str, ...]:

@@ -4,34 +4,46 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from repbench.datasets.carve import carve_validation, first_by_class
+from repbench.datasets.carve import carve_validation, digest_of, first_by_class
+from repbench.datasets.classes import class_names, label_order, places_of
 from repbench.datasets.dataset import Dataset, Split
-from repbench.datasets.declaration import DIFFICULT, ELEVEN_POINT, DatasetDeclaration
+from repbench.datasets.declaration import DIFFICULT, ELEVEN_POINT, DatasetDeclaration, Validation
+from repbench.datasets.deviations import deviations
 from repbench.datasets.items import text_items
 from repbench.datasets.table import Absent, RawDataset, RawSplit
 from repbench.errors import DataError, DeclarationError, did_you_mean
 from repbench.strict import build
 
-SOURCES = {"pack": "Pack", "folder": "Folder", "huggingface": "HuggingFace"}  # module in sources/ -> its options
+SOURCES = {  # module in sources/ -> its options
+    "pack": "Pack",
+    "torchvision": "Torchvision",
+    "parquet": "Parquet",
+    "webdataset": "Webdataset",
+    "folder": "Folder",
+    "huggingface": "HuggingFace",
+}
 
 
-def open_dataset(declaration: DatasetDeclaration, data: Path | None = None, limit: int | None = None) -> Dataset:
+def open_dataset(
+    declaration: DatasetDeclaration, data: Path | None = None, limit: int | None = None, *, deviating: bool = False
+) -> Dataset:
     """The dataset of a declaration, from the first of its sources that is on this machine.
 
     `data` is the folder of the user's datasets. `limit` keeps that many examples of each split, the classes in turn, and at
-    least one of each class.
+    least one of each class. `deviating` lets copies in that are known to differ from the published data.
     Raises DataError when no source is there (it says where was looked) or when what is there is not what was declared.
     """
     absent: list[str] = []
     for name, options in declaration.sources.items():
         raw = _read_source(name, options, declaration, data)
         if isinstance(raw, RawDataset):
-            return checked(raw, declaration, limit)
+            return checked(raw, declaration, limit, deviating=deviating)
         absent.append(f"{name}: {raw.looked_for}{f' ({raw.how_to_get})' if raw.how_to_get else ''}")
     looked = "; ".join(absent)
     raise DataError(f"the dataset {declaration.name!r} is not on this machine. Looked for {looked}.")
@@ -48,7 +60,8 @@ def _options(name: str, options: Mapping[str, Any], declaration: DatasetDeclarat
     if name not in SOURCES:
         raise DeclarationError(f"{where}: unknown source.{did_you_mean(name, SOURCES)}")
     module = importlib.import_module(f"repbench.datasets.sources.{name}")
-    return build(getattr(module, SOURCES[name]), options, where)
+    known = {key: value for key, value in options.items() if key != "deviates"}  # every source can say that it is no true copy
+    return build(getattr(module, SOURCES[name]), known, where)
 
 
 def _read_source(
@@ -57,74 +70,69 @@ def _read_source(
     given = _options(name, options, declaration)
     module = importlib.import_module(f"repbench.datasets.sources.{name}")
     raw: RawDataset | Absent = module.read(given, declaration, data)
+    if isinstance(raw, RawDataset) and "deviates" in options:
+        return replace(raw, deviations=(*raw.deviations, str(options["deviates"])))
     return raw
 
 
-def checked(raw: RawDataset, declaration: DatasetDeclaration, limit: int | None) -> Dataset:
-    """The dataset of what a source gave. Raises DataError where that is not what was declared."""
-    names = _class_names(raw, declaration)
-    splits: dict[str, Split] = {}
-    for split, size in declaration.splits.items():
-        found = raw.splits[split]
-        if len(found.ids) != size:
-            raise DataError(
-                f"{declaration.name}: the split {split!r} from {raw.place} has {len(found.ids)} examples; declared are {size}."
-            )
-        splits[split] = _split(split, found, names, declaration)
+def checked(raw: RawDataset, declaration: DatasetDeclaration, limit: int | None, *, deviating: bool = False) -> Dataset:
+    """The dataset of what a source gave. Raises DataError where that is not what was declared, or known to differ from it."""
+    names, order = class_names(raw, declaration), label_order(raw, declaration)
+    differs = deviations(raw, declaration)
+    if differs and not deviating:
+        raise DataError(
+            f"{declaration.name}: {'; '.join(differs)}. To use this copy all the same, give --deviating: its rows are marked."
+        )
+    splits = {split: _split(split, raw.splits[split], names, order, declaration) for split in declaration.splits}
+    source = raw.place
     if declaration.validation is not None:
-        train = splits["train"]
-        kept, held = carve_validation(train.label, declaration.validation.share, declaration.validation.seed)
-        splits |= {"train": train.take(kept), "val": train.take(held, "val")}
+        splits, note = _with_validation(splits, declaration.validation)
+        source += note
     if limit is not None:
         least = max(limit, len(names))  # a class that is missing in train would be another question
         splits = {name: split.take(first_by_class(split.label, least)) for name, split in splits.items()}
     if declaration.prompts is not None:
         splits["prompts"] = _prompts(declaration, names)
-    return Dataset(declaration=declaration, splits=splits, source=raw.place)
+    return Dataset(declaration=declaration, splits=splits, source=source, deviations=differs)
 
 
-def _class_names(raw: RawDataset, declaration: DatasetDeclaration) -> tuple[str, ...]:
-    if not isinstance(declaration.classes, int):
-        return declaration.classes
-    if raw.class_names is not None:
-        names = raw.class_names
-    else:
-        names = tuple(sorted({str(name) for split in raw.splits.values() for name in split.label}))
-    if len(names) != declaration.classes:
-        shown = ", ".join(names[:10]) + (", …" if len(names) > 10 else "")
-        raise DataError(
-            f"{declaration.name}: {raw.place} has {len(names)} classes ({shown}); declared are {declaration.classes}."
+def _with_validation(splits: dict[str, Split], rule: Validation) -> tuple[dict[str, Split], str]:
+    """The splits with val carved out of train, and a note where it is another than the one that ships."""
+    train = splits["train"]
+    kept, held = carve_validation(train.label, rule.share, rule.seed, rule.per_class)
+    note = ""
+    if rule.digest and digest_of(held) != rule.digest:
+        note = (
+            "; its train split has another order than the published one, so val is carved elsewhere than in the list that ships"
         )
-    return names
+    return {**splits, "train": train.take(kept), "val": train.take(held, "val")}, note
 
 
-def _split(name: str, raw: RawSplit, class_names: tuple[str, ...], declaration: DatasetDeclaration) -> Split:
+def _split(name: str, raw: RawSplit, names: tuple[str, ...], order: np.ndarray, declaration: DatasetDeclaration) -> Split:
+    """One split with labels in the declared order; `order` has the declared place of each class of the source."""
     if declaration.is_multilabel or raw.label.ndim == 2:
-        label = _memberships(name, raw.label, len(class_names), declaration)
+        label = _memberships(name, raw.label, order, declaration)
     elif np.issubdtype(raw.label.dtype, np.integer):
-        label = raw.label.astype(np.int64)
-        if len(label) and (label.min() < 0 or label.max() >= len(class_names)):
-            raise DataError(f"{declaration.name}: a label of {name!r} lies outside 0 to {len(class_names) - 1}.")
+        if len(raw.label) and (raw.label.min() < 0 or raw.label.max() >= len(order)):
+            raise DataError(f"{declaration.name}: a label of {name!r} lies outside 0 to {len(order) - 1}.")
+        label = order[raw.label.astype(np.int64)]
     else:
-        place = {class_name: index for index, class_name in enumerate(class_names)}
-        unknown = sorted({str(text) for text in raw.label} - set(place))
-        if unknown:
-            raise DataError(f"{declaration.name}: the split {name!r} has undeclared classes: {', '.join(unknown[:10])}.")
-        label = np.array([place[str(text)] for text in raw.label], dtype=np.int64)
-    return Split(name=name, ids=raw.ids, label=label, columns=raw.columns, media=raw.media, class_names=class_names)
+        label = places_of(raw.label.tolist(), names, declaration, name)
+    return Split(name=name, ids=raw.ids, label=label, columns=raw.columns, media=raw.media, class_names=names)
 
 
-def _memberships(name: str, label: np.ndarray, classes: int, declaration: DatasetDeclaration) -> np.ndarray:
+def _memberships(name: str, label: np.ndarray, order: np.ndarray, declaration: DatasetDeclaration) -> np.ndarray:
     """Labels int8 (n, classes) of 1, -1, 0, with the declared rule for classes of which only difficult objects are there."""
     if not declaration.is_multilabel:
         raise DataError(
             f"{declaration.name}: the split {name!r} has several classes an example; its metric would be {ELEVEN_POINT!r}."
         )
-    if label.ndim != 2 or label.shape[1] != classes or not np.isin(label, (-1, 0, 1)).all():
+    if label.ndim != 2 or label.shape[1] != len(order) or not np.isin(label, (-1, 0, 1)).all():
         raise DataError(
-            f"{declaration.name}: the labels of {name!r} have shape {label.shape}; expected (n, {classes}) of 1, -1 and 0."
+            f"{declaration.name}: the labels of {name!r} have shape {label.shape}; expected (n, {len(order)}) of 1, -1 and 0."
         )
-    ruled: np.ndarray = np.where(label == 0, DIFFICULT[declaration.difficult], label).astype(np.int8)
+    ruled = np.full((len(label), declaration.class_count), -1, dtype=np.int8)
+    ruled[:, order] = np.where(label == 0, DIFFICULT[declaration.difficult], label)
     return ruled
 
 

@@ -26,11 +26,17 @@ class RawSplit:
 
 @dataclass(frozen=True, kw_only=True)
 class RawDataset:
-    """The splits of one source; `class_names` in label order where the source knows them. `place` in words."""
+    """The splits of one source; `class_names` in label order where the source knows them. `place` in words.
+
+    `folder` is that of the published files, where the source reads them as they were published; `deviations` are what the
+    source itself knows to differ from the published data.
+    """
 
     splits: Mapping[str, RawSplit]
     class_names: tuple[str, ...] | None
     place: str
+    folder: Path | None = None
+    deviations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

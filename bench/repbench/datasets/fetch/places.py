@@ -26,6 +26,15 @@ def packs_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "repbench" / "packs"
 
 
+def data_folder(data: Path | None = None) -> Path:
+    """Where published datasets lie: the folder given, else $REPBENCH_DATA, else `repbench/data` in the user's cache folder."""
+    if data is not None:
+        return data
+    if given := os.environ.get("REPBENCH_DATA"):
+        return Path(given).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "repbench" / "data"
+
+
 def place_of(name: str) -> Path:
     """The file of a pack: an embedded one, which is there, or one to fetch, which may not be. Raises UnknownNameError."""
     embedded = Path(str(files("repbench") / "datasets" / "packs"))

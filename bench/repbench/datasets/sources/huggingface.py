@@ -35,51 +35,67 @@ class HuggingFace:
             raise ValueError("give either 'repository' or 'files'.")
 
 
+def find(options: HuggingFace, declaration: DatasetDeclaration, data: Path | None) -> Path | Absent:
+    """The folder of a repository, below `--data` or in the local hub cache, or that of the files; no hub is asked."""
+    base = data or Path()
+    if options.files:
+        missing = [
+            pattern for pattern in map(options.files.get, declaration.splits) if not (pattern and any(base.glob(pattern)))
+        ]
+        return Absent(looked_for=base / (missing[0] or "(no file is declared for a split)")) if missing else base
+    folder = base / options.repository
+    return folder if folder.is_dir() else _snapshot(options, folder)
+
+
+def _snapshot(options: HuggingFace, folder: Path) -> Path | Absent:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        found = snapshot_download(options.repository, repo_type="dataset", revision=options.revision, local_files_only=True)
+    except (LocalEntryNotFoundError, HFValidationError, OSError):
+        pinned = f" at {options.revision}" if options.revision else ""
+        return Absent(looked_for=f"{options.repository}{pinned} in the local hub cache or {folder}")
+    return Path(found)
+
+
 def read(options: HuggingFace, declaration: DatasetDeclaration, data: Path | None) -> RawDataset | Absent:
     """The splits of a repository that is already on this machine; nothing is downloaded. Raises DataError."""
+    folder = find(options, declaration, data)
+    if isinstance(folder, Absent):
+        return folder
     splits: dict[str, RawSplit] = {}
     class_names: tuple[str, ...] | None = None
     place = options.repository or "Parquet files"
     for split in declaration.splits:
-        loaded = _load(options, split, data)
-        if isinstance(loaded, Absent):
-            return loaded
-        splits[split], names = _raw_split(loaded, split, options, declaration)
+        splits[split], names = raw_split(_load(options, split, folder), split, options.columns, declaration, place)
         class_names = class_names or names
     return RawDataset(splits=splits, class_names=class_names, place=f"Hugging Face datasets: {place}")
 
 
-def _load(options: HuggingFace, split: str, data: Path | None) -> Any:
+def _load(options: HuggingFace, split: str, folder: Path) -> Any:
     import datasets
 
-    base = data or Path()
     theirs = options.splits.get(split, split)
     if options.files:
-        pattern = options.files.get(split)
-        found = sorted(base.glob(pattern)) if pattern else []
-        if not found:
-            return Absent(looked_for=base / (pattern or f"(no file is declared for the split {split!r})"))
-        paths = [str(path) for path in found]
+        paths = [str(path) for path in sorted(folder.glob(options.files[split]))]
         return datasets.load_dataset("parquet", data_files={split: paths}, split=split)
-    folder = base / options.repository
-    target = str(folder) if folder.is_dir() else options.repository
-    local = datasets.DownloadConfig(local_files_only=True)
     try:
-        return datasets.load_dataset(target, options.config, split=theirs, revision=options.revision, download_config=local)
-    except (ConnectionError, FileNotFoundError, OSError) as error:
-        return Absent(looked_for=f"{options.repository} in the local hub cache or {folder}", how_to_get=str(error)[:200])
-    except ValueError as error:
-        raise DataError(f"{target}: the split {theirs!r} cannot be read ({error}).") from error
+        return datasets.load_dataset(str(folder), options.config, split=theirs)
+    except (ValueError, OSError) as error:
+        raise DataError(f"{folder}: the split {theirs!r} cannot be read ({error}).") from error
 
 
-def _raw_split(
-    table: Any, split: str, options: HuggingFace, declaration: DatasetDeclaration
+def raw_split(
+    table: Any, split: str, names: Mapping[str, str], declaration: DatasetDeclaration, place: str
 ) -> tuple[RawSplit, tuple[str, ...] | None]:
-    theirs = {column: options.columns.get(column, column) for column in (*declaration.columns, declaration.label)}
+    """One split of a table of `datasets`, and its class names where it knows them; `names` maps our columns to theirs."""
+    theirs = {column: names.get(column, column) for column in (*declaration.columns, declaration.label)}
     for column in theirs.values():
         if column not in table.column_names:
-            raise DataError(f"{options.repository}: no column {column!r}; there are {', '.join(table.column_names)}.")
-    names = getattr(table.features[theirs[declaration.label]], "names", None)
+            raise DataError(f"{place}: no column {column!r}; there are {', '.join(table.column_names)}.")
+    feature = table.features[theirs[declaration.label]]
+    class_names = getattr(getattr(feature, "feature", feature), "names", None)
     ids = np.array([f"{split}/{place}" for place in range(len(table))])
     media = {column: _items(table, theirs[column], modality, list(ids)) for column, modality in declaration.columns.items()}
     columns = {
@@ -87,8 +103,22 @@ def _raw_split(
         for column in table.column_names
         if column not in theirs.values() and table.features[column].__class__.__name__ in ("Value", "ClassLabel")
     }
-    label = np.asarray(table[theirs[declaration.label]][:])
-    return RawSplit(ids=ids, label=label, columns=columns, media=media), tuple(names) if names else None
+    label = table[theirs[declaration.label]][:]
+    found = _memberships(label, class_names, declaration) if declaration.is_multilabel else np.asarray(label)
+    return RawSplit(ids=ids, label=found, columns=columns, media=media), tuple(class_names) if class_names else None
+
+
+def _memberships(
+    rows: Sequence[Sequence[str | int]], names: Sequence[str] | None, declaration: DatasetDeclaration
+) -> np.ndarray:
+    """Labels (n, classes), 1 and -1, of lists of classes, by name or by number; a list knows of no difficult objects."""
+    written = tuple(names) if names else declaration.classes
+    assert not isinstance(written, int)
+    label = np.full((len(rows), len(written)), -1, dtype=np.int8)
+    for place, classes in enumerate(rows):
+        for one in classes:
+            label[place, one if isinstance(one, int) else written.index(one)] = 1
+    return label
 
 
 def _items(table: Any, column: str, modality: str, names: list[str]) -> Items:

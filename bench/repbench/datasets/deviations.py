@@ -1,0 +1,64 @@
+"""In what a copy of a published dataset is known to differ from it: each difference in words; nothing is decoded for it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from repbench.datasets.declaration import DatasetDeclaration
+from repbench.datasets.items import Items
+from repbench.datasets.table import RawDataset
+
+JPEG = b"\xff\xd8\xff"
+SAMPLE = 32  # items of a split whose first bytes are looked at
+
+
+def deviations(raw: RawDataset, declaration: DatasetDeclaration) -> tuple[str, ...]:
+    """The differences of what a source gave; empty where none is known, which is no proof that there is none."""
+    return (*raw.deviations, *_sizes(raw, declaration), *_lossy(raw, declaration), *_positives(raw, declaration), *_files(raw, declaration))
+
+
+def _sizes(raw: RawDataset, declaration: DatasetDeclaration) -> Iterator[str]:
+    for split, size in declaration.splits.items():
+        if len(raw.splits[split].ids) != size:
+            yield f"the split {split!r} from {raw.place} has {len(raw.splits[split].ids)} examples; declared are {size}"
+
+
+def _lossy(raw: RawDataset, declaration: DatasetDeclaration) -> Iterator[str]:
+    if not declaration.content.lossless:
+        return
+    for split, found in raw.splits.items():
+        if _has_jpeg(found.media[declaration.medium]):
+            yield f"the pictures of the split {split!r} are JPEGs, so their pixels are not those that were published"
+
+
+def _positives(raw: RawDataset, declaration: DatasetDeclaration) -> Iterator[str]:
+    for split, counts in declaration.content.positives.items():
+        found = (raw.splits[split].label > 0).sum(axis=0).tolist()
+        if found != list(counts):
+            place = next(place for place, (one, other) in enumerate(zip(found, counts, strict=False)) if one != other)
+            yield (
+                f"{found[place]} examples of the split {split!r} are of the class in place {place}; published are {counts[place]}"
+            )
+
+
+def _has_jpeg(items: Items) -> bool:
+    places = np.unique(np.linspace(0, len(items) - 1, SAMPLE).astype(int)).tolist() if len(items) else []
+    return any(items.content(place).startswith(JPEG) for place in places)
+
+
+def _files(raw: RawDataset, declaration: DatasetDeclaration) -> Iterator[str]:
+    if raw.folder is None:
+        return
+    for name, md5 in declaration.content.md5.items():
+        path = raw.folder / name
+        if path.is_file() and _md5(path) != md5:
+            yield f"the file {path} is another than the published one (MD5)"
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "md5").hexdigest()

@@ -1,0 +1,129 @@
+"""WebDataset shards: tar files in which the parts of an example share their name up to its first dot, one after the other.
+
+The folder is that of CLIP_benchmark's builder: `NAME/classnames.txt`, `NAME/SPLIT/0.tar`, `NAME/SPLIT/1.tar`, ...; shards
+`NAME/SPLIT-000000.tar` are found too. Only the places of the parts are kept; a picture is read when it is asked for.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import tarfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from repbench.datasets.declaration import DatasetDeclaration
+from repbench.datasets.fetch.places import data_folder
+from repbench.datasets.items import Items
+from repbench.datasets.sources.folder import ENDINGS
+from repbench.datasets.table import Absent, RawDataset, RawSplit
+from repbench.errors import DataError
+
+Part = tuple[Path, int, int]  # shard, first byte, bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Webdataset:
+    """Options of `[sources.webdataset]`: `path` below the folder of `--data` (default: `wds/` and the dataset's name).
+
+    `splits` maps our split names to theirs.
+    """
+
+    path: str = ""
+    splits: Mapping[str, str] = field(default_factory=dict)
+
+
+def find(options: Webdataset, declaration: DatasetDeclaration, data: Path | None) -> Path | Absent:
+    """The folder of the shards, or where it would be."""
+    folder = data_folder(data) / (options.path or f"wds/{declaration.name}")
+    return folder if folder.is_dir() else Absent(looked_for=folder)
+
+
+def read(options: Webdataset, declaration: DatasetDeclaration, data: Path | None) -> RawDataset | Absent:
+    """The splits in the order of their shards. Raises DataError for missing shards and examples without picture or label."""
+    folder = find(options, declaration, data)
+    if isinstance(folder, Absent):
+        return folder
+    splits = {split: _split(folder, split, options.splits.get(split, split), declaration) for split in declaration.splits}
+    names = folder / "classnames.txt"
+    class_names = tuple(names.read_text(encoding="utf-8").splitlines()) if names.is_file() else None
+    return RawDataset(splits=splits, class_names=class_names, place=f"WebDataset shards in {folder}")
+
+
+def _split(folder: Path, split: str, theirs: str, declaration: DatasetDeclaration) -> RawSplit:
+    shards = sorted([*folder.glob(f"{theirs}/*.tar"), *folder.glob(f"{theirs}-*.tar")], key=_number)
+    if not shards:
+        raise DataError(f"{folder / theirs}: no shard of the split {split!r}; expected {theirs}/0.tar or {theirs}-000000.tar.")
+    told = folder / theirs / "nshards.txt"
+    if told.is_file() and int(told.read_text()) != len(shards):
+        raise DataError(f"{told}: says {told.read_text().strip()} shards; there are {len(shards)}.")
+    endings = ENDINGS[declaration.columns[declaration.medium]]
+    parts: list[Part] = []
+    label: list[Any] = []
+    ids: list[str] = []
+    for key, example in (found for shard in shards for found in _examples(shard)):
+        picture = next((part for ending, part in example.items() if f".{ending}".endswith(endings)), None)
+        mark = next((_label(ending, part) for ending, part in example.items() if ending in ("cls", "npy")), None)
+        if picture is None or mark is None:
+            raise DataError(f"{key}: this example has {', '.join(example)}; expected a picture and a label, cls or npy.")
+        parts.append(picture)
+        label.append(mark)
+        ids.append(key)
+    media = {declaration.medium: _Parts(declaration.columns[declaration.medium], ids, parts)}
+    return RawSplit(ids=np.array([f"{split}/{name}" for name in ids]), label=np.array(label), columns={}, media=media)
+
+
+def _number(path: Path) -> tuple[int, str]:
+    digits = re.findall(r"\d+", path.stem)
+    return (int(digits[-1]) if digits else 0), path.name
+
+
+def _examples(shard: Path) -> Iterator[tuple[str, dict[str, Part]]]:
+    """Key -> the parts of each example of a shard, by ending."""
+    key, example = "", dict[str, Part]()
+    try:
+        with tarfile.open(shard) as tar:
+            for member in tar:
+                if not member.isfile():
+                    continue
+                folder, _, name = member.name.rpartition("/")
+                stem, _, ending = name.partition(".")
+                if (found := f"{shard.name}:{folder}/{stem}".replace(":/", ":")) != key:
+                    if example:
+                        yield key, example
+                    key, example = found, {}
+                example[ending.lower()] = (shard, member.offset_data, member.size)
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise DataError(f"{shard}: cannot be read as a tar file ({error}).") from error
+    if example:
+        yield key, example
+
+
+def _label(ending: str, part: Part) -> Any:
+    """A class number; or of several classes, 1 where it is there and -1 elsewhere (shards know of no difficult objects)."""
+    data = _bytes(part)
+    if ending == "cls":
+        return int(data)
+    return np.where(np.load(io.BytesIO(data), allow_pickle=False) > 0, 1, -1)
+
+
+def _bytes(part: Part) -> bytes:
+    shard, first, size = part
+    with shard.open("rb") as stream:
+        stream.seek(first)
+        return stream.read(size)
+
+
+class _Parts(Items):
+    """Items that are parts of uncompressed tar files."""
+
+    def __init__(self, modality: str, names: Sequence[str], parts: Sequence[Part]) -> None:
+        super().__init__(modality, names)
+        self._parts = parts
+
+    def content(self, place: int) -> bytes:
+        return _bytes(self._parts[place])
