@@ -41,6 +41,7 @@ def evaluate(
     arch: str | None = None,
     trust_checkpoint: bool = False,
     stop_rule: str = "certified",
+    deviating: bool = False,
     dry_run: bool = False,
     quiet: bool = False,
 ) -> pd.DataFrame:
@@ -49,13 +50,15 @@ def evaluate(
     `tasks` are names or patterns, a list or separated by commas. Records go to `out`; without it they are not kept. A task
     that failed has the metric "failed", no value, and a reason. The default leaves out datasets that have yet to be
     fetched. `trust_checkpoint` unpickles checkpoint files in full, which runs any code that they hold; `stop_rule` of linear
-    probes is "certified" or "sklearn". With `dry_run` nothing is written, and the table says of each task whether it is "to
-    do", "done" or "not possible", and how many embeddings it adds.
+    probes is "certified" or "sklearn". `deviating` lets in copies of datasets that are known to differ from the published
+    data, and marks their rows. With `dry_run` nothing is written, and the table says of each task whether it is "to do",
+    "done" or "not possible", and how many embeddings it adds.
 
     Raises UsageError for unknown names and EncoderError when the encoder cannot be built.
     """
     catalogue = load_catalogue([Path(path) for path in plugins])
-    chosen = [task.with_option("stop_rule", stop_rule) for task in catalogue.select_here(patterns(tasks))]
+    folder = Path(data) if data is not None else None
+    chosen = [task.with_option("stop_rule", stop_rule) for task in catalogue.select_here(patterns(tasks), folder)]
     check_device(device)
     load = LoadOptions(arch=arch, trust_checkpoint=trust_checkpoint, seed=seed)
     built = load_encoder(encoder, load) if isinstance(encoder, str) else encoder
@@ -66,7 +69,8 @@ def evaluate(
         settings = Settings(
             results=Path(out) if out is not None else Path(temporary),
             store=Path(store) if store is not None else default_store(),
-            data=Path(data) if data is not None else None,
+            data=folder,
+            deviating=deviating,
             seed=seed,
             limit=limit,
             extract=extract,

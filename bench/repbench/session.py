@@ -39,7 +39,7 @@ def run_encoders(
     does not stop the others.
     """
     wanted = patterns(tasks)
-    chosen = [task.with_option("stop_rule", stop_rule) for task in load_catalogue(plugins).select_here(wanted)]
+    chosen = [task.with_option("stop_rule", stop_rule) for task in load_catalogue(plugins).select_here(wanted, settings.data)]
     check_device(settings.extract.device)
     _check_specs(specs, load)
     datasets, report = Datasets(settings), Report(quiet=quiet)

@@ -15,7 +15,7 @@ import importlib.util
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
 from types import ModuleType
@@ -117,15 +117,16 @@ class Catalogue:
             chosen |= {name: self.tasks[name] for name in names}
         return [task for name, task in self.tasks.items() if name in chosen]
 
-    def select_here(self, patterns: Sequence[str]) -> list[Task]:
+    def select_here(self, patterns: Sequence[str], data: Path | None = None) -> list[Task]:
         """As `select`, but a pattern that matches tasks whose data are here leaves out those whose data have yet to be fetched.
 
         A pattern that matches only such tasks keeps them: that their data are not here should be told.
         """
+        here_is = cache(lambda name: is_here(self.datasets[name], data))
         chosen: dict[str, Task] = {}
         for pattern in patterns:
             found = self.select([pattern])
-            here = [task for task in found if is_here(task.dataset)]
+            here = [task for task in found if here_is(task.dataset.name)]
             chosen |= {task.name: task for task in here or found}
         return [task for name, task in self.tasks.items() if name in chosen]
 

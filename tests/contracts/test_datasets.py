@@ -17,7 +17,7 @@ from repbench.datasets.sources.pack import pack_about, pack_path
 from repbench.tasks import load_catalogue
 
 CATALOGUE = load_catalogue()
-EMBEDDED = {name: one for name, one in CATALOGUE.datasets.items() if one.family != "fetched"}
+EMBEDDED = {name: one for name, one in CATALOGUE.datasets.items() if "pack" in one.sources and one.family != "fetched"}
 PACKS = sorted({str(one.sources["pack"]["name"]) for one in EMBEDDED.values()})
 
 

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     help="Where linear probes stop: at the proven optimum, or where scikit-learn's default does (as in old tables).",
 )
 @click.option("--on-bad-item", default="fail", show_default=True, help="fail, or skip (the record counts the skipped).")
+@click.option("--deviating", is_flag=True, help="Use copies that are known to differ from the published data; marks the rows.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
 @click.option("--quiet", is_flag=True, help="No progress, only the table.")
 def run(
@@ -108,6 +109,7 @@ def _settings(options: dict[str, Any]) -> tuple[Settings, LoadOptions]:
         data=options["data"],
         seed=options["seed"],
         limit=options["limit"],
+        deviating=options["deviating"],
         extract=extract,
         command=shlex.join(["repbench", *sys.argv[1:]]),
         versions=library_versions(),

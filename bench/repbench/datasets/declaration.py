@@ -67,13 +67,11 @@ class Content:
     """What is known of the published bytes. A copy that differs from it is refused unless told, and its rows are marked.
 
     `lossless`: they were published as pixels, so no copy may be JPEG. `md5`: file, below the layout's folder -> MD5.
-    `pixels`: split -> digest of all decoded pixels in order (check.py). `positives`: split -> how many examples each class has,
-    where an example can have several.
+    `positives`: split -> how many examples each class has, where an example can have several.
     """
 
     lossless: bool = False
     md5: Mapping[str, str] = field(default_factory=dict)
-    pixels: Mapping[str, str] = field(default_factory=dict)
     positives: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 

@@ -18,7 +18,8 @@ SAMPLE = 32  # items of a split whose first bytes are looked at
 
 def deviations(raw: RawDataset, declaration: DatasetDeclaration) -> tuple[str, ...]:
     """The differences of what a source gave; empty where none is known, which is no proof that there is none."""
-    return (*raw.deviations, *_sizes(raw, declaration), *_lossy(raw, declaration), *_positives(raw, declaration), *_files(raw, declaration))
+    found = (_sizes, _lossy, _positives, _files)
+    return (*raw.deviations, *(words for look in found for words in look(raw, declaration)))
 
 
 def _sizes(raw: RawDataset, declaration: DatasetDeclaration) -> Iterator[str]:
@@ -41,7 +42,8 @@ def _positives(raw: RawDataset, declaration: DatasetDeclaration) -> Iterator[str
         if found != list(counts):
             place = next(place for place, (one, other) in enumerate(zip(found, counts, strict=False)) if one != other)
             yield (
-                f"{found[place]} examples of the split {split!r} are of the class in place {place}; published are {counts[place]}"
+                f"{found[place]} examples of the split {split!r} are of the class in place {place};"
+                f" published are {counts[place]}"
             )
 
 

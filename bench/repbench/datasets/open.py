@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,19 +14,10 @@ from repbench.datasets.classes import class_names, label_order, places_of
 from repbench.datasets.dataset import Dataset, Split
 from repbench.datasets.declaration import DIFFICULT, ELEVEN_POINT, DatasetDeclaration, Validation
 from repbench.datasets.deviations import deviations
+from repbench.datasets.fetch.places import source_module, source_options
 from repbench.datasets.items import text_items
 from repbench.datasets.table import Absent, RawDataset, RawSplit
-from repbench.errors import DataError, DeclarationError, did_you_mean
-from repbench.strict import build
-
-SOURCES = {  # module in sources/ -> its options
-    "pack": "Pack",
-    "torchvision": "Torchvision",
-    "parquet": "Parquet",
-    "webdataset": "Webdataset",
-    "folder": "Folder",
-    "huggingface": "HuggingFace",
-}
+from repbench.errors import DataError
 
 
 def open_dataset(
@@ -52,24 +42,14 @@ def open_dataset(
 def check_sources(declaration: DatasetDeclaration) -> None:
     """Raise DeclarationError if a source or one of its options is unknown; nothing is read."""
     for name, options in declaration.sources.items():
-        _options(name, options, declaration)
-
-
-def _options(name: str, options: Mapping[str, Any], declaration: DatasetDeclaration) -> Any:
-    where = f"{declaration.path or declaration.name}: sources.{name}"
-    if name not in SOURCES:
-        raise DeclarationError(f"{where}: unknown source.{did_you_mean(name, SOURCES)}")
-    module = importlib.import_module(f"repbench.datasets.sources.{name}")
-    known = {key: value for key, value in options.items() if key != "deviates"}  # every source can say that it is no true copy
-    return build(getattr(module, SOURCES[name]), known, where)
+        source_options(name, options, declaration)
 
 
 def _read_source(
     name: str, options: Mapping[str, Any], declaration: DatasetDeclaration, data: Path | None
 ) -> RawDataset | Absent:
-    given = _options(name, options, declaration)
-    module = importlib.import_module(f"repbench.datasets.sources.{name}")
-    raw: RawDataset | Absent = module.read(given, declaration, data)
+    given = source_options(name, options, declaration)
+    raw: RawDataset | Absent = source_module(name).read(given, declaration, data)
     if isinstance(raw, RawDataset) and "deviates" in options:
         return replace(raw, deviations=(*raw.deviations, str(options["deviates"])))
     return raw

@@ -34,13 +34,15 @@ class Inputs:
     precision: str
     limit: int | None
     on_bad_item: str
+    deviating: bool = False  # the copy of the data is known to differ from what was published
 
     @property
     def unusual(self) -> tuple[str, ...]:
         """What a run was told beside the defaults, in words that are safe in a file name: ("limit=50", "seed=1", "bf16")."""
         limit = () if self.limit is None else (f"limit={self.limit}",)
         seed = () if self.seed == 0 else (f"seed={self.seed}",)
-        return (*limit, *seed, *(() if self.precision == "fp32" else (self.precision,)))
+        precision = () if self.precision == "fp32" else (self.precision,)
+        return (*limit, *seed, *precision, *(("deviating",) if self.deviating else ()))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +70,7 @@ class Record:
     load_report: Mapping[str, Any] | None = None
     notes: Mapping[str, str] = field(default_factory=dict)
     source: str = ""  # where the data were read
+    deviations: tuple[str, ...] = ()  # in what they are known to differ from the published ones
     versions: Mapping[str, str] = field(default_factory=dict)
     circumstances: Mapping[str, Any] = field(default_factory=dict)  # device, seconds, command: may differ between equal runs
     schema: int = SCHEMA
@@ -98,6 +101,7 @@ def record_from_json(text: str, where: str) -> Record:
             raise RecordError(f"{where}: schema {table.get('schema')!r}; this version of repbench reads {SCHEMA}.")
         table["inputs"] = Inputs(**table["inputs"])
         table["metrics"] = {name: Metric(**value) for name, value in table["metrics"].items()}
+        table["deviations"] = tuple(table.get("deviations", ()))
         return Record(**table)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise RecordError(f"{where}: this is no record of repbench ({error}).") from error

@@ -136,6 +136,7 @@ def make_record(
         load_report=asdict(encoder.load_report) if encoder.load_report is not None else None,
         notes=encoder.notes,
         source=job.dataset.source if job.dataset is not None else "",
+        deviations=job.dataset.deviations if job.dataset is not None else (),
         versions=settings.versions,
         circumstances={
             "device": settings.extract.device,

@@ -34,7 +34,9 @@ class Datasets:
         name = task.dataset.name
         if name not in self._opened:
             try:
-                self._opened[name] = open_dataset(task.dataset, self._settings.data, self._settings.limit)
+                self._opened[name] = open_dataset(
+                    task.dataset, self._settings.data, self._settings.limit, deviating=self._settings.deviating
+                )
             except RepbenchError as error:
                 self._opened[name] = error
         found = self._opened[name]
@@ -115,6 +117,7 @@ def _job(encoder: Encoder, task: Task, datasets: Datasets, settings: Settings, w
         precision=settings.extract.precision,
         limit=settings.limit,
         on_bad_item=settings.extract.on_bad_item,
+        deviating=bool(dataset.deviations),
     )
     try:
         record = read_record(settings.results, encoder.name, task.name, inputs)

@@ -18,6 +18,7 @@ class Settings:
     data: Path | None = None
     seed: int = 0
     limit: int | None = None  # examples a split, for a quick look; recorded, and never mixed with full runs
+    deviating: bool = False  # whether copies are let in that are known to differ from the published data
     extract: ExtractOptions = field(default_factory=ExtractOptions)
     command: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)

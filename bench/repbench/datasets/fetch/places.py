@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from repbench.datasets.declaration import DatasetDeclaration
-from repbench.errors import UnknownNameError
+from repbench.errors import DeclarationError, UnknownNameError, did_you_mean
+from repbench.strict import build
 
+SOURCES = {  # module in sources/ -> its options
+    "pack": "Pack",
+    "torchvision": "Torchvision",
+    "parquet": "Parquet",
+    "webdataset": "Webdataset",
+    "folder": "Folder",
+    "huggingface": "HuggingFace",
+}
 FETCHABLE = {  # pack -> its module here
     "clipart": "clipart",
     "fashion-mnist": "fashion_mnist",
@@ -51,17 +62,44 @@ def fetch_command(name: str) -> str:
     return f"repbench data fetch {name}"
 
 
-def how_to_get(declaration: DatasetDeclaration) -> str:
-    """The command that brings a dataset whose only sources are packs that are not here; "" for any other dataset."""
-    commands = [_missing(options) if source == "pack" else "" for source, options in declaration.sources.items()]
-    return commands[0] if all(commands) else ""
+def how_to_get(declaration: DatasetDeclaration, data: Path | None = None) -> str:
+    """The command that brings a dataset that can be fetched and is not on this machine; "" for any other dataset."""
+    commands = [_command(source, options, declaration) for source, options in declaration.sources.items()]
+    if not any(commands) or any(places(declaration, data).values()):
+        return ""
+    return next(command for command in commands if command)
 
 
-def is_here(declaration: DatasetDeclaration) -> bool:
-    """False if the dataset can only come from packs that are not on this machine. Other sources are not looked at."""
-    return not how_to_get(declaration)
+def is_here(declaration: DatasetDeclaration, data: Path | None = None) -> bool:
+    """False if the dataset can be fetched and is at none of its places. `data` is the folder of the user's datasets."""
+    return not how_to_get(declaration, data)
 
 
-def _missing(options: Mapping[str, Any]) -> str:
+def places(declaration: DatasetDeclaration, data: Path | None = None) -> dict[str, Path | None]:
+    """Where each source of a dataset lies on this machine; None for one that is not there. Nothing is read."""
+    found: dict[str, Path | None] = {}
+    for name, options in declaration.sources.items():
+        place = source_module(name).find(source_options(name, options, declaration), declaration, data)
+        found[name] = place if isinstance(place, Path) else None
+    return found
+
+
+def source_module(name: str) -> ModuleType:
+    """The module of a source."""
+    return importlib.import_module(f"repbench.datasets.sources.{name}")
+
+
+def source_options(name: str, options: Mapping[str, Any], declaration: DatasetDeclaration) -> Any:
+    """The options of a source, checked. Raises DeclarationError for an unknown source or option."""
+    where = f"{declaration.path or declaration.name}: sources.{name}"
+    if name not in SOURCES:
+        raise DeclarationError(f"{where}: unknown source.{did_you_mean(name, SOURCES)}")
+    known = {key: value for key, value in options.items() if key != "deviates"}  # every source can say that it is no true copy
+    return build(getattr(source_module(name), SOURCES[name]), known, where)
+
+
+def _command(source: str, options: Mapping[str, Any], declaration: DatasetDeclaration) -> str:
     name = str(options.get("name", ""))
-    return fetch_command(name) if name in FETCHABLE and not place_of(name).is_file() else ""
+    if source == "pack":
+        return fetch_command(name) if name in FETCHABLE else ""
+    return fetch_command(declaration.name) if source == "torchvision" or options.get("repository") else ""

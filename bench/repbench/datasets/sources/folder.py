@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from repbench.datasets.declaration import DatasetDeclaration
+from repbench.datasets.fetch.places import data_folder
 from repbench.datasets.items import FileItems
 from repbench.datasets.table import Absent, RawDataset, RawSplit
 from repbench.errors import DataError
@@ -26,13 +27,24 @@ class Folder:
     path: str = ""
 
 
+def find(options: Folder, declaration: DatasetDeclaration, data: Path | None) -> Path | Absent:
+    """The folder above those of the splits, or where it would be: below `data`, else the folder one is in, else the cache's."""
+    path = Path(options.path or declaration.name).expanduser()
+    roots = [base / path for base in ([data] if data is not None else [Path(), data_folder()])]
+    for root in roots:
+        if any((root / split).is_dir() for split in declaration.splits):
+            return root
+    return Absent(
+        looked_for=f"{roots[0]}/{next(iter(declaration.splits))}",
+        how_to_get="pass the folder above it as --data, or set sources.folder.path",
+    )
+
+
 def read(options: Folder, declaration: DatasetDeclaration, data: Path | None) -> RawDataset | Absent:
     """The splits below a folder; classes are the names of the sub-folders, sorted. Raises DataError for missing parts."""
-    root = Path(options.path or declaration.name).expanduser()
-    if not root.is_absolute():
-        root = (data or Path()) / root
-    if not root.is_dir():
-        return Absent(looked_for=root, how_to_get="pass the folder above it as --data, or set sources.folder.path")
+    root = find(options, declaration, data)
+    if isinstance(root, Absent):
+        return root
     modality = declaration.columns[declaration.medium]
     splits = {split: _read_split(root, split, declaration.medium, modality) for split in declaration.splits}
     names = {str(name) for split in splits.values() for name in split.label}

@@ -25,11 +25,17 @@ class Pack:
     split: str = "split"
 
 
+def find(options: Pack, declaration: DatasetDeclaration, data: Path | None) -> Path | Absent:
+    """The file of a pack, or where one to fetch would lie. Raises UnknownNameError for a pack that is neither."""
+    path = place_of(options.name)
+    return path if path.is_file() else Absent(looked_for=path, how_to_get=fetch_command(options.name))
+
+
 def read(options: Pack, declaration: DatasetDeclaration, data: Path | None) -> RawDataset | Absent:
     """The splits of a pack, or where one to fetch would lie. Raises UnknownNameError for a pack that is neither."""
-    path = place_of(options.name)
-    if not path.is_file():
-        return Absent(looked_for=path, how_to_get=fetch_command(options.name))
+    path = find(options, declaration, data)
+    if isinstance(path, Absent):
+        return path
     table = _table(path)
     for column in (options.split, declaration.label, *declaration.columns, *declaration.factors):
         if column not in table.column_names:

@@ -11,20 +11,20 @@ from repbench.datasets.fetch.places import data_folder
 from repbench.datasets.table import Absent, RawDataset, RawSplit
 from repbench.errors import did_you_mean
 
-LAYOUTS = {  # layout -> its module in layouts/, and its folder
-    "aircraft": ("aircraft", "fgvc-aircraft-2013b"),
-    "caltech101": ("caltech101", "caltech101"),
-    "cars": ("cars", "stanford_cars"),
-    "cifar10": ("cifar", "cifar-10-batches-py"),
-    "cifar100": ("cifar", "cifar-100-python"),
-    "dtd": ("dtd", "dtd/dtd"),
-    "flowers": ("flowers", "flowers-102"),
-    "food101": ("food101", "food-101"),
-    "imagenet": ("imagenet", "imagenet"),
-    "pets": ("pets", "oxford-iiit-pet"),
-    "stl10": ("stl10", "stl10_binary"),
-    "sun397": ("sun397", "SUN397"),
-    "voc2007": ("voc2007", "VOCdevkit/VOC2007"),
+LAYOUTS = {  # layout -> its module in layouts/, its folder, and what must lie there
+    "aircraft": ("aircraft", "fgvc-aircraft-2013b", "data"),
+    "caltech101": ("caltech101", "caltech101", "101_ObjectCategories"),
+    "cars": ("cars", "stanford_cars", "devkit"),
+    "cifar10": ("cifar", "cifar-10-batches-py", "test_batch"),
+    "cifar100": ("cifar", "cifar-100-python", "test"),
+    "dtd": ("dtd", "dtd/dtd", "labels"),
+    "flowers": ("flowers", "flowers-102", "setid.mat"),
+    "food101": ("food101", "food-101", "meta"),
+    "imagenet": ("imagenet", "imagenet", "val"),
+    "pets": ("pets", "oxford-iiit-pet", "annotations"),
+    "stl10": ("stl10", "stl10_binary", "test_y.bin"),
+    "sun397": ("sun397", "SUN397", "ClassName.txt"),
+    "voc2007": ("voc2007", "VOCdevkit/VOC2007", "ImageSets"),
 }
 
 
@@ -48,8 +48,13 @@ class Torchvision:
 
 def find(options: Torchvision, declaration: DatasetDeclaration, data: Path | None) -> Path | Absent:
     """The folder of the layout, or where it would be."""
-    folder = data_folder(data) / LAYOUTS[options.layout][1]
-    return folder if folder.is_dir() else Absent(looked_for=folder, how_to_get=f"repbench data fetch {declaration.name}")
+    _, name, mark = LAYOUTS[options.layout]
+    folder = data_folder(data) / name
+    return (
+        folder
+        if (folder / mark).exists()
+        else Absent(looked_for=folder / mark, how_to_get=f"repbench data fetch {declaration.name}")
+    )
 
 
 def read(options: Torchvision, declaration: DatasetDeclaration, data: Path | None) -> RawDataset | Absent:
