@@ -66,7 +66,7 @@ class RecordError(RepbenchError):
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """' Did you mean …?' with the nearest names, or ' Known: …' when nothing is near."""
     known = list(known)
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+    near = [] if name.endswith("/*") else difflib.get_close_matches(name, known, n=3, cutoff=0.6)
     if not near:  # a part of a longer name is what people remember
         near = [candidate for candidate in known if name and name.lower() in candidate.lower()][:3]
     if not near and "/" in name:  # of `knnn/*` the protocol counts
