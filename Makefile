@@ -6,7 +6,7 @@ DEMO := leaderboard/demo
 ENCODERS := packaged:efficientnet-lite0,size=64 joined:lite0+minilm,size=64 random:resnet18,size=64 \
     control:pixels control:random control:constant
 
-.PHONY: demo test lint packs versus clean
+.PHONY: demo test lint packs versus reference clean
 
 $(BIN)/repbench: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -29,6 +29,9 @@ test: lint
 packs: $(BIN)/repbench
 	$(BIN)/python -m pip install --quiet -r packs/requirements.txt
 	$(BIN)/python packs/build.py
+
+reference: $(BIN)/repbench
+	$(BIN)/python reference/make.py
 
 versus: versus/.venv/bin/repbench
 	for script in $(filter-out versus/common.py versus/report.py,$(wildcard versus/*.py)); do versus/.venv/bin/python $$script || exit 1; done
