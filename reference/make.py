@@ -1,8 +1,8 @@
 """The reference runs: each method beside its twin, with several seeds, written to docs/reference-results.md.
 
 `python reference/make.py` trains (runs that were interrupted go on, what is done is not done again), evaluates with
-`repbench run`'s own parts, and writes the tables. `--only fashion` takes one dataset, `--seeds 1 --epochs 1 --limit 60` is a quick
-look that shows that it works; its tables say so.
+`repbench run`'s own parts, and writes the tables. `--only fashion` takes one dataset,
+`--seeds 1 --epochs 1 --limit 60` is a quick look that shows that it works; its tables say so.
 """
 
 from __future__ import annotations
@@ -125,10 +125,9 @@ def write(rows: Sequence[Sequence[Any]], arguments: argparse.Namespace) -> None:
     quick = " **A quick look: not the defaults, not all examples.**" if arguments.limit or arguments.epochs else ""
     text = (
         "# Results of the reference trainers\n\n"
-        f"Written by `python reference/make.py`: {arguments.seeds} seeds, the defaults of docs/training.md.{quick} Means over seeds "
-        "with 95 % intervals (t); p of the paired test over test examples, each averaged over the seeds, corrected over the rows.\n\n"
-        + tabulate(shown, headers=headers, tablefmt="github", disable_numparse=True)
-        + "\n"
+        f"Written by `python reference/make.py`: {arguments.seeds} seeds, the defaults of docs/training.md.{quick} Means over "
+        "seeds with 95 % intervals (t); p of the paired test over test examples, each averaged over the seeds, corrected over "
+        "the rows.\n\n" + tabulate(shown, headers=headers, tablefmt="github", disable_numparse=True) + "\n"
     )
     arguments.page.write_text(text, encoding="utf-8")
     print(text)
