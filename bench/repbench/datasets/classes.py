@@ -36,7 +36,7 @@ def label_order(raw: RawDataset, declaration: DatasetDeclaration) -> np.ndarray:
     """
     declared = class_names(raw, declaration)
     theirs = raw.class_names
-    if theirs is None or theirs == declared or theirs == tuple(map(str, range(len(declared)))):
+    if theirs is None or theirs == tuple(map(str, range(len(declared)))) or _in_order(theirs, declared, declaration):
         return np.arange(len(declared))
     found = [place_of(name, declared, declaration) for name in theirs]
     strange = [name for name, place in zip(theirs, found, strict=True) if place is None]
@@ -44,6 +44,14 @@ def label_order(raw: RawDataset, declaration: DatasetDeclaration) -> np.ndarray:
         what = f"{strange[0]!r} is none of the declared" if strange else "two of them are one declared class"
         raise DataError(f"{declaration.name}: the {len(theirs)} classes of {raw.place} are other ones: {what}.")
     return np.array(found, dtype=np.int64)
+
+
+def _in_order(theirs: tuple[str, ...], declared: tuple[str, ...], declaration: DatasetDeclaration) -> bool:
+    """Whether each name is the declared or the spoken one of its place; spoken names may repeat (ImageNet's missile)."""
+    spoken = declaration.prompts.names if declaration.prompts is not None else {}
+    return len(theirs) == len(declared) and all(
+        letters(one) in (letters(name), letters(spoken.get(name, name))) for one, name in zip(theirs, declared, strict=True)
+    )
 
 
 def places_of(names: Sequence[str], declared: tuple[str, ...], declaration: DatasetDeclaration, split: str) -> np.ndarray:

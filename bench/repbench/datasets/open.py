@@ -50,9 +50,14 @@ def _read_source(
 ) -> RawDataset | Absent:
     given = source_options(name, options, declaration)
     raw: RawDataset | Absent = source_module(name).read(given, declaration, data)
-    if isinstance(raw, RawDataset) and "deviates" in options:
-        return replace(raw, deviations=(*raw.deviations, str(options["deviates"])))
-    return raw
+    if isinstance(raw, Absent):
+        return raw
+    deviates = (str(options["deviates"]),) if "deviates" in options else ()
+    return replace(
+        raw,
+        deviations=(*raw.deviations, *deviates),
+        class_names=None if options.get("in_declared_order") else raw.class_names,
+    )
 
 
 def checked(raw: RawDataset, declaration: DatasetDeclaration, limit: int | None, *, deviating: bool = False) -> Dataset:

@@ -22,6 +22,10 @@ SOURCES = {  # module in sources/ -> its options
     "folder": "Folder",
     "huggingface": "HuggingFace",
 }
+ANY_SOURCE = (  # what every source can say, beside its own options
+    "deviates",  # that it is no true copy, and in what
+    "in_declared_order",  # that its class numbers are the declared ones, whatever it calls the classes
+)
 FETCHABLE = {  # pack -> its module here
     "clipart": "clipart",
     "fashion-mnist": "fashion_mnist",
@@ -94,7 +98,7 @@ def source_options(name: str, options: Mapping[str, Any], declaration: DatasetDe
     where = f"{declaration.path or declaration.name}: sources.{name}"
     if name not in SOURCES:
         raise DeclarationError(f"{where}: unknown source.{did_you_mean(name, SOURCES)}")
-    known = {key: value for key, value in options.items() if key != "deviates"}  # every source can say that it is no true copy
+    known = {key: value for key, value in options.items() if key not in ANY_SOURCE}
     return build(getattr(source_module(name), SOURCES[name]), known, where)
 
 

@@ -1,0 +1,275 @@
+"""Tiny copies of every transfer dataset in every form that its declaration names, read offline by the real code."""
+
+from __future__ import annotations
+
+import io
+import socket
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import datasets
+import huggingface_hub.constants
+import numpy as np
+import pytest
+from PIL import Image
+
+from repbench.datasets.carve import carve_validation, digest_of
+from repbench.datasets.dataset import Dataset
+from repbench.datasets.declaration import Content, DatasetDeclaration
+from repbench.datasets.fetch.places import places
+from repbench.datasets.open import open_dataset
+from repbench.errors import DataError
+from repbench.tasks import load_catalogue, tasks_folder
+
+CATALOGUE = load_catalogue()
+TRANSFER = {name: one for name, one in CATALOGUE.datasets.items() if one.family == "transfer"}
+PAIRS = [(name, source) for name, one in TRANSFER.items() for source in one.sources if source != "torchvision"]
+REVISION = "0" * 40
+
+
+@pytest.fixture(autouse=True)
+def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("something called out")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "datasets-cache")
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.delenv("REPBENCH_DATA", raising=False)
+
+
+def labels_of(declared: DatasetDeclaration) -> list[int]:
+    """The last class first, so that an order by appearance would show; of FGVC Aircraft one with a slash."""
+    assert not isinstance(declared.classes, int)
+    return [len(declared.classes) - 1, 0, next((at for at, one in enumerate(declared.classes) if "/" in one), 1)]
+
+
+def encoded(declared: DatasetDeclaration, split: str, place: int) -> bytes:
+    pixels = np.random.default_rng([place, *split.encode()]).integers(0, 256, (6, 5, 3), dtype=np.uint8)
+    stream = io.BytesIO()
+    mode = "CMYK" if place == 1 and not declared.content.lossless else "RGB"
+    Image.fromarray(pixels).convert(mode).save(stream, "PNG" if declared.content.lossless else "JPEG")
+    return stream.getvalue()
+
+
+def table(declared: DatasetDeclaration, options: dict[str, Any], split: str) -> datasets.Dataset:
+    names = {"image": "image", "label": "label", **options.get("columns", {})}
+    kind = datasets.ClassLabel(names=list(declared.classes))  # type: ignore[arg-type]
+    labels: list[Any] = labels_of(declared)
+    if declared.is_multilabel:
+        labels, kind = [[one, 5] for one in labels], datasets.List(kind)
+    images = [{"bytes": encoded(declared, split, place), "path": f"{place}.jpg"} for place in range(3)]
+    features = datasets.Features({names["image"]: datasets.Image(), names["label"]: kind})
+    return datasets.Dataset.from_dict({names["image"]: images, names["label"]: labels}, features=features)
+
+
+def parquet(folder: Path, declared: DatasetDeclaration, options: dict[str, Any], part: str = "data") -> None:
+    for split in declared.splits:
+        path = folder / part / f"{options.get('splits', {}).get(split, split)}-00000-of-00001.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        table(declared, options, split).to_parquet(str(path))
+
+
+def write_parquet(root: Path, declared: DatasetDeclaration, options: dict[str, Any]) -> None:
+    parquet(root / declared.name, declared, options)
+
+
+def write_huggingface(root: Path, declared: DatasetDeclaration, options: dict[str, Any]) -> None:
+    """What the hub's cache has of a repository."""
+    home = root.parent / "hub" / f"datasets--{options['repository'].replace('/', '--')}"
+    revision = options.get("revision", REVISION)
+    part = options.get("config", "data")
+    parquet(home / "snapshots" / revision, declared, options, part)
+    splits = [options.get("splits", {}).get(split, split) for split in declared.splits]
+    files = "".join(f"  - split: {split}\n    path: {part}/{split}-*\n" for split in splits)
+    card = f"---\nconfigs:\n- config_name: {options.get('config', 'default')}\n  data_files:\n{files}---\n"
+    (home / "snapshots" / revision / "README.md").write_text(card)
+    (home / "refs").mkdir()
+    (home / "refs" / "main").write_text(revision)
+
+
+def write_folder(root: Path, declared: DatasetDeclaration, options: dict[str, Any]) -> None:
+    for split in declared.splits:
+        for place, label in enumerate(labels_of(declared)):
+            name = str(declared.classes[label]).replace("/", "_")  # type: ignore[index]
+            path = root / declared.name / split / name / f"{place}.jpg"
+            path.parent.mkdir(parents=True)
+            path.write_bytes(encoded(declared, split, place))
+
+
+def write_webdataset(root: Path, declared: DatasetDeclaration, options: dict[str, Any]) -> None:
+    """Two shards a split, as CLIP_benchmark writes them; class names as prompts say them."""
+    folder = root / options.get("path", f"wds/{declared.name}")
+    folder.mkdir(parents=True)
+    spoken = declared.prompts.names if declared.prompts is not None else {}
+    lines = [spoken.get(name, name) for name in declared.classes]  # type: ignore[union-attr]
+    (folder / "classnames.txt").write_text("\n".join(lines))
+    for split in declared.splits:
+        shards = folder / options.get("splits", {}).get(split, split)
+        shards.mkdir()
+        (shards / "nshards.txt").write_text("2")
+        for shard, members in enumerate(((0, 1), (2,))):
+            with tarfile.open(shards / f"{shard}.tar", "w") as tar:
+                for place in members:
+                    add(tar, f"s{place:07d}", label_file(declared, labels_of(declared)[place]))
+                    add(tar, f"s{place:07d}", ("jpg", encoded(declared, split, place)))
+
+
+def label_file(declared: DatasetDeclaration, label: int) -> tuple[str, bytes]:
+    if not declared.is_multilabel:
+        return "cls", str(label).encode()
+    several = np.zeros(declared.class_count, dtype=np.int64)
+    several[[label, 5]] = 1
+    stream = io.BytesIO()
+    np.save(stream, several)
+    return "npy", stream.getvalue()
+
+
+def add(tar: tarfile.TarFile, stem: str, part: tuple[str, bytes]) -> None:
+    info = tarfile.TarInfo(f"{stem}.{part[0]}")
+    info.size = len(part[1])
+    tar.addfile(info, io.BytesIO(part[1]))
+
+
+WRITERS = {
+    "parquet": write_parquet,
+    "webdataset": write_webdataset,
+    "folder": write_folder,
+    "huggingface": write_huggingface,
+}
+
+
+def declared_for(name: str, source: str) -> DatasetDeclaration:
+    real = TRANSFER[name]
+    sizes = dict.fromkeys(real.splits, 3)
+    content = replace(Content(), lossless=real.content.lossless)
+    return replace(real, splits=sizes, sources={source: real.sources[source]}, validation=None, content=content)
+
+
+def assert_is_the_copy(dataset: Dataset, declared: DatasetDeclaration) -> None:
+    for split in declared.splits:
+        found = dataset.splits[split]
+        order = np.argsort([path.rsplit("/")[-1] for path in found.ids]) if "folder" in declared.sources else np.arange(3)
+        for place, at in enumerate(order.tolist()):
+            label = labels_of(declared)[place]
+            there = np.flatnonzero(found.label[at] > 0).tolist() if declared.is_multilabel else [found.label[at]]
+            assert there == (sorted({label, 5}) if declared.is_multilabel else [label])
+            expected = Image.open(io.BytesIO(encoded(declared, split, place))).convert("RGB")
+            assert np.array_equal(np.asarray(found.media["image"].load(at)), np.asarray(expected))
+
+
+@pytest.mark.parametrize(("name", "source"), PAIRS)
+def test_every_source_of_every_dataset_gives_its_items_and_calls_nowhere(name: str, source: str, tmp_path: Path) -> None:
+    declared = declared_for(name, source)
+    root = tmp_path / "data"
+    options = dict(declared.sources[source])
+    assert not any(places(declared, root).values())
+    WRITERS[source](root, declared, options)
+    assert all(places(declared, root).values())
+    dataset = open_dataset(declared, root, deviating="deviates" in options)
+    assert dataset.deviations == ((options["deviates"],) if "deviates" in options else ())
+    assert_is_the_copy(dataset, declared)
+
+
+def test_a_folder_of_save_to_disk_is_read_too(tmp_path: Path) -> None:
+    declared = declared_for("pets", "parquet")
+    tables = {split: table(declared, {}, split) for split in declared.splits}
+    datasets.DatasetDict(tables).save_to_disk(str(tmp_path / "pets"))
+    assert_is_the_copy(open_dataset(declared, tmp_path), declared)
+
+
+def test_jpegs_of_a_dataset_that_was_published_as_pixels_are_refused_and_marked_when_let_in(tmp_path: Path) -> None:
+    declared = declared_for("cifar10", "parquet")
+    write_parquet(tmp_path, replace(declared, content=Content()), dict(declared.sources["parquet"]))
+    with pytest.raises(DataError, match=r"pictures of the split 'train' are JPEGs.*give --deviating"):
+        open_dataset(declared, tmp_path)
+    assert "not those that were published" in open_dataset(declared, tmp_path, deviating=True).deviations[0]
+
+
+def test_names_of_another_list_of_imagenet_do_not_matter_for_its_numbers_are_in_order(tmp_path: Path) -> None:
+    declared = declared_for("imagenet", "parquet")
+    called = replace(declared, classes=tuple(f"crane, kind {place}" for place in range(1000)))
+    write_parquet(tmp_path, called, dict(declared.sources["parquet"]))
+    assert_is_the_copy(open_dataset(declared, tmp_path), declared)
+
+
+def test_other_classes_are_refused_by_name(tmp_path: Path) -> None:
+    declared = declared_for("pets", "parquet")
+    write_parquet(tmp_path, replace(declared, classes=(*declared.classes[:36], "Tiger")), {})  # type: ignore[index]
+    with pytest.raises(DataError, match=r"'Tiger' is none of the declared"):
+        open_dataset(declared, tmp_path)
+
+
+def test_a_copy_of_another_size_is_refused(tmp_path: Path) -> None:
+    declared = declared_for("cars", "parquet")
+    write_parquet(tmp_path, declared, {})
+    with pytest.raises(DataError, match=r"the split 'test' from .* has 3 examples; declared are 4"):
+        open_dataset(replace(declared, splits={"train": 3, "test": 4}), tmp_path)
+
+
+def test_counts_of_positives_tell_another_rule_for_difficult_objects(tmp_path: Path) -> None:
+    declared = declared_for("voc2007", "webdataset")
+    write_webdataset(tmp_path, declared, dict(declared.sources["webdataset"]))
+    positives = {"test": (1, 1, *([0] * 3), 3, *([0] * 13), 1)}
+    given = replace(declared, content=Content(positives=positives))
+    assert len(open_dataset(given, tmp_path, deviating=True).deviations) == 1  # the declared one alone
+    given = replace(declared, content=Content(positives={"test": (2, *positives["test"][1:])}))
+    assert "published are 2" in open_dataset(given, tmp_path, deviating=True).deviations[1]
+
+
+@pytest.mark.parametrize("name", [name for name, one in TRANSFER.items() if one.validation and one.validation.places])
+def test_the_list_of_validation_that_ships_has_its_declared_digest(name: str) -> None:
+    rule = TRANSFER[name].validation
+    assert rule is not None
+    lines = (tasks_folder() / "transfer" / rule.places).read_text().split()
+    places = np.array(lines, dtype=np.int64)
+    assert digest_of(places) == rule.digest
+    assert (np.diff(places) > 0).all()
+    assert 0 <= places[0] <= places[-1] < TRANSFER[name].splits["train"]
+
+
+def test_the_validation_list_of_food101_is_a_tenth_of_each_class_in_its_published_order() -> None:
+    label = np.repeat(np.arange(101), 750)
+    _, val = carve_validation(label, 0.1, 0)
+    lines = (tasks_folder() / "transfer/lists/food101-val.txt").read_text().split()
+    assert val.tolist() == [int(line) for line in lines]
+    assert np.bincount(label[val]).tolist() == [75] * 101
+
+
+def test_the_list_of_caltech101_has_thirty_images_of_each_of_102_classes_and_five_of_them_for_validation() -> None:
+    lines = (tasks_folder() / "transfer/lists/caltech101-train.txt").read_text().split()
+    names, label = np.unique([line.split("/")[0] for line in lines], return_inverse=True)
+    assert tuple(names) == TRANSFER["caltech101"].classes
+    assert np.bincount(label).tolist() == [30] * 102
+    val = np.array((tasks_folder() / "transfer/lists/caltech101-val.txt").read_text().split(), dtype=int)
+    assert np.bincount(label[val]).tolist() == [5] * 102
+
+
+@pytest.mark.parametrize(
+    ("name", "classes", "sizes", "metric"),
+    [
+        ("food101", 101, (75_750, 25_250), "accuracy"),
+        ("cifar10", 10, (50_000, 10_000), "accuracy"),
+        ("cifar100", 100, (50_000, 10_000), "accuracy"),
+        ("birdsnap", 500, (47_386, 2_443), "accuracy"),
+        ("sun397", 397, (19_850, 19_850), "accuracy"),
+        ("cars", 196, (8_144, 8_041), "accuracy"),
+        ("aircraft", 100, (3_334, 3_333, 3_333), "mean-per-class"),
+        ("voc2007", 20, (2_501, 2_510, 4_952), "mean-average-precision-11-point"),
+        ("dtd", 47, (1_880, 1_880, 1_880), "accuracy"),
+        ("pets", 37, (3_680, 3_669), "mean-per-class"),
+        ("caltech101", 102, (3_060, 6_084), "mean-per-class"),
+        ("flowers", 102, (1_020, 1_020, 6_149), "mean-per-class"),
+        ("imagenet", 1000, (1_281_167, 50_000), "accuracy"),
+        ("stl10", 10, (5_000, 8_000), "accuracy"),
+    ],
+)
+def test_sizes_classes_and_metric_are_those_of_the_published_protocol(
+    name: str, classes: int, sizes: tuple[int, ...], metric: str
+) -> None:
+    declared = TRANSFER[name]
+    assert (declared.class_count, tuple(declared.splits.values()), declared.metric) == (classes, sizes, metric)
+    assert declared.about.citation
+    assert declared.prompts is not None
