@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tempfile
 import time
@@ -65,7 +66,8 @@ def watch(
 ) -> None:
     """Evaluate each checkpoint in `folder`, now and (unless `once`) as they come; keep board and quality plot in `out` true.
 
-    A checkpoint's step is the last number of its name, else its place in time. Raises UsageError for a folder without any.
+    A checkpoint's step is the last number of its name, else what its description says, else its place in time.
+    Raises UsageError for a folder without any.
     """
     seen: dict[Path, float] = {}
     while True:
@@ -90,8 +92,10 @@ def checkpoints(folder: Path) -> list[Path]:
 
 
 def step_of(path: Path, place: int) -> int:
-    """The last number of a checkpoint's name: 40 of "simclr-epoch-40.pt"; `place` where there is none."""
+    """The last number of a checkpoint's name, 40 of "simclr-epoch-40.pt"; else the steps that ours tells, else `place`."""
     numbers = re.findall(r"\d+", path.stem)
+    if not numbers and spec_of(path, None).startswith("trained:"):
+        return int(json.loads(path.with_suffix(".json").read_text(encoding="utf-8")).get("steps", place))
     return int(numbers[-1]) if numbers else place
 
 
