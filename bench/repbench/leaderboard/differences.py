@@ -112,6 +112,8 @@ def _difference(
         return replace(blank, note=f"missing in the {'old' if old is None else 'new'} one")
     if (old.inputs.task_digest, old.inputs.dataset_fingerprint) != (new.inputs.task_digest, new.inputs.dataset_fingerprint):
         return replace(blank, note="not comparable: another version of the task, its options or its data")
+    if not new.judges:
+        return replace(blank, note="describes: more is not better")
     assert blank.old is not None
     assert blank.new is not None
     sign = 1 if new.higher_is_better else -1

@@ -53,7 +53,7 @@ def _judge_column(records: list[Record], read: ReadExamples) -> dict[tuple[str, 
     shares = [shares_of(record, read(record)) for record in records]
     verdicts = {(one.encoder, one.task): _untested(one, share) for one, share in zip(records, shares, strict=True)}
     rows, clusters, kept = aligned(shares)
-    if not kept:
+    if not kept or not records[0].judges:
         return verdicts
     rows = by_cluster(rows, clusters)
     if not records[0].higher_is_better:

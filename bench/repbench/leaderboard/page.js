@@ -22,7 +22,7 @@ const fixed = [
 ];
 const ofTask = data.tasks.map((task, place) => ({
   key: "t" + place, title: task.dataset, task, place, low: task.lower, of: row => row.cells[place] ? row.cells[place].v : null,
-})).sort((a, b) => a.low - b.low); // open scales, of which less is better, come last
+})).sort((a, b) => b.task.judges - a.task.judges || a.low - b.low); // open scales, of which less is better, and what describes come last
 const extra = [
   { key: "dim", title: "dimensions", of: row => row.dim, low: true },
   { key: "seconds", title: "seconds of embedding (what was not stored yet)", of: row => row.seconds, low: true },
@@ -34,7 +34,7 @@ function heading() {
   for (const column of columns) {
     const head = make("th", undefined, { scope: "col" }), button = make("button", column.title);
     if (column.task) {
-      button.append(make("small", column.task.protocol), make("small", column.task.metric + (column.low ? " ↓ lower is better" : "")));
+      button.append(make("small", column.task.protocol), make("small", column.task.metric + (!column.task.judges ? ", describes" : column.low ? " ↓ lower is better" : "")));
       if (column.task.chance !== null) button.append(make("small", "chance " + show(column.task.chance)));
     } else if (column.hint) button.title = column.hint;
     if (state.column === column.key) head.setAttribute("aria-sort", state.up ? "ascending" : "descending");
@@ -57,7 +57,7 @@ function hover(cell, task) {
   if (cell.tested) {
     lines.push(cell.p === null ? "best of its column" : `p = ${cell.p < 1e-4 ? "< 0.0001" : show(cell.p, 4)} against the best`);
     lines.push(`rank between ${cell.rl} and ${cell.rh}; tie group ${cell.g}`);
-  } else lines.push("not tested: no examples to pair");
+  } else lines.push(task.judges ? "not tested: no examples to pair" : "describes: more is not better");
   return lines.join("\n");
 }
 
@@ -85,7 +85,7 @@ function rowNode(row) {
       node.tabIndex = 0;
       node.addEventListener("click", () => provenance(row, column));
       node.addEventListener("keydown", event => { if (event.key === "Enter") provenance(row, column); });
-    } else if (column.key === "rank") node.title = `place ${row.place[0]} to ${row.place[1]} (95 %, over draws of tasks); ${row.drop[0]} to ${row.drop[1]} when one task is left out`;
+    } else if (column.key === "rank" && row.place[0] !== null) node.title = `place ${row.place[0]} to ${row.place[1]} (95 %, over draws of tasks); ${row.drop[0]} to ${row.drop[1]} when one task is left out`;
     line.append(node);
   }
   return line;

@@ -126,13 +126,14 @@ def _quick_look(board: Board) -> list[str]:
 
 def _few_tasks(board: Board) -> list[str]:
     """Which few tasks rank the encoders as all do; nothing where too few encoders have every task."""
-    found = keeping_subset(oriented(value_table(board), lower_is_better(board)), board.tasks)
-    if not found or len(found) == len(board.tasks):
+    tasks = board.judging
+    found = keeping_subset(oriented(value_table(board)[tasks], lower_is_better(board)), tasks)
+    if not found or len(found) == len(tasks):
         return []
     names = ", ".join(task for task, _ in found)
     return [
         "## Few tasks that tell the same",
-        f"{names}: the ranking by these correlates {found[-1][1]:.2f} (Spearman) with the ranking by all {len(board.tasks)}"
+        f"{names}: the ranking by these correlates {found[-1][1]:.2f} (Spearman) with the ranking by all {len(tasks)}"
         " tasks, over the encoders that have every task. Chosen on this board, so too good for another.",
     ]
 

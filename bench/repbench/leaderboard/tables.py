@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import astuple, dataclass, replace
 
+import numpy as np
 import pandas as pd
 
 from repbench.leaderboard import aggregates
@@ -42,6 +43,11 @@ class Board:
     def tasks(self) -> list[str]:
         """The names of the tasks, in the order of the columns."""
         return sorted({record.task for record in self.done})
+
+    @property
+    def judging(self) -> list[str]:
+        """The tasks that take part in ranks and means: all but those that only describe."""
+        return sorted({record.task for record in self.done if record.judges})
 
 
 def make_board(records: Iterable[Record]) -> Board:
@@ -173,28 +179,37 @@ def wide_table(board: Board) -> pd.DataFrame:
     the same from chance (0) to perfect (1). `mean_rank` counts every task: 1 is best, equal values share the mean of their
     ranks. `borda` is the share of the others that it beats. All are over the tasks that an encoder has. `place_low` and
     `place_high`: 95 % interval of its place by mean rank over draws of tasks; `drop_low`, `drop_high`: the places when each
-    task in turn is left out. Rows are sorted by kind (encoders, then controls), mean rank and name.
+    task in turn is left out. A task that only describes has its column and counts nowhere. Rows are sorted by kind (encoders, then controls), mean rank and name.
     """
     kinds = {record.encoder: record.encoder_kind for record in board.done}
     values = value_table(board)
     by_task = {record.task: record for record in board.done}
     shares = _shares(board)
     chance = {task: float(c) for task in shares if (c := by_task[task].chance) is not None and c < 1}
-    x = aggregates.oriented(values, lower_is_better(board))
+    judged = values[board.judging]
+    x = aggregates.oriented(judged, lower_is_better(board))
     table = values.copy()
     table.insert(0, "kind", [kinds[name] for name in values.index])
-    table["tasks"] = values.notna().sum(axis=1)
+    table["tasks"] = judged.notna().sum(axis=1)
     table["mean"] = values[shares].mean(axis=1) if shares else float("nan")
-    table["normalised_mean"] = aggregates.normalised(values, chance)
-    table["mean_rank"] = aggregates.mean_rank(x) if board.tasks else float("nan")
+    table["normalised_mean"] = aggregates.normalised(judged, chance)
+    table["mean_rank"] = aggregates.mean_rank(x) if board.judging else float("nan")
     table["borda"] = aggregates.borda(x)
-    if board.tasks:
-        table[["place_low", "place_high"]] = aggregates.rank_intervals(x).astype(int)
-        table[["drop_low", "drop_high"]] = aggregates.drop_one(x).astype(int)
+    table[["place_low", "place_high"]] = _places(x, values.index, aggregates.rank_intervals)
+    table[["drop_low", "drop_high"]] = _places(x, values.index, aggregates.drop_one)
     table.insert(0, "encoder", values.index)
     table["_control"] = table["kind"] == "control"
     table = table.sort_values(["_control", "mean_rank", "encoder"], kind="stable", ignore_index=True)
     return table.drop(columns="_control")
+
+
+def _places(x: np.ndarray, index: pd.Index, of: Callable[[np.ndarray], np.ndarray]) -> pd.DataFrame:
+    """Places (encoders, 2) among the encoders that have a task which judges; missing for the others."""
+    here = np.isfinite(x).any(axis=1)
+    places = np.full((len(x), 2), np.nan)
+    if here.any():
+        places[here] = of(x[here])
+    return pd.DataFrame(places, index=index).astype("Int64")
 
 
 def with_failures(wide: pd.DataFrame, board: Board) -> pd.DataFrame:
@@ -230,4 +245,4 @@ def _shares(board: Board) -> list[str]:
         for record in board.done
         if not record.higher_is_better or record.value is None or not 0 <= record.value.value <= 1
     }
-    return [task for task in board.tasks if task not in other]
+    return [task for task in board.judging if task not in other]

@@ -60,6 +60,7 @@ class Record:
     options: Mapping[str, Any]
     primary: str = ""
     higher_is_better: bool = True
+    judges: bool = True  # False: it describes, and takes no part in ranks, means and tests
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     n: int = 0
     chance: float | None = None

@@ -167,6 +167,7 @@ def _what_came_out(outcome: Outcome) -> dict[str, Any]:
     return {
         "primary": outcome.primary,
         "higher_is_better": outcome.higher_is_better,
+        "judges": outcome.judges,
         "metrics": {name: metric(one.value, one.low, one.high) for name, one in sorted(outcome.metrics.items())},
         "n": len(outcome.examples),
         "chance": outcome.chance,

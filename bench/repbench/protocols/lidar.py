@@ -1,0 +1,73 @@
+"""How many directions tell items apart from their own augmentations: LiDAR (Thilak et al. 2024). No labels, no judgement.
+
+An item's class is itself: the clean image and two random crops. Unlike a plain rank it does not count directions in which
+the augmentations move. It describes and takes no part in ranks and means.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+from scipy.stats import t
+
+from repbench.datasets.declaration import DatasetDeclaration
+from repbench.embeddings.embedded import Embeddings
+from repbench.embeddings.needs import Need
+from repbench.errors import ProtocolError
+from repbench.measure.lidar import lidar
+from repbench.outcomes import check_split
+from repbench.protocol import Estimate, Outcome
+
+BLOCKS = 10  # of the jackknife
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lidar:
+    """`items`: of so many test images at most (the paper: about a thousand); `delta`: added to the scatter within items."""
+
+    items: int = 200
+    delta: float = 1e-4
+    version: ClassVar[int] = 1
+
+    def fits(self, dataset: DatasetDeclaration) -> str:
+        """Why not: test is missing, or there are no images to crop."""
+        if "test" not in dataset.split_names:
+            return f"{dataset.name} has no split 'test'."
+        modality = dataset.columns[dataset.medium]
+        return "" if modality == "image" else f"two crops are taken of images; {dataset.name} has {modality}."
+
+    def needs(self, dataset: DatasetDeclaration) -> tuple[Need, ...]:
+        """Test in two crops, and plain."""
+        return tuple(
+            Need(dataset=dataset.name, split="test", column=dataset.medium, view=view, tuning=False)
+            for view in ("two-crops", "plain")
+        )
+
+    def score(self, got: Embeddings, seed: int) -> Outcome:
+        """The value, and an interval by the jackknife over ten blocks of items. Raises ProtocolError for fewer than 20 items."""
+        crops, plain = got.test
+        check_split(crops, "test (two crops)", dimensions=3)
+        check_split(plain, "test")
+        if not np.array_equal(crops.ids, plain.ids):
+            raise ProtocolError("the two views of test are not of the same images in the same order.")
+        order = np.argsort(plain.ids.astype(str), kind="stable")
+        order = np.random.default_rng(seed).permutation(order)[: self.items]
+        views = np.concatenate([plain.x[order][:, None], crops.x[order]], axis=1)
+        if len(views) < 2 * BLOCKS:
+            raise ProtocolError(f"LiDAR over {len(views)} images says nothing; it needs at least {2 * BLOCKS}.")
+        value = lidar(views, self.delta)
+        block = np.arange(len(views)) % BLOCKS
+        left_out = np.array([lidar(views[block != one], self.delta) for one in range(BLOCKS)])
+        pseudo = BLOCKS * value - (BLOCKS - 1) * left_out
+        half = float(t.ppf(0.975, BLOCKS - 1)) * float(pseudo.std(ddof=1)) / np.sqrt(BLOCKS)
+        return Outcome(
+            primary="lidar",
+            metrics={"lidar": Estimate(value=value, low=value - half, high=value + half)},
+            examples=pd.DataFrame({"id": plain.ids, "score": np.full(len(plain), value)}),
+            chance=None,
+            judges=False,
+            diagnostics={"items": len(views), "views": views.shape[1], "dimensions": views.shape[2], "delta": self.delta},
+        )
