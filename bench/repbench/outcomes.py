@@ -65,7 +65,7 @@ def classification_outcome(
     judged = classification.judge(scores, test.truth)
     return Outcome(
         primary=metric,
-        metrics={**_estimates(judged, test.truth, seed), **(further or {})},
+        metrics={**_estimates(judged, test, seed), **(further or {})},
         examples=_examples(judged, test),
         chance=classification.chance(metric, test.truth, len(test.class_names), train_label),
         diagnostics={**(diagnostics or {}), "tie_rate": judged.tie_rate},
@@ -116,17 +116,17 @@ def _multilabel_examples(scores: np.ndarray, ranking: np.ndarray, test: TestSpli
     )
 
 
-def accuracy_estimate(scores: np.ndarray, truth: np.ndarray, seed: int) -> Estimate:
+def accuracy_estimate(scores: np.ndarray, test: TestSplit, seed: int) -> Estimate:
     """Accuracy of class scores (n, classes) with its interval. Raises ProtocolError where they cannot be judged."""
-    credit = classification.judge(scores, truth).credit
-    return _estimate(classification.accuracy(credit), intervals.proportion(credit, seed))
+    credit = classification.judge(scores, test.truth).credit
+    return _estimate(classification.accuracy(credit), intervals.proportion(credit, seed, groups=test.clusters))
 
 
-def _estimates(judged: Judged, truth: np.ndarray, seed: int) -> dict[str, Estimate]:
-    credit = judged.credit
-    per_class = intervals.mean_per_class(credit, truth, seed)
+def _estimates(judged: Judged, test: TestSplit, seed: int) -> dict[str, Estimate]:
+    credit, truth = judged.credit, test.truth
+    per_class = intervals.mean_per_class(credit, truth, seed, groups=test.clusters)
     return {
-        "accuracy": _estimate(classification.accuracy(credit), intervals.proportion(credit, seed)),
+        "accuracy": _estimate(classification.accuracy(credit), intervals.proportion(credit, seed, groups=test.clusters)),
         "mean-per-class": _estimate(classification.mean_per_class(credit, truth), per_class),
     }
 
@@ -140,6 +140,7 @@ def _examples(judged: Judged, test: TestSplit) -> pd.DataFrame:
             "prediction": names[judged.prediction],
             "score": judged.credit,
             "tied": judged.tied,
+            **({} if test.clusters is None else {"cluster": test.clusters}),
         }
     )
 

@@ -34,9 +34,9 @@ class Outcome:
 
     `metrics` by name, `primary` the one that the leaderboard shows. `examples`: one row a test example with at least the
     columns id and score (its share of the primary metric where that is a mean over examples; for classification also
-    prediction, truth). `chance` is what guessing scores on the primary metric (None where the notion has no meaning). `judges`: False for what only describes (the
-    rank of a spectrum, the gap between modalities): it is shown, and takes no part in ranks, means and tests.
-    `diagnostics`: convergence, chosen regularisation, tie rate, warnings; JSON-like.
+    prediction, truth). `chance` is what guessing scores on the primary metric (None where the notion has no meaning).
+    `judges`: False for what only describes (the rank of a spectrum, the gap between modalities): it is shown, and takes no
+    part in ranks, means and tests. `diagnostics`: convergence, chosen regularisation, tie rate, warnings; JSON-like.
     """
 
     primary: str

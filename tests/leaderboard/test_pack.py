@@ -19,6 +19,8 @@ from repbench.leaderboard.send import send
 from repbench.results.files import read_records
 from repbench.results.merge import merge
 
+TASKS = "knn/colours,linear-probe/colours,zero-shot/colours,alignment-uniformity/colours"
+
 
 @pytest.fixture
 def results(colours: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -26,7 +28,7 @@ def results(colours: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(colours)
     monkeypatch.setenv("REPBENCH_STORE", str(colours / "store"))
     for encoder in ("control:pixels", "control:random"):
-        repbench.evaluate(encoder, "*/colours", data="data", plugins=["colours.toml"], out="results", quiet=True)
+        repbench.evaluate(encoder, TASKS, data="data", plugins=["colours.toml"], out="results", quiet=True)
     return colours / "results"
 
 

@@ -91,6 +91,9 @@ class DatasetDeclaration:
     `classes` is their number, or their names in label order. `splits` are exact sizes, checked after reading (before a
     validation split is carved out). `columns` maps each column of media to its modality; `label` is the column of the class.
 
+    `cluster` is the column of what several examples share (an object in many poses, a speaker): they are drawn together in
+    intervals and tests, since they depend on each other.
+
     Where examples can be of several classes, the metric says so. `difficult` is then what a class counts as of which an
     example has only objects that are marked difficult: "ignored" (it is negative while a probe is fitted, and takes no part
     in choosing and in the test: PASCAL VOC's rule), "negative" or "positive".
@@ -107,6 +110,7 @@ class DatasetDeclaration:
     columns: Mapping[str, str] = field(default_factory=lambda: {"image": "image"})
     label: str = "label"
     factors: tuple[str, ...] = ()
+    cluster: str = ""
     validation: Validation | None = None
     prompts: Prompts | None = None
     difficult: str = "ignored"

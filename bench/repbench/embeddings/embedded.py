@@ -37,6 +37,7 @@ class TestSplit(_EmbeddedSplit):
     __test__ = False  # the name begins with "Test": tell pytest that it is none
 
     truth: np.ndarray  # as `label` of a TuningSplit
+    clusters: np.ndarray | None = None  # str (n,): equal ones depend on each other and are drawn together
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,3 +47,4 @@ class Embeddings:
     tuning: tuple[TuningSplit, ...]
     test: tuple[TestSplit, ...]
     metric: str  # the dataset's, one of datasets.declaration.METRICS
+    factors: tuple[str, ...] = ()  # the columns that the dataset declares as factors

@@ -56,13 +56,19 @@ def _how(name: str, examples: pd.DataFrame) -> Callable[[pd.DataFrame, int], Fou
 
 def _mean_score(examples: pd.DataFrame, seed: int) -> Found:
     credit = examples["score"].to_numpy(dtype=float)
-    return classification.accuracy(credit), intervals.proportion(credit, seed)
+    return classification.accuracy(credit), intervals.proportion(credit, seed, groups=_clusters(examples))
 
 
 def _per_class(examples: pd.DataFrame, seed: int) -> Found:
     credit = examples["score"].to_numpy(dtype=float)
     _, truth = np.unique(examples["truth"].to_numpy().astype(str), return_inverse=True)
-    return classification.mean_per_class(credit, truth), intervals.mean_per_class(credit, truth, seed)
+    return classification.mean_per_class(credit, truth), intervals.mean_per_class(
+        credit, truth, seed, groups=_clusters(examples)
+    )
+
+
+def _clusters(examples: pd.DataFrame) -> np.ndarray | None:
+    return examples["cluster"].to_numpy().astype(str) if "cluster" in examples else None
 
 
 def _mean_of(column: str) -> Callable[[pd.DataFrame, int], Found]:

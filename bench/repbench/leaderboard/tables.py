@@ -179,7 +179,8 @@ def wide_table(board: Board) -> pd.DataFrame:
     the same from chance (0) to perfect (1). `mean_rank` counts every task: 1 is best, equal values share the mean of their
     ranks. `borda` is the share of the others that it beats. All are over the tasks that an encoder has. `place_low` and
     `place_high`: 95 % interval of its place by mean rank over draws of tasks; `drop_low`, `drop_high`: the places when each
-    task in turn is left out. A task that only describes has its column and counts nowhere. Rows are sorted by kind (encoders, then controls), mean rank and name.
+    task in turn is left out. A task that only describes has its column and counts nowhere. Rows are sorted by kind (encoders,
+    then controls), mean rank and name.
     """
     kinds = {record.encoder: record.encoder_kind for record in board.done}
     values = value_table(board)

@@ -33,13 +33,16 @@ def wilson(share: float, n: float, level: float = LEVEL) -> Interval:
     return low, 1.0 if share >= 1 else min(1.0, centre + half)
 
 
-def proportion(credit: np.ndarray, seed: int, level: float = LEVEL) -> Interval:
+def proportion(credit: np.ndarray, seed: int, level: float = LEVEL, *, groups: np.ndarray | None = None) -> Interval:
     """Interval of the mean of credits (n,) in [0, 1]: Wilson's where each is 0 or 1, else a percentile bootstrap.
 
     Credits between 0 and 1 come from ties, which score what guessing among the tied would score on average; they vary less
-    than hits and misses do, so Wilson's variance would be too large for them. Raises ProtocolError for an empty array.
+    than hits and misses do, so Wilson's variance would be too large for them. With `groups` (n,), the cluster
+    bootstrap. Raises ProtocolError for an empty array.
     """
     credit = _values(credit)
+    if groups is not None and credit.min() < credit.max():
+        return bootstrap_mean(credit, seed, groups=groups, level=level)
     if np.isin(credit, (0.0, 1.0)).all():
         return wilson(math.fsum(credit) / len(credit), len(credit), level)
     return bootstrap_mean(credit, seed, level=level)
@@ -69,15 +72,27 @@ def bootstrap_mean(
     return percentiles(means, level)
 
 
-def mean_per_class(credit: np.ndarray, truth: np.ndarray, seed: int, *, draws: int = DRAWS, level: float = LEVEL) -> Interval:
+def mean_per_class(
+    credit: np.ndarray,
+    truth: np.ndarray,
+    seed: int,
+    *,
+    groups: np.ndarray | None = None,
+    draws: int = DRAWS,
+    level: float = LEVEL,
+) -> Interval:
     """Stratified bootstrap of the mean over classes of the mean credit: examples (n,) are drawn within each class.
 
     A class of m examples draws m - 1 (Rao & Wu 1988), which makes the variance unbiased where classes are small; a class of
     one example adds no variance. Where every credit is 0, or every one 1, nothing varies: then Wilson's interval at the
     number of examples that a plain proportion would need for the same variance, C^2 / sum of 1 / m. Raises ProtocolError for
     an empty array.
+
+    With `groups` (n,), whole groups are drawn, over all classes; a class that a draw lacks is left out of its mean.
     """
     credit, truth = _values(credit), np.asarray(truth)
+    if groups is not None and credit.min() < credit.max():
+        return _mean_per_class_of_groups(credit, truth, np.asarray(groups), seed, draws, level)
     present, sizes = np.unique(truth, return_counts=True)
     if credit.min() == credit.max() and credit[0] in (0.0, 1.0):
         return wilson(float(credit[0]), len(present) ** 2 / float((1 / sizes).sum()), level)
@@ -86,6 +101,23 @@ def mean_per_class(credit: np.ndarray, truth: np.ndarray, seed: int, *, draws: i
     for label, size in zip(present, sizes, strict=True):
         total += _drawn_means(credit[truth == label], max(int(size) - 1, 1), draws, rng)
     return percentiles(total / len(present), level)
+
+
+def _mean_per_class_of_groups(
+    credit: np.ndarray, truth: np.ndarray, groups: np.ndarray, seed: int, draws: int, level: float
+) -> Interval:
+    _, group = np.unique(groups, return_inverse=True)
+    _, label = np.unique(truth, return_inverse=True)
+    shape = (int(group.max()) + 1, int(label.max()) + 1)
+    counts, sums = np.zeros(shape), np.zeros(shape)
+    np.add.at(counts, (group, label), 1.0)
+    np.add.at(sums, (group, label), credit)
+    order = np.lexsort(np.concatenate([counts, sums], axis=1).round(9).T)  # so that the names of the groups do not matter
+    rng = np.random.default_rng(seed)
+    drawn = rng.multinomial(shape[0], np.full(shape[0], 1 / shape[0]), size=draws).astype(float)
+    seen = drawn @ counts[order]
+    means = np.where(seen > 0, drawn @ sums[order] / np.maximum(seen, 1e-12), np.nan)
+    return percentiles(np.nanmean(means, axis=1), level)
 
 
 def normal_mean(values: np.ndarray, level: float = LEVEL) -> Interval:

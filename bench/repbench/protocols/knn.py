@@ -59,5 +59,5 @@ class KNN:
             seed,
             train_label=bank.label,
             diagnostics={"k": rows.shape[1], "bank": len(bank)},
-            further={"accuracy-k1": accuracy_estimate(nearest, test.truth, seed)},
+            further={"accuracy-k1": accuracy_estimate(nearest, test, seed)},
         )

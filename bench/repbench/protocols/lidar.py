@@ -47,7 +47,7 @@ class Lidar:
         )
 
     def score(self, got: Embeddings, seed: int) -> Outcome:
-        """The value, and an interval by the jackknife over ten blocks of items. Raises ProtocolError for fewer than 20 items."""
+        """The value, with an interval by the jackknife over blocks of items. Raises ProtocolError for fewer than 20 items."""
         crops, plain = got.test
         check_split(crops, "test (two crops)", dimensions=3)
         check_split(plain, "test")

@@ -84,7 +84,7 @@ def _estimate(rows: np.ndarray) -> Estimate:
 
 
 def _cosine_rows(images: np.ndarray, text: np.ndarray) -> np.ndarray:
-    """What each image adds to the cosine of the two means (n,): Hajek's projection, whose mean is the cosine; 0 where undefined."""
+    """What each image adds to the cosine of the two means (n,): Hajek's projection; zeros where a mean is zero."""
     mean = images.mean(axis=0)
     a, b = float(np.linalg.norm(mean)), float(np.linalg.norm(text))
     if a * b < 1e-12:

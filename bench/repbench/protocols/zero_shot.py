@@ -49,7 +49,7 @@ class ZeroShot:
     def score(self, got: Embeddings, seed: int) -> Outcome:
         """Raises ProtocolError for an empty split, a class without prompts, unequal widths, or values not finite."""
         (prompts,), (test,) = got.tuning, got.test
-        _check(prompts, test)
+        check(prompts, test)
         return classification_outcome(
             SCALE * unit_rows(test.x) @ class_embeddings(prompts.x, prompts.label, len(test.class_names)).T,
             test,
@@ -70,7 +70,8 @@ def class_embeddings(prompts: np.ndarray, label: np.ndarray, classes: int) -> np
     return unit_rows(sums / np.bincount(label, minlength=classes)[:, None])
 
 
-def _check(prompts: TuningSplit, test: TestSplit) -> None:
+def check(prompts: TuningSplit, test: TestSplit) -> None:
+    """Raise ProtocolError for what zero-shot cannot use."""
     check_split(prompts, "prompts")
     check_split(test, "test")
     check_classes(test.class_names, prompts.label, "the prompts")

@@ -21,6 +21,7 @@ def gather(job: Job, shelves: Mapping[Address, Shelf], skipped: Mapping[str, str
     Raises EmbeddingError for embeddings that are not finite and ProtocolError for a split that is empty.
     """
     assert job.dataset is not None
+    declaration = job.dataset.declaration
     tuning: list[TuningSplit] = []
     test: list[TestSplit] = []
     left_out: dict[str, str] = {}
@@ -40,8 +41,19 @@ def gather(job: Job, shelves: Mapping[Address, Shelf], skipped: Mapping[str, str
                 TuningSplit(x=x, ids=split.ids, columns=split.columns, class_names=split.class_names, label=split.label)
             )
         else:
-            test.append(TestSplit(x=x, ids=split.ids, columns=split.columns, class_names=split.class_names, truth=split.label))
-    return Embeddings(tuning=tuple(tuning), test=tuple(test), metric=job.dataset.declaration.metric), left_out
+            clusters = split.columns[declaration.cluster].astype(str) if declaration.cluster in split.columns else None
+            test.append(
+                TestSplit(
+                    x=x,
+                    ids=split.ids,
+                    columns=split.columns,
+                    class_names=split.class_names,
+                    truth=split.label,
+                    clusters=clusters,
+                )
+            )
+    got = Embeddings(tuning=tuple(tuning), test=tuple(test), metric=declaration.metric, factors=declaration.factors)
+    return got, left_out
 
 
 def _joined(need: Need, dataset: Dataset) -> Split:
