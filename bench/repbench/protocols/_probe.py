@@ -1,4 +1,4 @@
-"""The probe of the protocols that ask about a probe's predictions: few strengths, fitted on train, chosen on validation."""
+"""The probe of the protocols that ask about a probe's predictions: eight strengths, fitted on train, chosen on validation."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from repbench.embeddings.embedded import TestSplit, TuningSplit
 from repbench.measure import classification, logistic
 from repbench.outcomes import check_classes, check_split
 
-STRENGTHS = tuple(10.0**exponent for exponent in range(-6, 6))
+STRENGTHS = tuple(10.0**exponent for exponent in range(-4, 4))
+GAP = 1e-3  # of the objective: far below what a metric shows
 
 
 def check(train: TuningSplit, val: TuningSplit, test: TestSplit) -> None:
@@ -21,7 +22,7 @@ def few_strengths(train: TuningSplit, val: TuningSplit, classes: int, metric: st
 
     Of equal ones the strongest penalty. Labels are int (n,).
     """
-    path = logistic.fit_path(train.x, train.label, classes, STRENGTHS)
+    path = logistic.fit_path(train.x, train.label, classes, STRENGTHS, gap=GAP)
     scores = [
         classification.value(metric, classification.judge(logits, val.label).credit, val.label) for logits in path.scores(val.x)
     ]
