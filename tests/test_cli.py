@@ -33,7 +33,7 @@ def at(colours: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return colours
 
 
-FOUR = "knn/colours,linear-probe/colours,zero-shot/colours,alignment-uniformity/colours"
+FOUR = "knn/colour*,linear-probe/colour*,zero-shot/colour*,alignment-uniformity/colour*"
 RUN = ("--plugin", "colours.toml", "--data", "data", "--out", "results", "--quiet")
 
 

@@ -10,7 +10,7 @@ from scipy.spatial.distance import pdist
 from scipy.stats import entropy
 
 from repbench.errors import ProtocolError
-from repbench.measure import spectrum
+from repbench.measure import geometry, spectrum
 from repbench.measure.lidar import lidar
 
 HARMONIC = torch.tensor([1 / k for k in range(1, 129)], dtype=torch.float64)
@@ -34,7 +34,7 @@ def test_values_are_those_of_singular_values_and_covariances(shape: tuple[int, i
     variances = np.clip(np.linalg.eigvalsh(np.cov(z.T, bias=True))[::-1], 0, None)
     assert float(spectrum.variance_rank(centred.values)) == pytest.approx(np.exp(entropy(variances)))
     assert float(spectrum.first_share(centred.values)) == pytest.approx(variances.sum() / variances[0])
-    cosines = spectrum.mean_cosine_contributions(z).mean()
+    cosines = geometry.mean_cosine_contributions(z).mean()
     assert cosines == pytest.approx(1 - pdist(z, "cosine").mean())
 
 

@@ -29,7 +29,9 @@ from repbench.run.execute import execute
 from repbench.run.plan import Datasets, make_plan
 from repbench.run.report import Report
 from repbench.run.settings import Settings
-from repbench.tasks import load_catalogue
+from repbench.tasks import load_catalogue, patterns
+
+FOUR = "alignment-uniformity/colour*,knn/colour*,linear-probe/colour*,zero-shot/colour*"
 
 
 def settings(root: Path, **changes: Any) -> Settings:
@@ -38,9 +40,9 @@ def settings(root: Path, **changes: Any) -> Settings:
     return replace(given, extract=replace(given.extract, **extract), **changes)
 
 
-def run(root: Path, encoder: str | Encoder = "control:pixels", tasks: str = "*/colours", **changes: Any) -> dict[str, Record]:
+def run(root: Path, encoder: str | Encoder = "control:pixels", tasks: str = FOUR, **changes: Any) -> dict[str, Record]:
     given = settings(root, **changes)
-    chosen = load_catalogue([root / "colours.toml"]).select([tasks])
+    chosen = load_catalogue([root / "colours.toml"]).select(patterns(tasks))
     built = load_encoder(encoder) if isinstance(encoder, str) else encoder
     records = execute(make_plan(built, chosen, Datasets(given), given), given, Report(quiet=True))
     return {record.task: record for record in records}
@@ -218,11 +220,11 @@ def board_bytes(results: Path, out: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in publish(make_board(records), out)}
 
 
-COMMAND = """
+COMMAND = f"""
 import sys
 from repbench.cli import main
 results, store = sys.argv[1:]
-sys.argv = ["repbench", "run", "random:test_resnet,size=32", "control:random", "--tasks", "*/colours", "--batch-size", "4"]
+sys.argv = ["repbench", "run", "random:test_resnet,size=32", "control:random", "--tasks", {FOUR!r}, "--batch-size", "4"]
 sys.argv += ["--plugin", "colours.toml", "--data", "data", "--out", results, "--store", store, "--quiet"]
 main()
 """

@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, logsumexp
 from scipy.stats import rankdata
 
@@ -33,6 +32,8 @@ def fit_temperature(logits: np.ndarray, truth: np.ndarray) -> float:
     """The temperature above 0 with the least NLL (Guo et al. 2017). Raises ProtocolError where there are no examples."""
     if not len(logits):
         raise ProtocolError("a temperature needs at least one example of validation.")
+    from scipy.optimize import minimize_scalar
+
     logits = np.asarray(logits, dtype=np.float64)
     own = logits[np.arange(len(truth)), truth]
 

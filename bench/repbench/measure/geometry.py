@@ -107,6 +107,15 @@ def tolerance(x: np.ndarray, labels: np.ndarray) -> float:
     return _mean(tolerance_contributions(x, labels))
 
 
+def mean_cosine_contributions(z: np.ndarray) -> np.ndarray:
+    """What each row adds to the mean cosine of distinct rows (n,): Hajek's projection, whose mean is the metric."""
+    unit = unit_rows(z)
+    n = len(unit)
+    others = (unit @ unit.sum(axis=0) - (unit * unit).sum(axis=1)) / (n - 1)
+    rows: np.ndarray = 2 * others - others.mean()
+    return rows
+
+
 def _mean(values: np.ndarray) -> float:
     if not len(values):
         raise ProtocolError("a mean over no embeddings is not defined.")

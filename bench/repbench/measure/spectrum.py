@@ -25,7 +25,6 @@ import torch
 from torch import Tensor
 
 from repbench.errors import ProtocolError
-from repbench.measure.geometry import unit_rows
 
 RANKME_EPSILON = 1e-7
 FIT_FROM, FIT_TO = 10, 100  # eigenvalues that alpha is fitted on, where there are as many
@@ -102,12 +101,3 @@ def alpha(values: Tensor) -> Tensor:
     x, y, w = j.log(), values[first - 1 : last - 1].log(), 1 / j
     centre_x, centre_y = (w * x).sum() / w.sum(), (w * y).sum() / w.sum()
     return -(w * (x - centre_x) * (y - centre_y)).sum() / (w * (x - centre_x) ** 2).sum()
-
-
-def mean_cosine_contributions(z: np.ndarray) -> np.ndarray:
-    """What each row adds to the mean cosine of distinct rows (n,): Hajek's projection, whose mean is the metric."""
-    unit = unit_rows(z)
-    n = len(unit)
-    others = (unit @ unit.sum(axis=0) - (unit * unit).sum(axis=1)) / (n - 1)
-    rows: np.ndarray = 2 * others - others.mean()
-    return rows

@@ -47,7 +47,7 @@ class Lidar:
         )
 
     def score(self, got: Embeddings, seed: int) -> Outcome:
-        """The value, with an interval by the jackknife over blocks of items. Raises ProtocolError for fewer than 20 items."""
+        """The value, with an interval by the jackknife over blocks of items. Raises ProtocolError for fewer than four."""
         crops, plain = got.test
         check_split(crops, "test (two crops)", dimensions=3)
         check_split(plain, "test")
@@ -56,13 +56,8 @@ class Lidar:
         order = np.argsort(plain.ids.astype(str), kind="stable")
         order = np.random.default_rng(seed).permutation(order)[: self.items]
         views = np.concatenate([plain.x[order][:, None], crops.x[order]], axis=1)
-        if len(views) < 2 * BLOCKS:
-            raise ProtocolError(f"LiDAR over {len(views)} images says nothing; it needs at least {2 * BLOCKS}.")
         value = lidar(views, self.delta)
-        block = np.arange(len(views)) % BLOCKS
-        left_out = np.array([lidar(views[block != one], self.delta) for one in range(BLOCKS)])
-        pseudo = BLOCKS * value - (BLOCKS - 1) * left_out
-        half = float(t.ppf(0.975, BLOCKS - 1)) * float(pseudo.std(ddof=1)) / np.sqrt(BLOCKS)
+        half = _half_width(views, value, self.delta)
         return Outcome(
             primary="lidar",
             metrics={"lidar": Estimate(value=value, low=value - half, high=value + half)},
@@ -71,3 +66,14 @@ class Lidar:
             judges=False,
             diagnostics={"items": len(views), "views": views.shape[1], "dimensions": views.shape[2], "delta": self.delta},
         )
+
+
+def _half_width(views: np.ndarray, value: float, delta: float) -> float:
+    """Half a 95 % interval, from the values with one of (at most) ten blocks of items left out."""
+    blocks = min(BLOCKS, len(views))
+    if blocks < 4:
+        raise ProtocolError(f"LiDAR over {len(views)} images says nothing; it needs at least four.")
+    block = np.arange(len(views)) % blocks
+    left_out = np.array([lidar(views[block != one], delta) for one in range(blocks)])
+    pseudo = blocks * value - (blocks - 1) * left_out
+    return float(t.ppf(0.975, blocks - 1)) * float(pseudo.std(ddof=1)) / float(np.sqrt(blocks))

@@ -19,8 +19,7 @@ from repbench.embeddings.embedded import Embeddings
 from repbench.embeddings.needs import Need
 from repbench.errors import ProtocolError
 from repbench.measure import intervals
-from repbench.measure.geometry import normalised
-from repbench.measure.spectrum import mean_cosine_contributions
+from repbench.measure.geometry import mean_cosine_contributions, normalised
 from repbench.outcomes import check_split
 from repbench.protocol import Estimate, Outcome
 

@@ -15,7 +15,6 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 from scipy.special import logsumexp
-from sklearn.covariance import ledoit_wolf_shrinkage
 
 from repbench.datasets.declaration import DatasetDeclaration
 from repbench.embeddings.embedded import Embeddings, TestSplit, TuningSplit
@@ -118,6 +117,8 @@ def _mahalanobis(x: np.ndarray, label: np.ndarray, queries: np.ndarray) -> np.nd
 
     Shrunken, it exists for fewer rows than dimensions too. Rows of zero variance are all at distance 0.
     """
+    from sklearn.covariance import ledoit_wolf_shrinkage
+
     means = np.stack([x[label == one].mean(axis=0) for one in np.unique(label)])
     centred = x - means[label]
     variance = float((centred**2).mean())

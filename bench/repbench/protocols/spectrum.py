@@ -18,7 +18,7 @@ from repbench.datasets.declaration import DatasetDeclaration
 from repbench.digests import digest_text
 from repbench.embeddings.embedded import Embeddings
 from repbench.embeddings.needs import Need
-from repbench.measure import intervals
+from repbench.measure import geometry, intervals
 from repbench.outcomes import check_split
 from repbench.protocol import Estimate, Outcome
 
@@ -51,7 +51,7 @@ class SpectrumOfEmbeddings:
         rows = {
             "rankme": spectrum.contributions(plain, spectrum.rankme),
             "stable-rank": spectrum.contributions(plain, spectrum.first_share),
-            "mean-cosine": spectrum.mean_cosine_contributions(x),
+            "mean-cosine": geometry.mean_cosine_contributions(x),
         }
         centred = spectrum.spectrum(x, centred=True)
         diagnostics: dict[str, Any] = {
