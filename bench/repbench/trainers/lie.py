@@ -84,8 +84,8 @@ class LieOptions:
     latent: int = 32
     directions: int = 4
     skew: bool = True
-    lie: float = 1.0
-    euclidean: float = 1.0
+    lie: float = 0.1
+    euclidean: float = 0.1
     lie_temperature: float = 0.2
 
 
