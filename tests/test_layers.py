@@ -28,6 +28,7 @@ FLOORS = {
     "listing": 6,
     "session": 7,
     "audit": 7,
+    "similarity": 7,
     "training": 7,
     "quality": 7,
     "watching": 7,

@@ -23,10 +23,10 @@ def cli() -> None:
 
 
 COMMANDS = (
-    *(evaluate.run, evaluate.audit),
+    *(evaluate.run, evaluate.audit, evaluate.similarity),
     *(catalogue.list_, catalogue.show, catalogue.data),
     *(training.train, training.watch),
-    *(board.leaderboard, compare.compare, compare.diff, compare.gate),
+    *(board.leaderboard, compare.compare, compare.diff, compare.gate, compare.groups),
     *(share.merge, share.publish, share.verify),
 )
 for command in COMMANDS:

@@ -1,4 +1,4 @@
-"""Commands that set encoders against each other: compare, diff, gate."""
+"""Commands that set encoders against each other, and groups within each: compare, diff, gate, groups."""
 
 from __future__ import annotations
 
@@ -108,3 +108,16 @@ def _print(found: Sequence[Difference], old: str, new: str, as_json: bool, what:
     from repbench.leaderboard.terminal import differences_json, differences_text
 
     click.echo(differences_json(found, old, new) if as_json else differences_text(found, old, new, what))
+
+
+@click.command()
+@click.argument("results", nargs=-1, required=True, type=FOLDER)
+@click.option("--by", required=True, metavar="COLUMN", help="A factor of the dataset, for example light.")
+def groups(results: tuple[Path, ...], by: str) -> None:
+    """Worst group, gap and equalised odds of every task, from the stored predictions of RESULTS; no model is loaded."""
+    from repbench.leaderboard.gather import open_board
+    from repbench.leaderboard.grouped import grouped, grouped_lines
+
+    board, read = open_board(results)
+    for line in grouped_lines(grouped(board, read, by), by):
+        click.echo(line)

@@ -90,6 +90,40 @@ def audit(encoder: str, dataset: str, sample: int, data: Path | None, plugins: t
     raise SystemExit(audit_encoder(encoder, opened, sample, ExtractOptions(**options), load, click.echo))
 
 
+@click.command()
+@click.argument("a", metavar="ENCODER")
+@click.argument("b", metavar="ENCODER")
+@click.option("--dataset", default="digits", show_default=True, help="Dataset whose items both embed.")
+@click.option("--split", default="test", show_default=True, help="Split of the dataset.")
+@click.option("--sample", default=2000, show_default=True, type=click.IntRange(min=20), help="Items at most.")
+@click.option("--store", type=click.Path(path_type=Path, file_okay=False), help="Folder of embeddings.")
+@embedding_options
+def similarity(
+    a: str,
+    b: str,
+    dataset: str,
+    split: str,
+    sample: int,
+    store: Path | None,
+    data: Path | None,
+    plugins: tuple[Path, ...],
+    **options: Any,
+) -> None:
+    """How alike two encoders see the same items: CKA (unbiased), RSA, mutual neighbours; 1 is alike, 0 unrelated."""
+    from repbench.datasets.open import open_dataset
+    from repbench.embeddings.options import ExtractOptions
+    from repbench.encoders.load import LoadOptions
+    from repbench.run.settings import default_store
+    from repbench.similarity import compare_encoders
+    from repbench.tasks import load_catalogue
+
+    opened = open_dataset(load_catalogue(plugins).dataset(dataset), data)
+    load = LoadOptions(arch=options.pop("arch"), trust_checkpoint=options.pop("trust_checkpoint"))
+    found = compare_encoders((a, b), opened, split, sample, ExtractOptions(**options), load, store or default_store())
+    for name, one in found.items():
+        click.echo(f"{name:<20} {one.value:7.4f}  [{one.low:.4f}, {one.high:.4f}]")
+
+
 def _settings(options: dict[str, Any]) -> tuple[Settings, LoadOptions]:
     from repbench.embeddings.options import ExtractOptions
     from repbench.encoders.load import LoadOptions

@@ -9,6 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from repbench.embeddings.extract import Extractor
 from repbench.embeddings.store import Address, Shelf
 from repbench.encoder import Encoder
@@ -73,8 +75,22 @@ def _do(
         reason = _words(error)
     seconds["total"] = time.monotonic() - began
     record = make_record(job, encoder, settings, outcome, reason, left_out, seconds, told)
-    write_record(settings.results, record, outcome.examples if outcome is not None else None)
+    write_record(settings.results, record, _with_factors(outcome.examples, job) if outcome is not None else None)
     return record
+
+
+def _with_factors(examples: pd.DataFrame, job: Job) -> pd.DataFrame:
+    """The examples with the dataset's factors beside them, so that groups can be looked at without the model."""
+    assert job.dataset is not None
+    factors = [name for name in job.dataset.declaration.factors if name not in examples]
+    reported = [name for need in job.task.needs if not need.tuning for name in need.splits]
+    splits = [job.dataset.splits[name] for name in dict.fromkeys(reported)]
+    told = {
+        name: {str(one): value for split in splits for one, value in zip(split.ids, split.columns[name], strict=True)}
+        for name in factors
+        if all(name in split.columns for split in splits)
+    }
+    return examples.assign(**{name: examples["id"].astype(str).map(values) for name, values in told.items()})
 
 
 def _words(error: Exception) -> str:
