@@ -53,15 +53,21 @@ def brier_rows(probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return rows
 
 
+def bin_places(confidence: np.ndarray, bins: int = BINS, *, equal_mass: bool = False) -> np.ndarray:
+    """The bin (n,) of each example. Of equal width: (0, 1/15], (1/15, 2/15], ...
+
+    Of equal mass: as many examples in each; equal confidences stay together.
+    """
+    edges = np.quantile(confidence, np.linspace(0, 1, bins + 1)) if equal_mass else np.linspace(0, 1, bins + 1)
+    places: np.ndarray = np.clip(np.searchsorted(edges[1:-1], confidence, side="left"), 0, bins - 1)
+    return places
+
+
 def bins_of(
     confidence: np.ndarray, credit: np.ndarray, bins: int = BINS, *, equal_mass: bool = False
 ) -> list[dict[str, float]]:
-    """The reliability diagram: for each bin that holds examples its count, mean confidence and accuracy.
-
-    Of equal width: (0, 1/15], (1/15, 2/15], ... Of equal mass: as many examples in each; equal confidences stay together.
-    """
-    edges = np.quantile(confidence, np.linspace(0, 1, bins + 1)) if equal_mass else np.linspace(0, 1, bins + 1)
-    place = np.clip(np.searchsorted(edges[1:-1], confidence, side="left"), 0, bins - 1)
+    """The reliability diagram: for each bin that holds examples its count, mean confidence and accuracy."""
+    place = bin_places(confidence, bins, equal_mass=equal_mass)
     count = np.bincount(place, minlength=bins)
     sure, right = (np.bincount(place, weights=values, minlength=bins) for values in (confidence, credit))
     return [
@@ -77,13 +83,18 @@ def expected_error(bins: list[dict[str, float]]) -> float:
     return math.fsum(one["count"] / total * abs(one["accuracy"] - one["confidence"]) for one in bins)
 
 
+def falling(confidence: np.ndarray, credit: np.ndarray) -> np.ndarray:
+    """The errors (n,) in order of falling confidence; equal confidences have their mean error each."""
+    _, group = np.unique(-np.round(confidence, 12), return_inverse=True)
+    means = np.bincount(group, weights=1 - np.asarray(credit, dtype=np.float64)) / np.bincount(group)
+    errors: np.ndarray = means[np.sort(group)]
+    return errors
+
+
 def risks(confidence: np.ndarray, credit: np.ndarray) -> np.ndarray:
     """The error (n,) among the k most confident, k = 1 ... n, expected over the orders of equal confidences."""
-    confidence, error = np.round(confidence, 12), 1 - np.asarray(credit, dtype=np.float64)
-    _, group = np.unique(-confidence, return_inverse=True)
-    order = np.argsort(group, kind="stable")
-    means = np.bincount(group, weights=error) / np.bincount(group)
-    found: np.ndarray = np.cumsum(means[group[order]]) / np.arange(1, len(error) + 1)
+    errors = falling(confidence, credit)
+    found: np.ndarray = np.cumsum(errors) / np.arange(1, len(errors) + 1)
     return found
 
 

@@ -34,6 +34,8 @@ def uncertainty_outcome(
     temperature = calibration.fit_temperature(held_out, held_out_label)
     judged = classification.judge(logits, test.truth)
     own = np.arange(len(test)), test.truth
+    order = np.lexsort((judged.credit, np.round(logits.max(axis=1), 9)))  # so that the order of examples does not matter
+    drawn = np.random.default_rng(seed).multinomial(len(test), np.full(len(test), 1 / len(test)), size=DRAWS)
     metrics: dict[str, Estimate] = {}
     sure: dict[str, np.ndarray] = {}
     rows: dict[str, np.ndarray] = {}
@@ -43,9 +45,9 @@ def uncertainty_outcome(
         sure[when] = probabilities.max(axis=1)
         rows[f"brier-{when}"] = calibration.brier_rows(probabilities, test.truth)
         rows[f"nll-{when}"] = -np.maximum(logarithms[own], np.log(1e-12))
-        metrics |= _of_bins(sure[when], judged.credit, when, seed)
+        metrics |= _of_bins(sure[when][order], judged.credit[order], when, drawn)
     metrics |= {name: _mean(values) for name, values in rows.items()}
-    metrics |= _of_order(sure["after"], judged.credit, seed)
+    metrics |= _of_order(sure["after"][order], judged.credit[order], drawn)
     level = calibration.brier_rows(np.tile(guess, (len(test), 1)), test.truth).mean()
     return Outcome(
         primary="brier-after",
@@ -67,39 +69,37 @@ def uncertainty_outcome(
     )
 
 
-def _of_bins(confidence: np.ndarray, credit: np.ndarray, when: str, seed: int) -> dict[str, Estimate]:
-    def width(sure: np.ndarray, right: np.ndarray) -> float:
-        return calibration.expected_error(calibration.bins_of(sure, right))
+def _of_bins(confidence: np.ndarray, credit: np.ndarray, when: str, drawn: np.ndarray) -> dict[str, Estimate]:
+    """The two calibration errors, their intervals over draws with the bins of the data."""
+    found = {}
+    for name, equal_mass in ((f"ece-{when}", False), (f"ece-mass-{when}", True)):
+        place = calibration.bin_places(confidence, equal_mass=equal_mass)
+        member = place[:, None] == np.arange(calibration.BINS)
+        excess = np.abs(drawn @ (member * (credit - confidence)[:, None])).sum(axis=1) / len(credit)
+        value = calibration.expected_error(calibration.bins_of(confidence, credit, equal_mass=equal_mass))
+        found[name] = _around(value, excess)
+    return found
 
-    def mass(sure: np.ndarray, right: np.ndarray) -> float:
-        return calibration.expected_error(calibration.bins_of(sure, right, equal_mass=True))
 
-    return {f"ece-{when}": _drawn(width, confidence, credit, seed), f"ece-mass-{when}": _drawn(mass, confidence, credit, seed)}
-
-
-def _of_order(confidence: np.ndarray, credit: np.ndarray, seed: int) -> dict[str, Estimate]:
-    def at_coverage(sure: np.ndarray, right: np.ndarray) -> float:
-        return calibration.selective_accuracy(sure, right, COVERAGE)
-
+def _of_order(confidence: np.ndarray, credit: np.ndarray, drawn: np.ndarray) -> dict[str, Estimate]:
+    """The risk-coverage curve's area and the accuracy at one coverage, their intervals over draws."""
+    order = np.argsort(-np.round(confidence, 12), kind="stable")
+    weights = drawn[:, order].astype(float)
+    covered = np.cumsum(weights, axis=1)
+    risk = np.cumsum(weights * calibration.falling(confidence, credit), axis=1) / np.maximum(covered, 1)
+    at = (covered >= COVERAGE * len(credit)).argmax(axis=1)
     return {
-        "aurc": _drawn(calibration.aurc, confidence, credit, seed),
-        "accuracy-at-80": _drawn(at_coverage, confidence, credit, seed),
+        "aurc": _around(calibration.aurc(confidence, credit), (weights * risk).sum(axis=1) / len(credit)),
+        "accuracy-at-80": _around(
+            calibration.selective_accuracy(confidence, credit, COVERAGE), 1 - risk[np.arange(len(risk)), at]
+        ),
     }
 
 
-def _drawn(metric: Any, confidence: np.ndarray, credit: np.ndarray, seed: int) -> Estimate:
-    """A metric with a bootstrap interval over examples, shifted so that the value lies in it (an ECE is biased upward)."""
-    order = np.lexsort((credit, np.round(confidence, 12)))
-    sure, right = confidence[order], credit[order]
-    value = float(metric(sure, right))
-    rng = np.random.default_rng(seed)
-    drawn = np.array([metric(sure[place], right[place]) for place in (_places(len(sure), rng) for _ in range(DRAWS))])
+def _around(value: float, drawn: np.ndarray) -> Estimate:
+    """A value with the percentiles of its draws, widened to hold it (an ECE is biased upward)."""
     low, high = intervals.percentiles(drawn)
     return Estimate(value=value, low=min(low, value), high=max(high, value))
-
-
-def _places(n: int, rng: np.random.Generator) -> np.ndarray:
-    return rng.integers(n, size=n)
 
 
 def _mean(rows: np.ndarray) -> Estimate:

@@ -28,7 +28,7 @@ BLOCKS = 10  # of the jackknife
 class Lidar:
     """`items`: of so many test images at most (the paper: about a thousand); `delta`: added to the scatter within items."""
 
-    items: int = 200
+    items: int = 100
     delta: float = 1e-4
     version: ClassVar[int] = 1
 
