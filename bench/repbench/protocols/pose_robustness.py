@@ -1,0 +1,244 @@
+"""Does an encoder know an object from a side that it was not shown? The split of Ibrahim et al. (2022), for any table of poses.
+
+Known instances are those of train. In each class a third of them (at least one) is diverse: the probe sees them in all poses.
+The others it sees in the typical pose only. Three tests:
+
+    known-new          known instances, shown in the typical pose only, in the other poses
+    unknown-new        instances of test, never shown, in the other poses                      (primary)
+    unknown-typical    instances of test, in the typical pose
+
+Accuracies are means per class; `unknown-any` is over all poses, the paper's second test as its abstract words it. Intervals
+draw whole instances. The probe weighs instances equally, and its penalty is chosen on a tenth of the diverse rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from repbench.datasets.declaration import DatasetDeclaration
+from repbench.embeddings.embedded import Embeddings, TestSplit, TuningSplit
+from repbench.embeddings.needs import Need
+from repbench.errors import ProtocolError
+from repbench.measure import classification, intervals, logistic
+from repbench.outcomes import check_split, single_label
+from repbench.protocol import Estimate, Outcome
+from repbench.protocols import _probe
+
+DIVERSE = 1 / 3  # of a class's known instances
+CHOOSING = 10  # one row in so many of the diverse ones chooses the penalty
+TESTS = ("known-new", "unknown-new", "unknown-typical")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoseRobustness:
+    """`instance` and `angle` name columns; `typical` the angles of the typical pose, in the column's own numbers (degrees).
+
+    `typical_probe`: the probe sees all known instances in the typical pose only: only the representation can know the rest.
+    """
+
+    instance: str = "instance"
+    angle: str = "azimuth"
+    typical: tuple[float, ...] = (330, 0, 30)
+    typical_probe: bool = False
+    version: ClassVar[int] = 1
+
+    def fits(self, dataset: DatasetDeclaration) -> str:
+        """Why not: a split is missing, or the columns of instance and angle are not declared as factors."""
+        missing = [split for split in ("train", "test") if split not in dataset.split_names]
+        if missing:
+            return f"{dataset.name} has no split {' and no split '.join(repr(split) for split in missing)}."
+        lacking = [name for name in (self.instance, self.angle) if name not in dataset.factors]
+        if lacking:
+            return f"{dataset.name} declares no factor {' and no factor '.join(repr(name) for name in lacking)}."
+        return single_label(dataset, "a test of poses")
+
+    def needs(self, dataset: DatasetDeclaration) -> tuple[Need, ...]:
+        """Train to fit (the rows that the probe may see) and to report (the others), and test."""
+        train = Need(dataset=dataset.name, split="train", column=dataset.medium)
+        reported = (Need(dataset=dataset.name, split=split, column=dataset.medium, tuning=False) for split in ("test", "train"))
+        return (train, *reported)
+
+    def score(self, got: Embeddings, seed: int) -> Outcome:
+        """Raises ProtocolError for a missing column, no typical pose, or a class without an instance in a role."""
+        (train,), (unknown, known) = got.tuning, got.test
+        for split, what in ((train, "train"), (unknown, "test")):
+            check_split(split, what)
+        shown = self._is_typical(train)
+        instance = train.columns[self.instance].astype(str)
+        roles = _roles(instance, train.label, train.class_names, seed)
+        diverse = np.array([roles[one] for one in instance])
+        seen = shown if self.typical_probe else diverse | shown
+        probe = _fit(_rows(train, seen), instance[seen], len(train.class_names), got.metric, seed)
+        new = ~diverse & ~shown
+        parts = {
+            "known-new": _part(known, new),
+            "unknown-new": _part(unknown, ~self._is_typical(unknown)),
+            "unknown-typical": _part(unknown, self._is_typical(unknown)),
+        }
+        for name, part in parts.items():
+            _check_roles(part, name, unknown.class_names)
+        judged = {name: classification.judge(probe.scores(part.x), part.truth) for name, part in parts.items()}
+        metrics = {name: self._accuracy(parts[name], judged[name].credit, seed) for name in TESTS}
+        metrics |= self._gaps(parts, judged, seed)
+        diagnostics = {"strength": probe.strength, "instances_diverse": int(sum(roles.values())), "instances_known": len(roles)}
+        return Outcome(
+            primary="unknown-new",
+            metrics=metrics,
+            examples=self._examples(parts, judged),
+            chance=1 / len(unknown.class_names),
+            diagnostics=diagnostics,
+        )
+
+    def _angles(self, split: TuningSplit | TestSplit) -> np.ndarray:
+        for name in (self.instance, self.angle):
+            if name not in split.columns:
+                raise ProtocolError(f"there is no column {name!r}; there are {', '.join(sorted(split.columns)) or 'none'}.")
+        return split.columns[self.angle].astype(float)
+
+    def _is_typical(self, split: TuningSplit | TestSplit) -> np.ndarray:
+        angles = self._angles(split)
+        typical = np.isin(angles, self.typical)
+        if not typical.any() or typical.all():
+            raise ProtocolError(
+                f"typical angles {', '.join(f'{one:g}' for one in self.typical)} of {self.angle!r} are "
+                f"{'all' if typical.all() else 'none'} of {', '.join(f'{one:g}' for one in np.unique(angles)[:12])}."
+            )
+        return typical
+
+    def _accuracy(self, part: TestSplit, credit: np.ndarray, seed: int) -> Estimate:
+        low, high = intervals.mean_per_class(credit, part.truth, seed, groups=part.columns[self.instance].astype(str))
+        value = classification.mean_per_class(credit, part.truth)
+        return Estimate(value=value, low=min(low, value), high=max(high, value))
+
+    def _gaps(
+        self, parts: Mapping[str, TestSplit], judged: Mapping[str, classification.Judged], seed: int
+    ) -> dict[str, Estimate]:
+        """What a new pose costs an unknown instance, what not knowing the instance costs there, and all poses together."""
+        new, typical = parts["unknown-new"], parts["unknown-typical"]
+        credit = np.concatenate([judged["unknown-new"].credit, judged["unknown-typical"].credit])
+        both = TestSplit(
+            x=np.concatenate([new.x, typical.x]),
+            ids=np.concatenate([new.ids, typical.ids]),
+            columns={name: np.concatenate([new.columns[name], typical.columns[name]]) for name in (self.instance, self.angle)},
+            class_names=new.class_names,
+            truth=np.concatenate([new.truth, typical.truth]),
+        )
+        values = {name: classification.mean_per_class(one.credit, parts[name].truth) for name, one in judged.items()}
+        instance = both.columns[self.instance].astype(str)
+        is_new = np.arange(len(instance)) < len(new)
+        low, high = _difference_interval(instance, both.truth, credit, is_new, seed)
+        gap = values["unknown-typical"] - values["unknown-new"]
+        chance = 1 / len(new.class_names)
+        found = {
+            "unknown-any": self._accuracy(both, credit, seed),
+            "pose-gap": Estimate(value=gap, low=min(low, gap), high=max(high, gap)),
+            "instance-gap": Estimate(value=values["known-new"] - values["unknown-new"], low=float("nan"), high=float("nan")),
+        }
+        if values["unknown-typical"] > chance:
+            drop = gap / (values["unknown-typical"] - chance)
+            found["relative-drop"] = Estimate(value=drop, low=float("nan"), high=float("nan"))
+        return found
+
+    def _examples(self, parts: Mapping[str, TestSplit], judged: Mapping[str, classification.Judged]) -> pd.DataFrame:
+        """One row an example of each test; `score` is zero outside the primary test, where its mean is the primary metric."""
+        total = sum(map(len, parts.values()))
+        frames = []
+        for name in TESTS:
+            part, credit = parts[name], judged[name].credit
+            _, place, sizes = np.unique(part.truth, return_inverse=True, return_counts=True)
+            share = total * credit / (len(sizes) * sizes[place])
+            names = np.array(part.class_names, dtype=object)
+            frames.append(
+                pd.DataFrame(
+                    {
+                        "id": part.ids,
+                        "test": name,
+                        "truth": names[part.truth],
+                        "prediction": names[judged[name].prediction],
+                        "credit": credit,
+                        "score": share if name == "unknown-new" else 0.0,
+                        "cluster": part.columns[self.instance].astype(str),
+                        "angle": self._angles(part),
+                    }
+                )
+            )
+        return pd.concat(frames, ignore_index=True)
+
+
+def _roles(instance: np.ndarray, label: np.ndarray, names: tuple[str, ...], seed: int) -> dict[str, bool]:
+    """Instance -> whether it is diverse, drawn within each class. Raises ProtocolError for a class with one instance."""
+    rng = np.random.default_rng(seed)
+    found: dict[str, bool] = {}
+    for one in range(len(names)):
+        own = np.unique(instance[label == one])
+        if len(own) < 2:
+            raise ProtocolError(
+                f"the class {names[one]!r} has {len(own)} known instances; two are needed, one seen in all poses and one "
+                "in the typical pose only."
+            )
+        drawn = set(rng.permutation(own)[: max(1, round(DIVERSE * len(own)))])
+        found |= {str(name): name in drawn for name in own}
+    return found
+
+
+def _fit(train: TuningSplit, instance: np.ndarray, classes: int, metric: str, seed: int) -> logistic.Solution:
+    """The probe on rows repeated so that instances weigh alike; a part of the fullest instances chooses the penalty."""
+    _, place, sizes = np.unique(instance, return_inverse=True, return_counts=True)
+    rows = sizes[place]
+    order = np.argsort(train.ids.astype(str), kind="stable")
+    candidates = order[rows[order] == rows.max()]
+    held = np.zeros(len(rows), dtype=bool)
+    held[np.random.default_rng(seed).permutation(candidates)[: max(1, len(candidates) // CHOOSING)]] = True
+    kept = np.repeat(np.flatnonzero(~held), np.maximum(1, np.round(rows.max() / rows[~held]).astype(int)))
+    return _probe.few_strengths(_take(train, kept), _take(train, np.flatnonzero(held)), classes, metric)
+
+
+def _rows(split: TuningSplit, mask: np.ndarray) -> TuningSplit:
+    return _take(split, np.flatnonzero(mask))
+
+
+def _take(split: TuningSplit, places: np.ndarray) -> TuningSplit:
+    return TuningSplit(
+        x=split.x[places], ids=split.ids[places], columns={}, class_names=split.class_names, label=split.label[places]
+    )
+
+
+def _part(split: TestSplit, mask: np.ndarray) -> TestSplit:
+    return TestSplit(
+        x=split.x[mask],
+        ids=split.ids[mask],
+        columns={name: values[mask] for name, values in split.columns.items()},
+        class_names=split.class_names,
+        truth=split.truth[mask],
+    )
+
+
+def _check_roles(part: TestSplit, name: str, class_names: tuple[str, ...]) -> None:
+    counts = np.bincount(part.truth, minlength=len(class_names))
+    empty = [one for one, count in zip(class_names, counts, strict=True) if not count]
+    if empty:
+        raise ProtocolError(f"{len(empty)} classes have no example in the test {name!r}: {', '.join(map(repr, empty[:8]))}.")
+
+
+def _difference_interval(
+    instance: np.ndarray, truth: np.ndarray, credit: np.ndarray, is_new: np.ndarray, seed: int, draws: int = 1000
+) -> tuple[float, float]:
+    """Percentile bootstrap over instances of the mean per class in typical poses less that in new ones."""
+    _, group = np.unique(instance, return_inverse=True)
+    classes, label = np.unique(truth, return_inverse=True)
+    shape = (int(group.max()) + 1, len(classes))
+    drawn = np.random.default_rng(seed).multinomial(shape[0], np.full(shape[0], 1 / shape[0]), size=draws).astype(float)
+    means: list[Any] = []
+    for mask in (~is_new, is_new):
+        counts, sums = np.zeros(shape), np.zeros(shape)
+        np.add.at(counts, (group[mask], label[mask]), 1.0)
+        np.add.at(sums, (group[mask], label[mask]), credit[mask])
+        seen = drawn @ counts
+        means.append(np.nanmean(np.where(seen > 0, drawn @ sums / np.maximum(seen, 1e-12), np.nan), axis=1))
+    low, high = intervals.percentiles(means[0] - means[1])
+    return low, high
