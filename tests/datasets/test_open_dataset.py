@@ -205,3 +205,10 @@ def test_labels_of_several_classes_and_the_metric_must_agree() -> None:
         checked(raw([[1, 1]] * 4), voc_like(), None)
     with pytest.raises(ValueError, match="declare a split 'val'"):
         voc_like(validation=Validation(share=0.1))
+
+
+def test_an_empty_folder_of_a_class_is_named_beside_the_count(colours: Path) -> None:
+    for path in (colours / "data" / "colours" / "test" / "green").iterdir():
+        path.unlink()
+    with pytest.raises(DataError, match=r"has 12 examples; declared are 18 \(no example of 'green'\)"):
+        open_dataset(declared(colours), colours / "data")

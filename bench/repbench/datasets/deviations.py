@@ -25,7 +25,20 @@ def deviations(raw: RawDataset, declaration: DatasetDeclaration) -> tuple[str, .
 def _sizes(raw: RawDataset, declaration: DatasetDeclaration) -> Iterator[str]:
     for split, size in declaration.splits.items():
         if len(raw.splits[split].ids) != size:
-            yield f"the split {split!r} from {raw.place} has {len(raw.splits[split].ids)} examples; declared are {size}"
+            yield (
+                f"the split {split!r} from {raw.place} has {len(raw.splits[split].ids)} examples; declared are {size}"
+                f"{_empty_classes(raw, split)}"
+            )
+
+
+def _empty_classes(raw: RawDataset, split: str) -> str:
+    """The classes of which a split has no example, in words: a folder that was left empty shows itself so."""
+    label, names = raw.splits[split].label, raw.class_names
+    if names is None or label.ndim != 1:
+        return ""
+    seen = {names[one] if isinstance(one, int) and 0 <= one < len(names) else str(one) for one in np.unique(label).tolist()}
+    empty = [name for name in names if name not in seen]
+    return f" (no example of {', '.join(map(repr, empty[:5]))}{', …' if len(empty) > 5 else ''})" if empty else ""
 
 
 def _lossy(raw: RawDataset, declaration: DatasetDeclaration) -> Iterator[str]:
