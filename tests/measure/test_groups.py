@@ -94,6 +94,10 @@ def test_clusters_widen_intervals_as_repeated_draws_say() -> None:
         per_class_widths.append(high - low)
     assert np.mean(widths) == pytest.approx(2 * 1.96 * np.std(means), rel=0.12)
     assert np.mean(per_class_widths) == pytest.approx(2 * 1.96 * np.std(means), rel=0.15)  # classes are alike and equally large
+    robust, drawn = (
+        np.ptp(one) for one in (intervals.normal_mean(credit, groups=objects), intervals.proportion(credit, 0, groups=objects))
+    )
+    assert robust == pytest.approx(drawn, rel=0.1)
     low, high = intervals.proportion(credit, 0)
     assert np.mean(widths) > 2 * (high - low)
 

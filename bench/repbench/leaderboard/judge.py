@@ -75,7 +75,7 @@ def paired_errors(board: Board, read: ReadExamples) -> dict[str, dict[tuple[str,
         return {}
     errors: dict[str, dict[tuple[str, str], float]] = {}
     for task in board.tasks:
-        records = [record for record in board.done if record.task == task]
+        records = [record for record in board.done if record.task == task and record.judges]
         rows, clusters, kept = aligned([shares_of(record, read(record)) for record in records])
         names = [records[place].encoder for place in kept]
         error = difference_errors(by_cluster(rows, clusters)) if kept else np.empty((0, 0))

@@ -20,9 +20,11 @@ const fixed = [
   { key: "borda", title: "beats", digits: 3, of: row => row.borda, hint: "Borda: share of the others that it beats" },
   { key: "tasks", title: "tasks", digits: 0, of: row => row.tasks, hint: "how many of the tasks it has" },
 ];
+const FIRST = ["linear-probe", "knn", "zero-shot", "pose-robustness"]; // what most people look for
+const known = column => (FIRST.indexOf(column.task.protocol) + FIRST.length + 1) % (FIRST.length + 1);
 const ofTask = data.tasks.map((task, place) => ({
   key: "t" + place, title: task.dataset, task, place, low: task.lower, of: row => row.cells[place] ? row.cells[place].v : null,
-})).sort((a, b) => b.task.judges - a.task.judges || a.low - b.low); // open scales, of which less is better, and what describes come last
+})).sort((a, b) => b.task.judges - a.task.judges || a.low - b.low || known(a) - known(b)); // losses, and what only describes, come last
 const extra = [
   { key: "dim", title: "dimensions", of: row => row.dim, low: true },
   { key: "seconds", title: "seconds of embedding (what was not stored yet)", of: row => row.seconds, low: true },
@@ -166,13 +168,13 @@ function compare() {
   const [a, b] = state.chosen, table = make("table"), head = make("tr");
   for (const title of ["task", a.name, b.name, "difference", "95 % interval (paired)"]) head.append(make("th", title));
   table.append(head);
-  data.tasks.forEach((task, place) => {
+  ofTask.forEach(({ task, place }) => {
     if (!a.cells[place] || !b.cells[place]) return;
     const { d, half, good } = difference(a, b, place), line = make("tr");
     const real = half !== null && Math.abs(d) > half;
     line.append(make("th", task.name), make("td", show(a.cells[place].v)), make("td", show(b.cells[place].v)),
       make("td", (d > 0 ? "+" : "") + show(d), { class: real ? (good > 0 ? "good" : "bad") : "" }),
-      make("td", half === null ? "not tested" : `${show(d - half)} to ${show(d + half)}`));
+      make("td", half === null ? (task.judges ? "not tested" : "describes") : `${show(d - half)} to ${show(d + half)}`));
     table.append(line);
   });
   const box = make("div", undefined, { class: "wide pair" });

@@ -120,16 +120,23 @@ def _mean_per_class_of_groups(
     return percentiles(np.nanmean(means, axis=1), level)
 
 
-def normal_mean(values: np.ndarray, level: float = LEVEL) -> Interval:
+def normal_mean(values: np.ndarray, level: float = LEVEL, *, groups: np.ndarray | None = None) -> Interval:
     """Normal interval of the mean of `values` (n,): mean -+ z s / sqrt(n); unbounded for a single value.
 
+    With `groups` (n,), whose values depend on each other, the deviations are added up within groups first (cluster-robust).
     Raises ProtocolError for an empty or non-finite array.
     """
     values = _values(values)
-    mean = math.fsum(values) / len(values)
+    mean, z = math.fsum(values) / len(values), float(norm.ppf(0.5 + level / 2))
+    if groups is not None:
+        sums = np.sort(np.bincount(np.unique(groups, return_inverse=True)[1], weights=values - mean))
+        if len(sums) < 2:
+            return -math.inf, math.inf
+        half = z * math.sqrt(len(sums) / (len(sums) - 1) * math.fsum(sums * sums)) / len(values)
+        return mean - half, mean + half
     if len(values) < 2:
         return -math.inf, math.inf
-    half = float(norm.ppf(0.5 + level / 2)) * float(np.std(np.sort(values), ddof=1)) / math.sqrt(len(values))
+    half = z * float(np.std(np.sort(values), ddof=1)) / math.sqrt(len(values))
     return mean - half, mean + half
 
 

@@ -46,7 +46,7 @@ def uncertainty_outcome(
         rows[f"brier-{when}"] = calibration.brier_rows(probabilities, test.truth)
         rows[f"nll-{when}"] = -np.maximum(logarithms[own], np.log(1e-12))
         metrics |= _of_bins(sure[when][order], judged.credit[order], when, drawn)
-    metrics |= {name: _mean(values) for name, values in rows.items()}
+    metrics |= {name: _mean(values, test.clusters) for name, values in rows.items()}
     metrics |= _of_order(sure["after"][order], judged.credit[order], drawn)
     level = calibration.brier_rows(np.tile(guess, (len(test), 1)), test.truth).mean()
     return Outcome(
@@ -61,6 +61,7 @@ def uncertainty_outcome(
                 "credit": judged.credit,
                 "confidence": sure["after"],
                 "confidence before": sure["before"],
+                **({} if test.clusters is None else {"cluster": test.clusters}),
             }
         ),
         chance=float(level),
@@ -102,6 +103,6 @@ def _around(value: float, drawn: np.ndarray) -> Estimate:
     return Estimate(value=value, low=min(low, value), high=max(high, value))
 
 
-def _mean(rows: np.ndarray) -> Estimate:
-    low, high = intervals.normal_mean(rows)
+def _mean(rows: np.ndarray, clusters: np.ndarray | None) -> Estimate:
+    low, high = intervals.normal_mean(rows, groups=clusters)
     return Estimate(value=float(np.sort(rows).mean()), low=low, high=high)

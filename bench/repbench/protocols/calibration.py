@@ -22,7 +22,7 @@ from repbench.protocols._uncertainty import uncertainty_outcome
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """No options. The probe is the linear probe at eight strengths, fitted on train alone."""
+    """No options. The probe is the linear probe at six strengths, fitted on train alone."""
 
     version: ClassVar[int] = 1
 

@@ -68,6 +68,7 @@ class Groups:
                     "prediction": names[judged.prediction],
                     "score": judged.credit,
                     "tied": judged.tied,
+                    **({} if test.clusters is None else {"cluster": test.clusters}),
                     **{
                         name: column
                         for name, column in columns.items()

@@ -69,12 +69,20 @@ class Ood:
         rows: dict[str, np.ndarray] = {}
         for name in SCORES:
             rows[name] = _auroc_rows(scores[name], foreign)
-            metrics[f"auroc-{name}"] = _mean(rows[name])
+            metrics[f"auroc-{name}"] = _mean(rows[name], test.clusters)
             metrics[f"fpr95-{name}"] = _fpr95(scores[name][~foreign], scores[name][foreign], seed)
         return Outcome(
             primary="auroc-neighbour",
             metrics=metrics,
-            examples=pd.DataFrame({"id": test.ids, "score": rows["neighbour"], "foreign": foreign, **scores}),
+            examples=pd.DataFrame(
+                {
+                    "id": test.ids,
+                    "score": rows["neighbour"],
+                    "foreign": foreign,
+                    **scores,
+                    **({} if test.clusters is None else {"cluster": test.clusters}),
+                }
+            ),
             chance=0.5,
             diagnostics={"classes_known": len(known), "strength": probe.strength, "k": self.k},
         )
@@ -144,9 +152,9 @@ def _auroc_rows(score: np.ndarray, foreign: np.ndarray) -> np.ndarray:
     return rows
 
 
-def _mean(rows: np.ndarray) -> Estimate:
+def _mean(rows: np.ndarray, clusters: np.ndarray | None = None) -> Estimate:
     value = math.fsum(rows) / len(rows)
-    low, high = intervals.normal_mean(rows)
+    low, high = intervals.normal_mean(rows, groups=clusters)
     return Estimate(value=value, low=max(0.0, low), high=min(1.0, high))
 
 
