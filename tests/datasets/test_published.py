@@ -1,0 +1,191 @@
+"""Published datasets by command: where copies are, fetching them by the library that knows them, looking a copy over."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import huggingface_hub.constants
+import huggingface_hub.errors
+import numpy as np
+import pytest
+import torchvision.datasets
+from PIL import Image
+
+from repbench.cli import main
+from repbench.datasets.check import check
+from repbench.datasets.declaration import Content, DatasetDeclaration
+from repbench.datasets.fetch.published import DOWNLOADS, fetch_published
+from repbench.datasets.sources.torchvision import LAYOUTS
+from repbench.errors import DataError
+from repbench.tasks import load_catalogue
+
+Command = Callable[..., tuple[int, str]]
+CATALOGUE = load_catalogue()
+TRANSFER = {name: one for name, one in CATALOGUE.datasets.items() if one.family == "transfer"}
+
+
+@pytest.fixture(autouse=True)
+def nowhere_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("REPBENCH_DATA", str(tmp_path / "data"))
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+
+
+def write_dtd(root: Path, *, shared: bool = False) -> None:
+    folder = root / "dtd" / "dtd"
+    for number, split in enumerate(("train", "val", "test")):
+        names = [f"{name}/{split}.jpg" for name in ("banded", "zigzagged")]
+        (folder / "labels").mkdir(parents=True, exist_ok=True)
+        (folder / "labels" / f"{split}1.txt").write_text("\n".join(names))
+        for place, name in enumerate(names):
+            path = folder / "images" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            seed = 0 if shared and place == 0 else 10 * number + place
+            pixels = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(path)
+
+
+def dtd() -> DatasetDeclaration:
+    return replace(TRANSFER["dtd"], splits={"train": 2, "val": 2, "test": 2})
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Runs `repbench ARGUMENTS`: the exit status and all that is printed."""
+
+    def call(*arguments: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["repbench", *arguments])
+        status = 0
+        try:
+            main()
+        except SystemExit as left:
+            status = int(left.code or 0)
+        printed = capsys.readouterr()
+        return status, printed.out + printed.err
+
+    return call
+
+
+def test_a_sound_copy_has_no_problem_and_equal_copies_have_equal_hashes(tmp_path: Path) -> None:
+    write_dtd(tmp_path / "data")
+    write_dtd(tmp_path / "other")
+    found, other = check(dtd(), tmp_path / "data", decode=True), check(dtd(), tmp_path / "other")
+    assert (found.known, found.problems) == ((), ())
+    assert found.lines[3:] == other.lines[3:]
+    assert found.lines[3].startswith("  train     2 examples, 0 to 1 a class, content ")
+
+
+def test_one_changed_pixel_changes_the_hash_of_its_split_alone(tmp_path: Path) -> None:
+    write_dtd(tmp_path)
+    before = check(dtd(), tmp_path).lines[-3:]
+    Image.new("RGB", (8, 8)).save(tmp_path / "dtd/dtd/images/banded/val.jpg")
+    after = check(dtd(), tmp_path).lines[-3:]
+    assert [one == other for one, other in zip(before, after, strict=True)] == [True, False, True]
+
+
+def test_items_that_splits_share_are_named(tmp_path: Path) -> None:
+    write_dtd(tmp_path, shared=True)
+    problems = check(dtd(), tmp_path).problems
+    assert "train and test share 1 items (banded/train.jpg = banded/test.jpg)" in problems
+    assert len(problems) == 3
+
+
+def test_items_that_cannot_be_decoded_are_named_when_asked(tmp_path: Path) -> None:
+    write_dtd(tmp_path)
+    victim = tmp_path / "dtd/dtd/images/banded/val.jpg"
+    victim.write_bytes(victim.read_bytes()[:-60])
+    assert check(dtd(), tmp_path).problems == ()
+    assert "banded/val.jpg: this image cannot be decoded" in check(dtd(), tmp_path, decode=True).problems[0]
+
+
+def test_a_file_with_another_checksum_is_a_known_difference(tmp_path: Path) -> None:
+    write_dtd(tmp_path)
+    given = replace(dtd(), content=Content(md5={"labels/train1.txt": "0" * 32}))
+    assert "labels/train1.txt is another than the published one (MD5)" in check(given, tmp_path).known[0]
+
+
+def test_the_commands_show_what_is_here_and_refuse_what_differs_unless_told(tmp_path: Path, command: Command) -> None:
+    write_dtd(tmp_path / "data")
+    status, text = command("data", "list")
+    lines = {line.split()[0]: line for line in text.splitlines()}
+    assert status == 0
+    assert set(TRANSFER) < set(lines)
+    assert lines["dtd"].split()[1] == "here"
+    assert f"torchvision: {tmp_path}/data/dtd/dtd" in lines["dtd"]
+    assert lines["cars"].split()[1] == "absent"
+    status, text = command("data", "check", "dtd")  # a copy with another number of images
+    assert (status, "declared are 1880" in text, "refused, unless" in text) == (1, True, True)
+    status, text = command("data", "check", "dtd", "--deviating")
+    assert (status, "let in; its rows are marked" in text) == (0, True)
+
+
+class FakeDownload:
+    """What stands for a class of torchvision: it notes how it is called and writes a copy."""
+
+    def __init__(self) -> None:
+        self.calls: list[dict[str, Any]] = []
+
+    def __call__(self, root: str, **told: Any) -> None:
+        self.calls.append(told)
+        write_dtd(Path(root))
+
+
+def test_a_dataset_is_fetched_by_torchvision_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake, said = FakeDownload(), io.StringIO()
+    monkeypatch.setattr(torchvision.datasets, "DTD", fake)
+    fetch_published(TRANSFER["dtd"], None, lambda line: print(line, file=said))
+    fetch_published(TRANSFER["dtd"], None, lambda line: print(line, file=said))
+    assert fake.calls == [{"download": True}]
+    assert "dtd is here already (torchvision:" in said.getvalue()
+
+
+@pytest.mark.parametrize("layout", DOWNLOADS)
+def test_torchvision_has_every_class_that_is_named_with_a_download(layout: str) -> None:
+    import inspect
+
+    assert layout in LAYOUTS
+    for name, told in DOWNLOADS[layout]:
+        parameters = inspect.signature(getattr(torchvision.datasets, name)).parameters
+        assert {"root", "download", *told} <= set(parameters)
+
+
+def test_a_dataset_that_torchvision_cannot_fetch_comes_from_the_pinned_repository(
+    monkeypatch: pytest.MonkeyPatch, command: Command
+) -> None:
+    calls: list[Any] = []
+
+    def download(*given: str, local_files_only: bool = False, **told: Any) -> None:
+        if local_files_only:
+            raise huggingface_hub.errors.LocalEntryNotFoundError("not in the cache")
+        calls.append((given, told))
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    assert command("data", "fetch", "cars")[0] == 0
+    options = TRANSFER["cars"].sources["huggingface"]
+    assert calls == [((options["repository"],), {"repo_type": "dataset", "revision": options["revision"]})]
+
+
+def test_nothing_is_fetched_while_the_hub_is_set_offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(DataError, match="HF_HUB_OFFLINE is set, so nothing is downloaded"):
+        fetch_published(TRANSFER["dtd"])
+
+
+def test_a_host_that_is_gone_is_told_with_the_command_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_: Any, **__: Any) -> None:
+        raise OSError("HTTP Error 404")
+
+    monkeypatch.setattr(torchvision.datasets, "DTD", gone)
+    with pytest.raises(DataError, match=r"the download failed \(HTTP Error 404\). `repbench data fetch dtd` goes on"):
+        fetch_published(TRANSFER["dtd"])
+
+
+def test_a_name_that_is_none_gets_the_nearest(command: Command) -> None:
+    status, text = command("data", "fetch", "food11")
+    assert status == 2
+    assert "Did you mean 'food101'" in text
