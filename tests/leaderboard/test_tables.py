@@ -14,7 +14,15 @@ from repbench.leaderboard.gather import open_board
 from repbench.leaderboard.judge import Verdict
 from repbench.leaderboard.latex import latex
 from repbench.leaderboard.publish import csv_text, markdown, publish, text_table
-from repbench.leaderboard.tables import LONG_COLUMNS, long_table, make_board, wide_table, with_failures
+from repbench.leaderboard.tables import (
+    LONG_COLUMNS,
+    common_line,
+    common_tasks,
+    long_table,
+    make_board,
+    wide_table,
+    with_failures,
+)
 from repbench.results.files import encoder_folder, read_record, read_records, write_record
 from repbench.results.record import DONE, FAILED, Inputs, Metric, Record
 
@@ -82,13 +90,29 @@ def test_the_wide_table_has_a_row_an_encoder_and_a_column_a_task() -> None:
     table = wide_table(make_board(RECORDS)).set_index("encoder")
     tasks = ["alignment-uniformity/x", "knn/x", "linear-probe/x"]
     places = ["place_low", "place_high", "drop_low", "drop_high"]
-    assert list(table.columns) == ["kind", *tasks, "tasks", "mean", "normalised_mean", "mean_rank", "borda", *places]
+    aggregates = ["tasks", "common_mean", "common_rank", "mean", "normalised_mean", "mean_rank", "borda", *places]
+    assert list(table.columns) == ["kind", *tasks, *aggregates]
     assert list(table.index) == ["b", "a", "control:random"]
     assert table.loc["a", "mean"] == pytest.approx(0.75)  # the loss is no share of right answers
     assert table.loc["a", "mean_rank"] == pytest.approx((2 + 1 + 2) / 3)
     assert table.loc["b", "mean_rank"] == pytest.approx((1 + 2 + 1) / 3)
     assert table.loc["control:random", "tasks"] == 1
     assert pd.isna(table.loc["control:random", "linear-probe/x"])
+
+
+def test_means_over_unlike_tasks_are_set_beside_the_common_ones() -> None:
+    easy = [record("wide", f"knn/{task}", 0.9) for task in ("x", "y")]
+    hard = [record(name, f"knn/h{place}", value) for name, value in (("wide", 0.3), ("narrow", 0.4)) for place in range(3)]
+    board = make_board([*easy, *hard, record("single", "knn/x", 0.95)])
+    table = wide_table(board).set_index("encoder")
+    assert common_tasks(board) == ["knn/h0", "knn/h1", "knn/h2"]  # the one with a single task does not empty the set
+    assert table.loc["wide", "mean"] > table.loc["narrow", "mean"]  # type: ignore[operator]
+    assert table.loc[["narrow", "wide"], "common_mean"].tolist() == pytest.approx([0.4, 0.3])
+    assert table.loc[["narrow", "wide"], "common_rank"].tolist() == [1.0, 2.0]
+    assert list(table.index) == ["narrow", "wide", "single"]
+    assert table.loc["single", ["common_mean", "common_rank", "place_low"]].isna().all()
+    assert "over the 3 of 5 tasks that the encoders share" in markdown(board)
+    assert common_line(make_board(hard)) == ""
 
 
 def test_equal_values_share_the_mean_of_their_ranks() -> None:

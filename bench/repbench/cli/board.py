@@ -25,12 +25,14 @@ def leaderboard(results: tuple[Path, ...], out: Path | None) -> None:
     from repbench.leaderboard.gather import open_board
     from repbench.leaderboard.judge import judge, paired_errors
     from repbench.leaderboard.publish import publish, text_table
-    from repbench.leaderboard.tables import stale_lines
+    from repbench.leaderboard.tables import common_line, stale_lines
 
     board, read = open_board(results)
     if not board.done and not board.failed:
         raise UsageError(f"no records below {', '.join(map(str, results))}; `repbench run ENCODER --out DIR` makes some.")
     click.echo(text_table(board))
+    if line := common_line(board):
+        click.echo(line)
     if board.limit is not None:
         click.echo(f"a quick look: at most {board.limit} examples a split (or one a class)")
     for line in stale_lines(board):

@@ -1,6 +1,7 @@
 """One number for many tasks, in several ways side by side, and how much each depends on the choice of tasks.
 
-Nothing missing is filled in: every aggregate of an encoder is over the tasks that it has.
+Nothing missing is filled in. Means over unlike tasks are not comparable, so what orders the board is over common tasks: those
+that every encoder has, but for the encoders that have less than half as many tasks as the fullest (one modality of several).
 """
 
 from __future__ import annotations
@@ -30,6 +31,18 @@ def borda(x: np.ndarray) -> np.ndarray:
     others = here.sum(axis=0) - 1
     beaten = here.sum(axis=0) - ranks(x)
     return _mean(np.where(others > 0, beaten / np.maximum(others, 1), np.nan))
+
+
+def common(here: np.ndarray, deciding: np.ndarray) -> np.ndarray:
+    """Boolean (tasks,): the common tasks, from which encoder has which task (encoders, tasks); `deciding` (encoders,) may decide.
+
+    An encoder with less than half as many tasks as the fullest decides nothing: one modality must not empty the set.
+    """
+    count = here.sum(axis=1)
+    fullest = count[deciding].max(initial=0)
+    asked = deciding & (count > 0) & (2 * count >= fullest)
+    found: np.ndarray = here[asked].all(axis=0) if asked.any() else np.zeros(here.shape[1], dtype=bool)
+    return found
 
 
 def normalised(values: pd.DataFrame, chance: dict[str, float]) -> np.ndarray:

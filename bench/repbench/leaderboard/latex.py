@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from repbench.leaderboard.judge import Verdicts
-from repbench.leaderboard.tables import Board, wide_table
+from repbench.leaderboard.tables import Board, common_tasks, wide_table
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -24,6 +24,7 @@ _SPECIAL = {
 def latex(board: Board, verdicts: Verdicts) -> str:
     """A tabular with rules of booktabs; bold as on the page; every name is escaped."""
     wide = wide_table(board).set_index("encoder")
+    which = f"{len(common_tasks(board))} common tasks"
     lines = [
         "% needs \\usepackage{booktabs}",
         f"\\begin{{tabular}}{{l{'r' * len(wide)}}}",
@@ -32,8 +33,8 @@ def latex(board: Board, verdicts: Verdicts) -> str:
         "\\midrule",
         *(_line([escaped(task), *(_cell(wide, str(name), task, verdicts) for name in wide.index)]) for task in board.tasks),
         "\\midrule",
-        _line(["mean", *(_shown(value, 3) for value in wide["mean"])]),
-        _line(["mean rank", *(_shown(value, 2) for value in wide["mean_rank"])]),
+        _line([f"mean ({which})", *(_shown(value, 3) for value in wide["common_mean"])]),
+        _line([f"mean rank ({which})", *(_shown(value, 2) for value in wide["common_rank"])]),
         "\\bottomrule",
         "\\end{tabular}",
     ]

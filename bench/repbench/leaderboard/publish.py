@@ -15,6 +15,7 @@ from repbench.leaderboard.page import Pairs, render_page
 from repbench.leaderboard.redundancy import keeping_subset
 from repbench.leaderboard.tables import (
     Board,
+    common_line,
     is_unfit,
     long_table,
     lower_is_better,
@@ -74,8 +75,9 @@ def text_table(board: Board, style: str = "simple", verdicts: Verdicts | None = 
     if wide.empty:
         return "no results"
     chance = {record.task: record.chance for record in board.done}
-    wide["mean_rank"] = wide["mean_rank"].round(2)
-    numbers = wide.drop(columns=["kind", *_PLACES])
+    wide[["common_rank", "mean_rank"]] = wide[["common_rank", "mean_rank"]].round(2)
+    left_out = ["common_mean", "common_rank"] if not common_line(board) else []
+    numbers = wide.drop(columns=["kind", *_PLACES, *left_out])
     if len(wide) > 8:
         lines = numbers.reset_index().to_numpy().tolist()
         return str(tabulate(lines, headers=["encoder", *numbers.columns], tablefmt=style, floatfmt=".3f"))
@@ -99,7 +101,7 @@ def _cell(value: float, column: str) -> str:
         return "–"
     if column == "tasks":
         return str(int(value))
-    return f"{value:.2f}" if column == "mean_rank" else f"{value:.3f}"
+    return f"{value:.2f}" if column.endswith("rank") else f"{value:.3f}"
 
 
 def markdown(board: Board, verdicts: Verdicts | None = None) -> str:
@@ -110,7 +112,7 @@ def markdown(board: Board, verdicts: Verdicts | None = None) -> str:
         " count every task (1 is best). Bold: best of its row, or not significantly worse (paired, Holm, p > 0.05)."
         " – is a task that the encoder cannot do or has not done."
     )
-    parts += _few_tasks(board)
+    parts += [*filter(None, [common_line(board)]), *_few_tasks(board)]
     if board.stale:
         parts += ["## Stale: left out, since it cannot be compared", "\n".join(f"- {line}" for line in stale_lines(board))]
     failed = [record for record in board.failed if not is_unfit(record)]

@@ -175,33 +175,63 @@ def _long_row(record: Record, name: str) -> tuple[object, ...]:
 def wide_table(board: Board) -> pd.DataFrame:
     """One row for each encoder: kind, the primary metric of each task, tasks (how many it has), and its aggregates.
 
-    `mean` is over the tasks that are scored as a share of right answers (in [0, 1], higher is better), `normalised_mean` over
-    the same from chance (0) to perfect (1). `mean_rank` counts every task: 1 is best, equal values share the mean of their
-    ranks. `borda` is the share of the others that it beats. All are over the tasks that an encoder has. `place_low` and
-    `place_high`: 95 % interval of its place by mean rank over draws of tasks; `drop_low`, `drop_high`: the places when each
-    task in turn is left out. A task that only describes has its column and counts nowhere. Rows are sorted by kind (encoders,
-    then controls), mean rank and name.
+    `common_mean` and `common_rank` are over the common tasks (`common_tasks`), missing for an encoder that lacks one of them:
+    they alone compare all rows. `mean` is over all tasks that are scored as a share of right answers (in [0, 1], higher is
+    better) and that the encoder has, `normalised_mean` over the same from chance (0) to perfect (1), `mean_rank` over every
+    task that it has: 1 is best, equal values share the mean of their ranks. `borda` is the share of the others that it beats.
+    `place_low` and `place_high`: 95 % interval of its place by common rank over draws of tasks; `drop_low`, `drop_high`: the
+    places when each task in turn is left out. A task that only describes has its column and counts nowhere. Rows are sorted
+    by kind (encoders, then controls), common rank, mean rank and name.
     """
     kinds = {record.encoder: record.encoder_kind for record in board.done}
     values = value_table(board)
     by_task = {record.task: record for record in board.done}
-    shares = _shares(board)
+    shares, common = _shares(board), common_tasks(board)
     chance = {task: float(c) for task in shares if (c := by_task[task].chance) is not None and c < 1}
     judged = values[board.judging]
     x = aggregates.oriented(judged, lower_is_better(board))
+    complete = x[:, [task in common for task in board.judging]]
+    complete[~np.isfinite(complete).all(axis=1)] = np.nan
     table = values.copy()
     table.insert(0, "kind", [kinds[name] for name in values.index])
     table["tasks"] = judged.notna().sum(axis=1)
+    table["common_mean"] = values[[task for task in shares if task in common]].mean(axis=1, skipna=False)
+    table["common_rank"] = aggregates.mean_rank(complete) if common else float("nan")
     table["mean"] = values[shares].mean(axis=1) if shares else float("nan")
     table["normalised_mean"] = aggregates.normalised(judged, chance)
     table["mean_rank"] = aggregates.mean_rank(x) if board.judging else float("nan")
     table["borda"] = aggregates.borda(x)
-    table[["place_low", "place_high"]] = _places(x, values.index, aggregates.rank_intervals)
-    table[["drop_low", "drop_high"]] = _places(x, values.index, aggregates.drop_one)
+    table[["place_low", "place_high"]] = _places(complete, values.index, aggregates.rank_intervals)
+    table[["drop_low", "drop_high"]] = _places(complete, values.index, aggregates.drop_one)
     table.insert(0, "encoder", values.index)
     table["_control"] = table["kind"] == "control"
-    table = table.sort_values(["_control", "mean_rank", "encoder"], kind="stable", ignore_index=True)
-    return table.drop(columns="_control")
+    order = ["_control", "common_rank", "mean_rank", "encoder"]
+    return table.sort_values(order, kind="stable", ignore_index=True).drop(columns="_control")
+
+
+def common_tasks(board: Board) -> list[str]:
+    """The judging tasks that all encoders have (`aggregates.common`); published rows have a say in nothing."""
+    here = value_table(board)[board.judging].notna()
+    published = {record.encoder for record in board.done if record.encoder_kind == "published"}
+    deciding = np.array([name not in published for name in here.index], dtype=bool)
+    found = aggregates.common(here.to_numpy(), deciding)
+    return [task for task, is_common in zip(board.judging, found, strict=True) if is_common]
+
+
+def common_line(board: Board) -> str:
+    """How far the means can be compared, in words; empty where every encoder has every task."""
+    common, tasks = common_tasks(board), board.judging
+    if len(common) == len(tasks):
+        return ""
+    if not common:
+        return (
+            f"No task is common to the encoders: their means over {len(tasks)} tasks cannot be compared, only single columns."
+        )
+    return (
+        f"Common mean and rank are over the {len(common)} of {len(tasks)} tasks that the encoders share: compare encoders by"
+        " them. Mean, mean rank and beats are each over the tasks that an encoder has; an encoder that lacks a common task is"
+        " compared task by task only."
+    )
 
 
 def _places(x: np.ndarray, index: pd.Index, of: Callable[[np.ndarray], np.ndarray]) -> pd.DataFrame:

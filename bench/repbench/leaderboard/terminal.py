@@ -10,7 +10,7 @@ import pandas as pd
 
 from repbench.leaderboard.differences import Difference
 from repbench.leaderboard.judge import Verdicts
-from repbench.leaderboard.tables import Board, long_table, wide_table
+from repbench.leaderboard.tables import Board, common_line, common_tasks, long_table, wide_table
 
 FIXED = 48  # columns that task and chance take, at most
 NAME = 28  # letters of an encoder's name that a column shows
@@ -28,17 +28,23 @@ def board_text(board: Board, verdicts: Verdicts, width: int) -> str:
     for start in range(0, len(names), each):
         shown = names[start : start + each]
         rows = [[task, _number(chance[task]), *(_cell(wide, name, task, verdicts) for name in shown)] for task in board.tasks]
-        for column in ("mean", "normalised_mean", "mean_rank", "tasks"):
+        for column in aggregate_columns(board):
             rows.append([column.replace("_", " "), "", *(_aggregate(wide.loc[name, column], column) for name in shown)])
         headers = ["task", "chance", *(_short(name) for name in shown)]
         align = ("left", *["right"] * (len(headers) - 1))
         blocks.append(str(tabulate(rows, headers=headers, disable_numparse=True, colalign=align)))
-    return "\n\n".join(blocks)
+    return "\n\n".join([*blocks, *filter(None, [common_line(board)])])
+
+
+def aggregate_columns(board: Board) -> tuple[str, ...]:
+    """The aggregates that a reader needs: those over common tasks only where they differ from those over all."""
+    own = ("mean", "normalised_mean", "mean_rank", "tasks")
+    return own if len(common_tasks(board)) == len(board.judging) else ("common_mean", "common_rank", *own)
 
 
 def board_json(board: Board) -> str:
     """The wide table, one object an encoder, and the long one, one object a metric; nothing is rounded."""
-    tables = {"limit": board.limit, "wide": wide_table(board), "long": long_table(board)}
+    tables = {"limit": board.limit, "common_tasks": common_tasks(board), "wide": wide_table(board), "long": long_table(board)}
     content = {
         key: json.loads(one.to_json(orient="records")) if isinstance(one, pd.DataFrame) else one for key, one in tables.items()
     }
@@ -75,7 +81,7 @@ def _cell(wide: pd.DataFrame, name: str, task: str, verdicts: Verdicts) -> str:
 def _aggregate(value: float, column: str) -> str:
     if pd.isna(value):
         return "–"
-    return str(int(value)) if column == "tasks" else f"{value:.2f}" if column == "mean_rank" else f"{value:.3f}"
+    return str(int(value)) if column == "tasks" else f"{value:.2f}" if column.endswith("rank") else f"{value:.3f}"
 
 
 def _verdict(one: Difference) -> str:
