@@ -11,6 +11,7 @@ from typing import Any
 
 from repbench.datasets.declaration import DatasetDeclaration
 from repbench.datasets.fetch.places import fetch_command, how_to_get, place_of
+from repbench.datasets.probe import RULES
 from repbench.errors import UnknownNameError
 from repbench.tasks import Catalogue, Task, load_catalogue
 
@@ -27,11 +28,15 @@ def list_lines(what: str, plugins: Sequence[Path] = ()) -> Iterator[str]:
     if what == "datasets":
         for dataset in sorted(catalogue.datasets.values(), key=lambda one: (one.family, one.name)):
             sizes = ", ".join(f"{split} {size}" for split, size in dataset.splits.items())
-            yield f"{dataset.name:<24} {dataset.family:<12} {dataset.title}: {dataset.class_count} classes; {sizes}"
+            yield f"{dataset.name:<24} {dataset.family:<12} {dataset.title}: {_kinds(dataset)}; {sizes}"
     else:
         for task in catalogue.tasks.values():
             command = how_to_get(task.dataset)
             yield f"{task.name:<40} {task.dataset.title}{f'  (not here: {command})' if command else ''}"
+
+
+def _kinds(dataset: DatasetDeclaration) -> str:
+    return f"{dataset.class_count} classes" if dataset.probe is None else dataset.probe.rule
 
 
 def _help_of(folder: str) -> Iterator[tuple[str, str]]:
@@ -83,7 +88,10 @@ def _task_lines(task: Task) -> Iterator[str]:
 def _dataset_lines(dataset: DatasetDeclaration, catalogue: Catalogue | None) -> Iterator[str]:
     yield f"{dataset.name}: {dataset.title}"
     yield f"  family    {dataset.family}   declared in {dataset.path}"
-    yield f"  classes   {dataset.class_count}   metric {dataset.metric}   label column {dataset.label}"
+    if dataset.probe is not None:
+        yield f"  rule      {dataset.probe.rule}: {RULES[dataset.probe.rule].words}"
+    else:
+        yield f"  classes   {dataset.class_count}   metric {dataset.metric}   label column {dataset.label}"
     yield f"  splits    {_inline(dataset.splits)}"
     if dataset.validation is not None:
         size = f"{dataset.validation.per_class} a class" if dataset.validation.per_class else f"{dataset.validation.share:.0%}"

@@ -19,6 +19,7 @@ import pytest
 
 import repbench.protocols
 from repbench.datasets.declaration import ELEVEN_POINT, METRICS, DatasetDeclaration, Prompts
+from repbench.datasets.probe import Probe
 from repbench.embeddings.embedded import Embeddings, TestSplit, TuningSplit
 from repbench.embeddings.needs import Need
 from repbench.errors import EmbeddingError, ProtocolError
@@ -60,6 +61,24 @@ def dataset(metric: str = "accuracy") -> DatasetDeclaration:
     )
 
 
+def probe() -> DatasetDeclaration:
+    """The same world for protocols that ask about images and captions: each class a caption, the next class a hard negative."""
+    return DatasetDeclaration(
+        name="toy",
+        family="contracts",
+        title="Toy",
+        splits={"test": SIZES["test"]},
+        sources={"folder": {}},
+        columns={"image_0": "image", "caption_0": "text", "caption_1": "text"},
+        probe=Probe(rule="one-image-many-captions", held_out=0.4),
+    )
+
+
+def asked_of(protocol: Protocol, metric: str = "accuracy") -> DatasetDeclaration:
+    """The dataset of this world that the protocol fits, or the ordinary one."""
+    return probe() if not protocol.fits(probe()) and protocol.fits(dataset("accuracy")) else dataset(metric)
+
+
 def labels(split: str) -> np.ndarray:
     if split == "prompts":
         return np.repeat(np.arange(4), 2)
@@ -78,6 +97,8 @@ def memberships(split: str) -> np.ndarray:
 
 def embed(need: Need, encode: Encode, metric: str = "accuracy") -> TuningSplit | TestSplit:
     """The embeddings that a need asks for, from an encoder of this world."""
+    if need.column in probe().columns:
+        return _probed(need, encode)
     known = need.view in ("plain", "two-crops") and need.column in ("image", "text")
     if not known or not {*need.splits} <= {*SIZES, "prompts"}:
         pytest.skip(f"this world has no {need}")
@@ -96,14 +117,24 @@ def embed(need: Need, encode: Encode, metric: str = "accuracy") -> TuningSplit |
     return TuningSplit(label=label, **shared) if need.tuning else TestSplit(truth=label, **shared)
 
 
+def _probed(need: Need, encode: Encode) -> TestSplit:
+    label = labels("test") + (need.column == "caption_1")
+    noise = np.random.default_rng(len(need.column)).normal(size=(len(label), 8))
+    x = encode((CENTRES[label % 4] + 0.7 * noise).astype(np.float32))
+    ids = np.array([f"test-{i}" for i in range(len(label))])
+    return TestSplit(x=x, ids=ids, columns={}, class_names=(), truth=np.zeros(len(label), int))
+
+
 def asked(protocol: Protocol, encode: Encode = good, metric: str = "accuracy") -> Embeddings:
-    if why := protocol.fits(dataset(metric)):
+    world = asked_of(protocol, metric)
+    if why := protocol.fits(world):
         pytest.skip(why)
-    splits = [embed(need, encode, metric) for need in protocol.needs(dataset(metric))]
+    splits = [embed(need, encode, metric) for need in protocol.needs(world)]
     return Embeddings(
         tuning=tuple(split for split in splits if isinstance(split, TuningSplit)),
         test=tuple(split for split in splits if isinstance(split, TestSplit)),
         metric=metric,
+        probe=world.probe,
     )
 
 
@@ -130,7 +161,7 @@ def test_a_file_holds_one_protocol_a_frozen_keyword_only_dataclass_with_a_versio
 
 
 def test_nothing_is_tuned_on_test(protocol: Protocol) -> None:
-    needs = protocol.needs(dataset())
+    needs = protocol.needs(asked_of(protocol))
     assert len(set(needs)) == len(needs)
     assert all(not need.tuning for need in needs if "test" in need.splits)
 

@@ -40,3 +40,15 @@ def first_by_class(label: np.ndarray, limit: int) -> np.ndarray:
     _, starts, counts = np.unique(label[order], return_index=True, return_counts=True)
     turn = np.arange(len(label)) - np.repeat(starts, counts)  # 0 for the first of each class, 1 for the second, ...
     return np.sort(order[np.argsort(turn, kind="stable")][:limit])
+
+
+def carve_clusters(clusters: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Places (rest, held out), both ascending: whole clusters, values of `clusters` (n,), are held out; at least one of each.
+
+    The choice depends on the values, share and seed alone, not on the order of the examples.
+    """
+    values = np.unique(clusters.astype(str))
+    count = min(max(1, round(share * len(values))), len(values) - 1)
+    held = np.random.Generator(np.random.PCG64(seed)).permutation(values)[:count]
+    chosen = np.isin(clusters.astype(str), held)
+    return np.flatnonzero(~chosen), np.flatnonzero(chosen)

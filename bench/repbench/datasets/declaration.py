@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from repbench.datasets.probe import Probe
 from repbench.digests import digest_json
 from repbench.strict import build, read_toml
 
@@ -14,6 +15,7 @@ ELEVEN_POINT = "mean-average-precision-11-point"  # of datasets whose examples c
 METRICS = ("accuracy", "mean-per-class", ELEVEN_POINT)
 DIFFICULT = {"ignored": 0, "negative": -1, "positive": 1}  # rule -> label of a class that has only difficult objects
 MODALITIES = ("image", "text", "audio")
+HELD_OUT, REST = "held-out", "rest"  # the two parts of a probe's test split where a share of it is held out
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +90,8 @@ class About:
 class DatasetDeclaration:
     """The facts of one dataset, one TOML file.
 
-    `classes` is their number, or their names in label order. `splits` are exact sizes, checked after reading (before a
+    `classes` is their number, or their names in label order; a compositional `probe` has neither classes nor metric, for its
+    rule says how it is judged (datasets/probe.py). `splits` are exact sizes, checked after reading (before a
     validation split is carved out). `columns` maps each column of media to its modality; `label` is the column of the class.
 
     `cluster` is the column of what several examples share (an object in many poses, a speaker): they are drawn together in
@@ -103,8 +106,8 @@ class DatasetDeclaration:
     family: str
     path: Path | None = None  # the TOML file
     title: str
-    metric: str
-    classes: int | tuple[str, ...]
+    metric: str = ""
+    classes: int | tuple[str, ...] = 0
     splits: Mapping[str, int]
     sources: Mapping[str, Mapping[str, Any]]
     columns: Mapping[str, str] = field(default_factory=lambda: {"image": "image"})
@@ -114,12 +117,19 @@ class DatasetDeclaration:
     validation: Validation | None = None
     prompts: Prompts | None = None
     difficult: str = "ignored"
+    probe: Probe | None = None
     content: Content = Content()
     about: About = About()
 
     def __post_init__(self) -> None:
-        if self.metric not in METRICS:
-            raise ValueError(f"metric is {self.metric!r}; expected one of {', '.join(METRICS)}.")
+        if self.probe is not None:
+            self._check_probe(self.probe)
+        else:
+            for key in ("metric", "classes"):
+                if not getattr(self, key):
+                    raise ValueError(f"the key {key!r} is missing.")
+            if self.metric not in METRICS:
+                raise ValueError(f"metric is {self.metric!r}; expected one of {', '.join(METRICS)}.")
         if self.difficult not in DIFFICULT:
             raise ValueError(f"difficult is {self.difficult!r}; expected one of {', '.join(DIFFICULT)}.")
         if self.is_multilabel and self.validation is not None:
@@ -132,6 +142,14 @@ class DatasetDeclaration:
         if self.validation is not None and "val" in self.splits:
             raise ValueError("a dataset has either a split 'val' of its own or a carved [validation], not both.")
 
+    def _check_probe(self, probe: Probe) -> None:
+        if self.metric or self.classes or self.prompts or self.validation:
+            raise ValueError("a [probe] has no metric, classes, prompts or validation: its rule says how it is judged.")
+        if problem := probe.problem(self.columns):
+            raise ValueError(problem)
+        if "test" not in self.splits or (probe.tuning and probe.tuning not in self.splits):
+            raise ValueError(f"a probe needs the split 'test'{f' and {probe.tuning!r}' if probe.tuning else ''} in [splits].")
+
     @property
     def is_multilabel(self) -> bool:
         """Whether an example can be of several classes."""
@@ -140,6 +158,8 @@ class DatasetDeclaration:
     @property
     def split_names(self) -> tuple[str, ...]:
         """The splits that can be asked for, with a carved validation split."""
+        if self.probe is not None and self.probe.held_out:
+            return (*self.splits, HELD_OUT, REST)
         return (*self.splits, "val") if self.validation is not None else tuple(self.splits)
 
     @property
@@ -157,6 +177,8 @@ class DatasetDeclaration:
         """Digest of every fact; where the file lies does not count."""
         facts = asdict(self)
         del facts["path"]
+        if self.probe is None:  # so that the digests of other datasets are what they were before there were probes
+            del facts["probe"]
         return digest_json(facts)
 
 

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from repbench.datasets.carve import carve_validation, digest_of, first_by_class
+from repbench.datasets.carve import carve_clusters, carve_validation, digest_of, first_by_class
 from repbench.datasets.classes import class_names, label_order, places_of
 from repbench.datasets.dataset import Dataset, Split
-from repbench.datasets.declaration import DIFFICULT, ELEVEN_POINT, DatasetDeclaration, Validation
+from repbench.datasets.declaration import DIFFICULT, ELEVEN_POINT, HELD_OUT, REST, DatasetDeclaration, Validation
 from repbench.datasets.deviations import deviations
 from repbench.datasets.fetch.places import source_module, source_options
 from repbench.datasets.items import text_items
+from repbench.datasets.probe import Probe
 from repbench.datasets.table import Absent, RawDataset, RawSplit
 from repbench.errors import DataError
 
@@ -62,7 +63,8 @@ def _read_source(
 
 def checked(raw: RawDataset, declaration: DatasetDeclaration, limit: int | None, *, deviating: bool = False) -> Dataset:
     """The dataset of what a source gave. Raises DataError where that is not what was declared, or known to differ from it."""
-    names, order = class_names(raw, declaration), label_order(raw, declaration)
+    is_probe = declaration.probe is not None
+    names, order = ((), np.zeros(0, int)) if is_probe else (class_names(raw, declaration), label_order(raw, declaration))
     differs = deviations(raw, declaration)
     if differs and not deviating:
         raise DataError(
@@ -74,11 +76,30 @@ def checked(raw: RawDataset, declaration: DatasetDeclaration, limit: int | None,
         splits, note = _with_validation(splits, declaration.validation)
         source += note
     if limit is not None:
-        least = max(limit, len(names))  # a class that is missing in train would be another question
-        splits = {name: split.take(first_by_class(split.label, least)) for name, split in splits.items()}
+        splits = {name: _first(split, limit, declaration) for name, split in splits.items()}
+    if declaration.probe is not None and declaration.probe.held_out:
+        splits |= _with_held_out(splits["test"], declaration.probe, declaration.cluster)
     if declaration.prompts is not None:
         splits["prompts"] = _prompts(declaration, names)
     return Dataset(declaration=declaration, splits=splits, source=source, deviations=differs)
+
+
+def _first(split: Split, limit: int, declaration: DatasetDeclaration) -> Split:
+    """At most `limit` examples, the classes in turn (or the subsets of a probe), and at least one of each."""
+    turns = split.label
+    if declaration.probe is not None and declaration.probe.subset:
+        turns = np.unique(split.columns[declaration.probe.subset].astype(str), return_inverse=True)[1]
+    kinds = len(split.class_names) or (len(np.unique(turns)) if declaration.probe is not None else 0)
+    return split.take(first_by_class(turns, max(limit, kinds)))
+
+
+def _with_held_out(test: Split, probe: Probe, cluster: str) -> dict[str, Split]:
+    """The two parts of a probe's test split: whole clusters on which debiased scores are tuned, and the rest."""
+    clusters = test.columns[cluster] if cluster else test.ids
+    if len(np.unique(clusters.astype(str))) < 2:
+        return {HELD_OUT: test.take(np.zeros(0, int), HELD_OUT), REST: test.take(np.arange(len(test)), REST)}
+    rest, held = carve_clusters(clusters, probe.held_out, probe.seed)
+    return {HELD_OUT: test.take(held, HELD_OUT), REST: test.take(rest, REST)}
 
 
 def _with_validation(splits: dict[str, Split], rule: Validation) -> tuple[dict[str, Split], str]:
@@ -95,7 +116,10 @@ def _with_validation(splits: dict[str, Split], rule: Validation) -> tuple[dict[s
 
 def _split(name: str, raw: RawSplit, names: tuple[str, ...], order: np.ndarray, declaration: DatasetDeclaration) -> Split:
     """One split with labels in the declared order; `order` has the declared place of each class of the source."""
-    if declaration.is_multilabel or raw.label.ndim == 2:
+    if declaration.probe is not None:
+        _check_columns(name, raw, declaration)
+        label = np.zeros(len(raw.ids), dtype=np.int64)  # a probe has no classes
+    elif declaration.is_multilabel or raw.label.ndim == 2:
         label = _memberships(name, raw.label, order, declaration)
     elif np.issubdtype(raw.label.dtype, np.integer):
         if len(raw.label) and (raw.label.min() < 0 or raw.label.max() >= len(order)):
@@ -104,6 +128,16 @@ def _split(name: str, raw: RawSplit, names: tuple[str, ...], order: np.ndarray, 
     else:
         label = places_of(raw.label.tolist(), names, declaration, name)
     return Split(name=name, ids=raw.ids, label=label, columns=raw.columns, media=raw.media, class_names=names)
+
+
+def _check_columns(name: str, raw: RawSplit, declaration: DatasetDeclaration) -> None:
+    assert declaration.probe is not None
+    wanted = (*declaration.probe.factors, *((declaration.cluster,) if declaration.cluster else ()))
+    for column in wanted:
+        if column not in raw.columns:
+            raise DataError(
+                f"{declaration.name}: the split {name!r} has no column {column!r}; there are {', '.join(sorted(raw.columns))}."
+            )
 
 
 def _memberships(name: str, label: np.ndarray, order: np.ndarray, declaration: DatasetDeclaration) -> np.ndarray:

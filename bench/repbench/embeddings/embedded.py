@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from repbench.datasets.probe import Probe
+
 
 @dataclass(frozen=True, kw_only=True)
 class _EmbeddedSplit:
@@ -46,5 +48,6 @@ class Embeddings:
 
     tuning: tuple[TuningSplit, ...]
     test: tuple[TestSplit, ...]
-    metric: str  # the dataset's, one of datasets.declaration.METRICS
+    metric: str  # the dataset's, one of datasets.declaration.METRICS; "" for a probe
     factors: tuple[str, ...] = ()  # the columns that the dataset declares as factors
+    probe: Probe | None = None  # how a compositional probe is judged

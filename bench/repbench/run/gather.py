@@ -24,12 +24,11 @@ def gather(job: Job, shelves: Mapping[Address, Shelf], skipped: Mapping[str, str
     declaration = job.dataset.declaration
     tuning: list[TuningSplit] = []
     test: list[TestSplit] = []
-    left_out: dict[str, str] = {}
+    left_out = _left_out(job, skipped)
     for need, work in job.works:
         split = _joined(need, job.dataset)
         keys = split.media[need.column].keys
-        kept = np.array([place for place, key in enumerate(keys) if key not in skipped], dtype=np.int64)
-        left_out |= {str(split.ids[place]): skipped[key] for place, key in enumerate(keys) if key in skipped}
+        kept = np.array([place for place, one in enumerate(split.ids) if str(one) not in left_out], dtype=np.int64)
         if not len(kept):
             raise ProtocolError(f"{job.dataset.name}: the split {need.split!r} has no example that can be used.")
         x = shelves[work.address].rows([keys[place] for place in kept])
@@ -52,8 +51,27 @@ def gather(job: Job, shelves: Mapping[Address, Shelf], skipped: Mapping[str, str
                     clusters=clusters,
                 )
             )
-    got = Embeddings(tuning=tuple(tuning), test=tuple(test), metric=declaration.metric, factors=declaration.factors)
+    got = Embeddings(
+        tuning=tuple(tuning),
+        test=tuple(test),
+        metric=declaration.metric,
+        factors=declaration.factors,
+        probe=declaration.probe,
+    )
     return got, left_out
+
+
+def _left_out(job: Job, skipped: Mapping[str, str]) -> dict[str, str]:
+    """The examples of which some medium that is needed could not be read (id -> reason): they are left out of every column."""
+    found: dict[str, str] = {}
+    if not skipped or job.dataset is None:
+        return found
+    for need, _ in job.works:
+        for name in need.splits:
+            split = job.dataset.splits[name]
+            pairs = zip(split.ids, split.media[need.column].keys, strict=True)
+            found |= {str(one): skipped[key] for one, key in pairs if key in skipped}
+    return found
 
 
 def _joined(need: Need, dataset: Dataset) -> Split:

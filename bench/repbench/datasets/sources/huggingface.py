@@ -90,11 +90,12 @@ def raw_split(
     table: Any, split: str, names: Mapping[str, str], declaration: DatasetDeclaration, place: str
 ) -> tuple[RawSplit, tuple[str, ...] | None]:
     """One split of a table of `datasets`, and its class names where it knows them; `names` maps our columns to theirs."""
-    theirs = {column: names.get(column, column) for column in (*declaration.columns, declaration.label)}
+    label = () if declaration.probe is not None else (declaration.label,)
+    theirs = {column: names.get(column, column) for column in (*declaration.columns, *label)}
     for column in theirs.values():
         if column not in table.column_names:
             raise DataError(f"{place}: no column {column!r}; there are {', '.join(table.column_names)}.")
-    feature = table.features[theirs[declaration.label]]
+    feature = table.features[theirs[label[0]]] if label else None
     class_names = getattr(getattr(feature, "feature", feature), "names", None)
     ids = np.array([f"{split}/{place}" for place in range(len(table))])
     media = {column: _items(table, theirs[column], modality, list(ids)) for column, modality in declaration.columns.items()}
@@ -103,8 +104,10 @@ def raw_split(
         for column in table.column_names
         if column not in theirs.values() and table.features[column].__class__.__name__ in ("Value", "ClassLabel")
     }
-    label = table[theirs[declaration.label]][:]
-    found = _memberships(label, class_names, declaration) if declaration.is_multilabel else np.asarray(label)
+    if not label:
+        return RawSplit(ids=ids, label=np.zeros(len(ids), int), columns=columns, media=media), None
+    values = table[theirs[label[0]]][:]
+    found = _memberships(values, class_names, declaration) if declaration.is_multilabel else np.asarray(values)
     return RawSplit(ids=ids, label=found, columns=columns, media=media), tuple(class_names) if class_names else None
 
 

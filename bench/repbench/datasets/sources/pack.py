@@ -37,14 +37,15 @@ def read(options: Pack, declaration: DatasetDeclaration, data: Path | None) -> R
     if isinstance(path, Absent):
         return path
     table = _table(path)
-    for column in (options.split, declaration.label, *declaration.columns, *declaration.factors):
+    label = () if declaration.probe is not None else (declaration.label,)
+    for column in (options.split, *label, *declaration.columns, *declaration.factors):
         if column not in table.column_names:
             raise DataError(f"{path.name} has no column {column!r}; it has {', '.join(table.column_names)}.")
     names = table.column(options.split).to_numpy(zero_copy_only=False)
-    labels = table.column(declaration.label).to_numpy(zero_copy_only=False)
+    labelled = table.column(label[0]).to_numpy(zero_copy_only=False) != "" if label else np.ones(len(names), bool)
     splits = {}
     for split in declaration.splits:
-        rows = np.flatnonzero((names == split) & (labels != ""))
+        rows = np.flatnonzero((names == split) & labelled)
         splits[split] = _raw_split(table.take(rows), declaration, path.name)
     kind = "fetched" if options.name in FETCHABLE else "embedded"
     return RawDataset(splits=splits, class_names=None, place=f"{kind} pack {options.name}")
@@ -75,6 +76,8 @@ def _table(path: Path) -> Any:  # several datasets read one pack; it fits in mem
 
 
 def _raw_split(table: Any, declaration: DatasetDeclaration, pack: str) -> RawSplit:
+    import pyarrow as pa
+
     ids = table.column("id").to_numpy(zero_copy_only=False).astype(str)
     names = [f"{pack}:{identifier}" for identifier in ids]
     media: dict[str, Items] = {}
@@ -84,6 +87,6 @@ def _raw_split(table: Any, declaration: DatasetDeclaration, pack: str) -> RawSpl
             values = table.column(column).to_pylist()
             blobs = [value.encode() if isinstance(value, str) else value for value in values]
             media[column] = EncodedItems(declaration.columns[column], names, blobs)
-        elif column not in ("id", "image", "audio"):
+        elif column not in ("id", "image", "audio") and not pa.types.is_binary(table.schema.field(column).type):
             columns[column] = table.column(column).to_numpy(zero_copy_only=False)
     return RawSplit(ids=ids, label=columns.get(declaration.label, np.zeros(len(ids), int)), columns=columns, media=media)

@@ -1,0 +1,161 @@
+"""What the compositional protocols share: from a probe's score tensor to an outcome, by its rule and by subset."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from repbench.datasets.declaration import DatasetDeclaration
+from repbench.datasets.probe import Probe
+from repbench.embeddings.embedded import TestSplit
+from repbench.errors import ProtocolError
+from repbench.measure import intervals, pairs
+from repbench.protocol import Estimate, Outcome
+
+MACRO = "mean-of-subsets"
+MOST_SUBSETS = 24  # each of up to so many is a metric of its own; more are found by grouping the examples
+
+
+def no_probe(dataset: DatasetDeclaration) -> str:
+    """Why a dataset is no probe; "" where it is one."""
+    return "" if dataset.probe is not None else f"{dataset.name} is no compositional probe: it declares no [probe]."
+
+
+def outcome(scores: np.ndarray, test: TestSplit, probe: Probe, seed: int, diagnostics: Mapping[str, Any]) -> Outcome:
+    """Outcome of scores (n, images, captions) on `test`, whose columns say subset, sets and number of candidates.
+
+    Raises ProtocolError where the scores cannot be judged.
+    """
+    candidates = test.columns[probe.candidates].astype(np.int64) if probe.candidates else None
+    judged = pairs.judge(probe.rule, scores, candidates)
+    subset = test.columns[probe.subset].astype(str) if probe.subset else np.full(len(scores), "")
+    weight = _weights(subset, probe)
+    primary, credit = judged.primary, judged.credits[judged.primary]
+    metrics = _metrics(judged, test, probe, subset, seed)
+    chance = math.fsum(judged.chance[primary]) / len(credit)
+    if probe.macro:
+        counted = weight > 0
+        interval = intervals.mean_per_class(
+            credit[counted], subset[counted], seed, groups=None if test.clusters is None else test.clusters[counted]
+        )
+        metrics[MACRO] = _estimate(math.fsum(credit * weight), interval)
+        chance = math.fsum(judged.chance[primary] * weight)
+    return Outcome(
+        primary=MACRO if probe.macro else primary,
+        metrics=metrics,
+        examples=_examples(scores, judged, test, probe, subset, weight, seed),
+        chance=chance,
+        diagnostics={
+            "rule": probe.rule,
+            "tie_rate": float(judged.tied.mean()),
+            "chance": {name: math.fsum(one) / len(one) for name, one in judged.chance.items()},
+            **({"subsets_left_out": sorted(set(subset[weight == 0].tolist()))} if (weight == 0).any() else {}),
+            **diagnostics,
+        },
+    )
+
+
+def _weights(subset: np.ndarray, probe: Probe) -> np.ndarray:
+    """What the credit of each example counts in the primary metric (n,): they add up to one."""
+    if not probe.macro:
+        return np.full(len(subset), 1.0 / len(subset))
+    _, place, sizes = np.unique(subset, return_inverse=True, return_counts=True)
+    large = sizes >= probe.least
+    large = large if large.any() else np.ones(len(sizes), bool)  # of a quick look at few examples
+    weights: np.ndarray = np.where(large, 1.0 / sizes / large.sum(), 0.0)[place]
+    return weights
+
+
+def _metrics(judged: pairs.Judged, test: TestSplit, probe: Probe, subset: np.ndarray, seed: int) -> dict[str, Estimate]:
+    found = {name: _mean(credit, test.clusters, seed) for name, credit in judged.credits.items()}
+    credit = judged.credits[judged.primary]
+    for name, column in probe.together.items():
+        groups = test.columns[column].astype(str)
+        joint = pairs.jointly(credit, groups)
+        found[name] = _mean(joint, _cluster_of(groups, test.clusters), seed)
+    kinds = np.unique(subset)
+    if probe.subset and len(kinds) <= MOST_SUBSETS:
+        for kind in kinds.tolist():
+            own = subset == kind
+            clusters = None if test.clusters is None else test.clusters[own]
+            found[f"{judged.primary}:{kind}"] = _mean(credit[own], clusters, seed)
+    return found
+
+
+def _cluster_of(groups: np.ndarray, clusters: np.ndarray | None) -> np.ndarray | None:
+    """The cluster of the first example of each group, in order of the groups' values."""
+    return None if clusters is None else clusters[np.unique(groups, return_index=True)[1]]
+
+
+def _mean(credit: np.ndarray, clusters: np.ndarray | None, seed: int) -> Estimate:
+    return _estimate(math.fsum(credit) / len(credit), intervals.proportion(credit, seed, groups=clusters))
+
+
+def _estimate(value: float, interval: tuple[float, float]) -> Estimate:
+    return Estimate(value=value, low=min(interval[0], value), high=max(interval[1], value))  # rounding may part them by an ulp
+
+
+def _examples(
+    scores: np.ndarray,
+    judged: pairs.Judged,
+    test: TestSplit,
+    probe: Probe,
+    subset: np.ndarray,
+    weight: np.ndarray,
+    seed: int,
+) -> pd.DataFrame:
+    """One row an example: its subset, what it earned by every metric, the score of every pair, and its weight."""
+    own = judged.credits[judged.primary]
+    return pd.DataFrame(
+        {
+            "id": test.ids,
+            **({"subset": subset} if probe.subset else {}),
+            **_chosen(scores, test, probe, seed),
+            "score": own,
+            "weight": weight,
+            "tied": judged.tied,
+            **{name: credit for name, credit in judged.credits.items() if name != judged.primary},
+            **{f"image_{i} caption_{c}": scores[:, i, c] for i in range(scores.shape[1]) for c in range(scores.shape[2])},
+            **({} if test.clusters is None else {"cluster": test.clusters}),
+        }
+    )
+
+
+def _chosen(scores: np.ndarray, test: TestSplit, probe: Probe, seed: int) -> dict[str, np.ndarray]:
+    """For a choice among captions or images: the truth and what was chosen, of tied ones the first in an order by lot.
+
+    The order is drawn for each example from its id and the seed, so that no place among the candidates is favoured.
+    """
+    flat = {"one-image-many-captions": scores[:, 0], "many-images-one-caption": scores[:, :, 0]}.get(probe.rule)
+    if flat is None:
+        return {}
+    among = pairs.best(flat, test.columns[probe.candidates].astype(np.int64) if probe.candidates else None)
+    order = candidate_order(test.ids, flat.shape[1], seed)
+    first = np.take_along_axis(among, order, axis=1).argmax(axis=1)
+    place = np.take_along_axis(order, first[:, None], axis=1)[:, 0]
+    stem = "caption" if probe.rule == "one-image-many-captions" else "image"
+    names = np.array([f"{stem}_{k}" for k in range(flat.shape[1])], dtype=object)
+    return {"truth": names[np.zeros(len(place), int)], "prediction": names[place]}
+
+
+def candidate_order(ids: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """A permutation of `count` candidates for each example, int (n, count), from its id and the seed alone."""
+    lots = np.array(
+        [
+            [int.from_bytes(hashlib.blake2b(f"{seed}|{one}|{k}".encode(), digest_size=7).digest(), "big") for k in range(count)]
+            for one in ids
+        ],
+        dtype=np.int64,
+    )
+    return lots.argsort(axis=1, kind="stable")
+
+
+def check_aligned(splits: tuple[TestSplit, ...]) -> None:
+    """Raise ProtocolError unless the columns of a probe have the same examples in one order."""
+    if any(not np.array_equal(split.ids, splits[0].ids) for split in splits[1:]):
+        raise ProtocolError("the columns of the probe have different examples: they cannot be put side by side.")
