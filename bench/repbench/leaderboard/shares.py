@@ -28,7 +28,7 @@ def shares_of(record: Record, examples: pd.DataFrame | None) -> Shares | None:
     An accuracy gives every example 1 / n of its score, a mean per class 1 / (classes x examples of its class). Examples that
     depend on each other (the poses of one object, the captions of one image) say so in the column `cluster`.
     """
-    by_class = record.primary == "mean-per-class"
+    by_class = record.primary.startswith("mean-per-class")  # also over the draws of few-shot
     needed = {"id", "score", "truth"} if by_class else {"id", "score"}
     if examples is None or record.value is None or not needed <= set(examples) or not len(examples):
         return None
