@@ -117,6 +117,19 @@ def test_every_bad_encoder_is_named_before_any_work(
     assert not (at / "results").exists()
 
 
+def test_encoders_that_cannot_be_built_are_status_2_alone_and_1_among_others(
+    at: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (at / "cut.pt").write_bytes(b"PK\x03\x04 and no more")
+    spec = "cut.pt,arch=timm:test_resnet"
+    assert call(monkeypatch, "run", spec, "--tasks", "knn/colours", *RUN) == 2
+    assert capsys.readouterr().err.startswith("repbench: cut.pt is damaged or was not copied to its end (16 bytes)")
+    assert not (at / "results").exists()
+    assert call(monkeypatch, "run", spec, "control:pixels", "--tasks", "knn/colours", *RUN) == 1
+    assert "cut.pt is damaged" in capsys.readouterr().err
+    assert call(monkeypatch, "audit", spec) == 2
+
+
 def test_a_failure_is_told_once_with_its_reason(
     at: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -18,7 +18,7 @@ from repbench.run.report import Report
 from repbench.run.settings import Settings
 from repbench.tasks import load_catalogue, patterns
 
-DONE_ALL, SOME_FAILED = 0, 1
+DONE_ALL, SOME_FAILED, NOTHING_RUN = 0, 1, 2
 
 
 def run_encoders(
@@ -35,8 +35,8 @@ def run_encoders(
 ) -> int:
     """Evaluate each encoder and print the table of this run. Returns the exit status.
 
-    Names, values and files of every encoder are checked before anything is loaded. One that cannot be built all the same
-    does not stop the others.
+    Names, values and files of every encoder are checked before anything is loaded. One that cannot be built all the same (a
+    damaged file, weights that cannot be had) does not stop the others; if none can be built, nothing was run.
     """
     wanted = patterns(tasks)
     chosen = [task.with_option("stop_rule", stop_rule) for task in load_catalogue(plugins).select_here(wanted, settings.data)]
@@ -45,13 +45,13 @@ def run_encoders(
     datasets, report = Datasets(settings), Report(quiet=quiet)
     records: list[Record] = []
     failed: list[Record] = []
-    status = DONE_ALL
+    lost = 0
     for spec in specs:
         try:
             encoder = load_encoder(spec, load)
         except (EncoderError, UsageError) as error:
-            echo(f"repbench: {spec}: {error}", err=True)
-            status = SOME_FAILED
+            echo(f"repbench: {_about(spec, str(error))}", err=True)
+            lost += 1
             continue
         plan = make_plan(encoder, chosen, datasets, settings)
         if dry_run:
@@ -62,7 +62,14 @@ def run_encoders(
         failed += _failed(plan, done, wanted)
     if records:
         _summary(records, failed, echo, quiet=quiet)
-    return max(status, SOME_FAILED if failed else DONE_ALL)
+    if lost == len(specs):
+        return NOTHING_RUN
+    return SOME_FAILED if failed or lost else DONE_ALL
+
+
+def _about(spec: str, words: str) -> str:
+    """What is wrong with an encoder, with its spec in front unless the words name it."""
+    return words if spec.partition(",")[0] in words else f"{spec}: {words}"
 
 
 def _check_specs(specs: Sequence[str], load: LoadOptions) -> None:

@@ -6,7 +6,7 @@ import click
 
 from repbench import __version__
 from repbench.cli import board, catalogue, compare, data, evaluate, share, training
-from repbench.errors import RepbenchError, UsageError
+from repbench.errors import DataError, EncoderError, RepbenchError, UsageError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -39,7 +39,7 @@ def main() -> None:
         cli(standalone_mode=False)
     except RepbenchError as error:
         click.echo(f"repbench: {error}", err=True)
-        raise SystemExit(2 if isinstance(error, UsageError) else 1) from None
+        raise SystemExit(2 if isinstance(error, (UsageError, EncoderError, DataError)) else 1) from None
     except click.ClickException as error:
         error.show()
         raise SystemExit(2) from None

@@ -58,7 +58,8 @@ def run(
 ) -> None:
     """Evaluate encoders on tasks and write one record for each; what is done already is not done again.
 
-    Exit status: 0 all done, 1 some failed, 2 wrong use. `repbench list encoders` shows what an ENCODER can be.
+    Exit status: 0 all done, 1 some failed, 2 nothing was run (wrong use, no encoder could be
+    built). `repbench list encoders` shows what an ENCODER can be.
     """
     from repbench.session import run_encoders
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModel
 
 from repbench.encoder import LoadReport
+from repbench.encoders.hub import hub
 from repbench.encoders.images import unreachable
 from repbench.encoders.spec import Spec
 from repbench.errors import EncoderError, UsageError
@@ -77,7 +78,8 @@ def fetch_part(spec: Spec, load: Callable[..., Any]) -> Any:
 
 def _fetch(spec: Spec, load: Callable[..., Any], **arguments: Any) -> Any:
     try:
-        return load(spec.target, trust_remote_code=False, **arguments)
+        with nullcontext() if Path(spec.target).is_dir() else hub():
+            return load(spec.target, trust_remote_code=False, **arguments)
     except Exception as error:
         if "trust_remote_code" in str(error) or "custom code" in str(error):
             raise EncoderError(f"{spec.text!r} runs Python code of its own repository, which repbench never does.") from error

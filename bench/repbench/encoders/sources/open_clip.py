@@ -6,7 +6,7 @@ import copy
 import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from repbench.encoders import features, preprocess
 from repbench.encoders.architectures import seeded
 from repbench.encoders.features import first_tensor, select_features
 from repbench.encoders.fingerprint import make_tower
+from repbench.encoders.hub import hub
 from repbench.encoders.images import check_image_options, name_without_folders, unreachable
 from repbench.encoders.load import LoadOptions
 from repbench.encoders.preprocess import ImagePreprocess, override, triple
@@ -58,10 +59,12 @@ def load(spec: Spec, options: LoadOptions) -> Encoder:
     """
     wanted = spec.options.get("features", "projection")
     name, weights = _split(spec)
+    is_file = Path(weights).expanduser().is_file()
     try:
-        model, notes = _build(name, weights, options)
         backbone = wanted == "backbone" or "layer" in spec.options or "pool" in spec.options
-        tokenizer = None if backbone else open_clip.get_tokenizer(name)
+        with nullcontext() if is_file else hub():
+            model, notes = _build(name, weights, options)
+            tokenizer = None if backbone else open_clip.get_tokenizer(name)
     except RepbenchError:
         raise
     except Exception as error:
@@ -70,7 +73,6 @@ def load(spec: Spec, options: LoadOptions) -> Encoder:
     towers = {"image": _image_tower(model, spec, name, backbone)}
     if tokenizer is not None:
         towers["text"] = _text_tower(model, tokenizer, name)
-    is_file = Path(weights).expanduser().is_file()
     return Encoder(name=name_without_folders(spec, weights) if is_file else spec.name, towers=towers, notes=notes)
 
 

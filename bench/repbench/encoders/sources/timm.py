@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 from repbench.encoder import Encoder
 from repbench.encoders import features, preprocess
 from repbench.encoders.architectures import build_timm, check_timm
+from repbench.encoders.hub import hub
 from repbench.encoders.images import check_image_options, image_encoder, name_without_folders, unreachable
 from repbench.encoders.load import LoadOptions
 from repbench.encoders.sources import checkpoint
@@ -43,7 +45,8 @@ def load(spec: Spec, options: LoadOptions) -> Encoder:
     if "weights" in spec.options:
         return _from_file(spec, options, Path(spec.options["weights"]).expanduser())
     try:
-        blueprint = build_timm(spec.target, pretrained=_pretrained(spec), seed=options.seed)
+        with hub() if _pretrained(spec) else nullcontext():
+            blueprint = build_timm(spec.target, pretrained=_pretrained(spec), seed=options.seed)
     except RepbenchError:
         raise
     except Exception as error:
