@@ -35,7 +35,8 @@ class Probe:
     """The `[probe]` section of a dataset.
 
     `rule` is one of RULES. `subset` is the column whose values are reported one by one (SugarCrepe's seven kinds); with
-    `macro` the primary metric is the mean of the subsets, of those of `least` examples or more, else that of the examples.
+    `macro` the primary metric is the mean of the subsets, of those of `least` examples or more and not among the `excluded`,
+    else that of the examples.
     `candidates` is the column that says how many captions an example has, where that differs; further ones do not count.
     `together` maps the name of a further metric to a column: examples of one value there must all be right (What'sUp's sets).
 
@@ -47,6 +48,7 @@ class Probe:
     subset: str = ""
     macro: bool = False
     least: int = 1
+    excluded: tuple[str, ...] = ()
     candidates: str = ""
     together: Mapping[str, str] = field(default_factory=dict)
     tuning: str = ""

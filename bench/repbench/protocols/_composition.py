@@ -64,8 +64,8 @@ def _weights(subset: np.ndarray, probe: Probe) -> np.ndarray:
     """What the credit of each example counts in the primary metric (n,): they add up to one."""
     if not probe.macro:
         return np.full(len(subset), 1.0 / len(subset))
-    _, place, sizes = np.unique(subset, return_inverse=True, return_counts=True)
-    large = sizes >= probe.least
+    names, place, sizes = np.unique(subset, return_inverse=True, return_counts=True)
+    large = (sizes >= probe.least) & ~np.isin(names, probe.excluded)
     large = large if large.any() else np.ones(len(sizes), bool)  # of a quick look at few examples
     weights: np.ndarray = np.where(large, 1.0 / sizes / large.sum(), 0.0)[place]
     return weights

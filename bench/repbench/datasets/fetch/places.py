@@ -21,6 +21,7 @@ SOURCES = {  # module in sources/ -> its options
     "webdataset": "Webdataset",
     "folder": "Folder",
     "huggingface": "HuggingFace",
+    "annotations": "Annotations",
 }
 ANY_SOURCE = (  # what every source can say, beside its own options
     "deviates",  # that it is no true copy, and in what
@@ -106,4 +107,6 @@ def _command(source: str, options: Mapping[str, Any], declaration: DatasetDeclar
     name = str(options.get("name", ""))
     if source == "pack":
         return fetch_command(name) if name in FETCHABLE else ""
+    if source == "annotations":
+        return str(options.get("get", ""))
     return fetch_command(declaration.name) if source == "torchvision" or options.get("repository") else ""

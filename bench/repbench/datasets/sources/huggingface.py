@@ -98,7 +98,9 @@ def raw_split(
     feature = table.features[theirs[label[0]]] if label else None
     class_names = getattr(getattr(feature, "feature", feature), "names", None)
     ids = np.array([f"{split}/{place}" for place in range(len(table))])
-    media = {column: _items(table, theirs[column], modality, list(ids)) for column, modality in declaration.columns.items()}
+    media = {
+        column: column_items(table, theirs[column], modality, list(ids)) for column, modality in declaration.columns.items()
+    }
     columns = {
         column: np.asarray(table[column][:])
         for column in table.column_names
@@ -124,7 +126,8 @@ def _memberships(
     return label
 
 
-def _items(table: Any, column: str, modality: str, names: list[str]) -> Items:
+def column_items(table: Any, column: str, modality: str, names: list[str]) -> Items:
+    """The media of one column of a table of `datasets`; images and sounds stay encoded."""
     import datasets
 
     if modality == "text":
