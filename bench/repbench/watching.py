@@ -12,6 +12,7 @@ from typing import Any
 
 from repbench.api import evaluate
 from repbench.errors import RepbenchError, UsageError
+from repbench.leaderboard.curves import curves_of
 from repbench.leaderboard.gather import open_board
 from repbench.leaderboard.judge import judge, paired_errors
 from repbench.leaderboard.publish import publish
@@ -123,5 +124,5 @@ def _watch_one(path: Path, folder: Path, tasks: str, out: Path, arch: str | None
 def _publish(out: Path, log: Log) -> None:
     board, read = open_board([out / "results"])
     if board.done:
-        publish(board, out, judge(board, read), paired_errors(board, read))
+        publish(board, out, judge(board, read), paired_errors(board, read), curves_of(board, read))
         log(f"board and quality.png in {out}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import json
 import re
@@ -11,11 +12,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from repbench.leaderboard.curves import curves_of, packed, run_and_step
 from repbench.leaderboard.judge import Verdict
 from repbench.leaderboard.page import render_page
 from repbench.leaderboard.tables import make_board
+from repbench.measure import calibration
+from repbench.results.record import Record
 from tests.leaderboard.test_tables import record
 
 CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
@@ -30,14 +35,20 @@ def drive(page: str, script: str, tmp_path: Path) -> dict[str, object]:
     if CHROMIUM is None:
         pytest.skip("no Chromium on this machine: the page is not driven (Debian: apt install chromium)")
     last = (
-        f"<script>const out = {{}}; {script}\n"
+        f"<script>const out = {{}}; try {{ {script} }} catch (error) {{ seen.push(String(error)); }}\n"
         "setTimeout(() => { out.errors = seen; out.hurt = Boolean(window.hurt);"
         "document.body.replaceChildren(Object.assign(document.createElement('pre'),"
         "{id: 'out', textContent: JSON.stringify(out)})); }, 300);</script>"
     )
     path = tmp_path / "page.html"
     path.write_text(page.replace("<head>", f"<head>{EARS}").replace("</body>", f"{last}</body>"), encoding="utf-8")
-    flags = ["--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
+    flags = [
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--window-size=1600,1000",
+        f"--user-data-dir={tmp_path / 'profile'}",
+    ]
     command = [CHROMIUM, *flags, "--virtual-time-budget=3000", "--dump-dom", path.as_uri()]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     found = re.search(r'<pre id="out">(.*?)</pre>', done.stdout, re.S)
@@ -66,7 +77,7 @@ def test_it_sorts_filters_hides_and_tells_where_a_cell_comes_from(tmp_path: Path
     document.querySelector('#controls').click(); out.hidden = {FIRST_ROWS};
     document.querySelector('#filter').value = 'A'; document.querySelector('#filter').dispatchEvent(new Event('input'));
     out.filtered = {FIRST_ROWS};
-    document.querySelector('td.cell').dispatchEvent(new KeyboardEvent('keydown', {{key: 'Enter'}}));
+    document.querySelector('td.cell').dispatchEvent(new KeyboardEvent('keydown', {{key: 'Enter', bubbles: true}}));
     out.detail = document.querySelector('#detail').textContent;
     """
     seen = drive(board_of({"a": 0.5, "b": 0.8, "control:c": 0.1}), script, tmp_path)
@@ -101,15 +112,86 @@ def test_names_of_users_never_act(tmp_path: Path) -> None:
 
 def test_a_thousand_encoders_keep_few_rows_in_the_document(tmp_path: Path) -> None:
     values = np.random.default_rng(0).random(1000)
-    records = [record(f"e{place}", f"knn/t{task}", value) for place, value in enumerate(values) for task in range(5)]
+    records = [record(f"e{place}", f"knn/t{task}", value) for place, value in enumerate(values) for task in range(30)]
     script = """
-    const scroll = document.querySelector('#scroll');
-    out.rows = document.querySelectorAll('tbody tr').length;
+    const how = {bubbles: true, ctrlKey: true};
+    const key = name => document.activeElement.dispatchEvent(new KeyboardEvent('keydown', {key: name, ...how}));
+    const cells = () => document.querySelectorAll('#board th, #board td').length;
+    out.cells = [cells()];
     out.count = document.querySelector('#count').textContent;
+    document.querySelector('#board tbody th').focus();
+    key('ArrowDown'); key('ArrowRight'); out.moved = document.activeElement.dataset.at;
+    key('End'); out.end = document.activeElement.dataset.at; out.cells.push(cells());
     """
     seen = drive(render_page(make_board(records)), script, tmp_path)
     assert seen["count"] == "1000 of 1000 encoders"
-    assert int(str(seen["rows"])) < 100
+    assert all(count < 1500 for count in seen["cells"])  # type: ignore[attr-defined]
+    assert (seen["moved"], seen["end"]) == ("1,1", "999,35")
+
+
+def frames_of_a_run() -> tuple[list[Record], dict[str, pd.DataFrame]]:
+    """Three steps of a training run: outcomes on two classes, at four angles, with confidences."""
+    frames, records = {}, []
+    for place, right in enumerate((3, 5, 8)):
+        score = (np.arange(8) < right).astype(float)
+        frame = pd.DataFrame({"id": [f"i{k}" for k in range(8)], "truth": list("aabbaabb"), "score": score})
+        frame = frame.assign(angle=[0, 90, 180, 270] * 2, credit=score, confidence=np.linspace(0.3, 0.9, 8))
+        records.append(
+            record(f"simclr-epoch-{place}", "knn/x", float(score.mean()), towers={"image": {"parameters": 10**place}})
+        )
+        records.append(record(f"simclr-epoch-{place}", "spectrum/x", 1.0 + place, judges=False))
+        frames[records[-1].encoder] = frame
+    return records, frames
+
+
+def test_it_compares_classes_and_draws_every_kind_of_plot(tmp_path: Path) -> None:
+    records, frames = frames_of_a_run()
+    board = make_board(records)
+    page = render_page(board, curves=curves_of(board, lambda one: frames[one.encoder] if one.judges else None))
+    script = """
+    out.plots = [...document.querySelector('#kinds').children].map(button => {
+      button.click();
+      return [button.textContent, document.querySelectorAll('#svg circle').length];
+    });
+    out.words = document.querySelector('#words').textContent;
+    for (const place of [0, 1]) document.querySelectorAll('tbody input')[place].click();
+    document.querySelector('#compare').click();
+    document.querySelector('#detail button.link').click();
+    out.lines = [...document.querySelectorAll('#detail tr')].map(line => [...line.cells].map(cell => cell.textContent));
+    """
+    seen = drive(page, script, tmp_path)
+    assert dict(seen["plots"]) == {  # type: ignore[call-overload]
+        "quality and size": 3,
+        "any two": 3,
+        "heat map": 3,  # the plot before it, out of sight
+        "accuracy and angle": 12,
+        "quality and training": 3,
+        "reliability": sum(
+            len(calibration.bins_of(one.confidence.to_numpy(), one.score.to_numpy())) for one in frames.values()
+        ),
+        "label-free and probe": 3,
+    }
+    assert str(seen["words"]).startswith("Spearman's correlation 1.00 over 3 encoders")
+    best, second = (frames[f"simclr-epoch-{place}"] for place in (2, 1))
+    for name, _, a, b, gap, _, interval in seen["lines"][1:]:  # type: ignore[index]
+        d = (best.score - second.score)[best.truth == name]
+        assert [float(a), float(b)] == pytest.approx([one.score[one.truth == name].mean() for one in (best, second)], abs=1e-3)
+        half = 1.96 * d.std(ddof=1) / np.sqrt(len(d))
+        assert [float(gap), *map(float, interval.split(" to "))] == pytest.approx(
+            [d.mean(), d.mean() - half, d.mean() + half], abs=2e-3
+        )
+
+
+def test_outcomes_are_packed_without_loss_and_steps_are_read_from_records_and_names() -> None:
+    hits = np.random.default_rng(0).random(37) < 0.5
+    bits = np.unpackbits(np.frombuffer(base64.b64decode(packed(hits.astype(float))[1:]), np.uint8))[:37]
+    assert np.array_equal(bits, hits)
+    shares = np.frombuffer(base64.b64decode(packed(np.array([0, 1 / 3, 1]))[1:]), np.uint8)
+    assert shares / 255 == pytest.approx([0, 1 / 3, 1], abs=0.002)
+    notes = {"method": "dino", "trained on": "fashion (train, 12ab)", "epochs": "40", "seed": "1"}
+    assert run_and_step(record("any", "knn/x", 0.5, notes=notes)) == ("dino on fashion, seed 1", 40)
+    assert run_and_step(record("runs-epoch-007.pt", "knn/x", 0.5)) == ("runs", 7)
+    assert run_and_step(record("timm:resnet50", "knn/x", 0.5)) is None
 
 
 def test_nothing_is_loaded_from_elsewhere() -> None:

@@ -22,6 +22,7 @@ WIDE = 10_000  # columns of a pipe
 )
 def leaderboard(results: tuple[Path, ...], out: Path | None) -> None:
     """Make the leaderboard of all records below the folders RESULTS, and print it."""
+    from repbench.leaderboard.curves import curves_of
     from repbench.leaderboard.gather import open_board
     from repbench.leaderboard.judge import judge, paired_errors
     from repbench.leaderboard.publish import publish, text_table
@@ -38,7 +39,7 @@ def leaderboard(results: tuple[Path, ...], out: Path | None) -> None:
     for line in stale_lines(board):
         click.echo(f"left out: {line}")
     if out is not None:
-        for path in publish(board, out, judge(board, read), paired_errors(board, read)):
+        for path in publish(board, out, judge(board, read), paired_errors(board, read), curves_of(board, read)):
             click.echo(f"wrote {path}")
 
 

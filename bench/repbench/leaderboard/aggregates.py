@@ -34,7 +34,7 @@ def borda(x: np.ndarray) -> np.ndarray:
 
 
 def common(here: np.ndarray, deciding: np.ndarray) -> np.ndarray:
-    """Boolean (tasks,): the common tasks, from which encoder has which task (encoders, tasks); `deciding` (encoders,) may decide.
+    """Boolean (tasks,): the common tasks, of `here` (encoders, tasks), who has what; those `deciding` (encoders,) decide.
 
     An encoder with less than half as many tasks as the fullest decides nothing: one modality must not empty the set.
     """

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from repbench import __version__
 from repbench.errors import RepbenchError, UsageError
+from repbench.leaderboard.curves import curves_of
 from repbench.leaderboard.gather import open_board
 from repbench.leaderboard.judge import judge, paired_errors
 from repbench.leaderboard.publish import csv_text, publish
@@ -57,7 +58,7 @@ def make_pack(results: Sequence[Path], folder: Path) -> list[Path]:
     if not board.done:
         raise UsageError(f"no results below {', '.join(map(str, results))}: there is nothing to publish.")
     merge(results, folder / RECORDS)
-    publish(board, folder, judge(board, read), paired_errors(board, read))
+    publish(board, folder, judge(board, read), paired_errors(board, read), curves_of(board, read))
     encoders = len({record.encoder for record in board.done})
     write_atomically(folder / "README.md", CARD.format(encoders=encoders, tasks=len(board.tasks)))
     paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]

@@ -3,44 +3,63 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
 import pandas as pd
 
+from repbench.leaderboard.curves import Curves, run_and_step
 from repbench.leaderboard.judge import Verdict, Verdicts
-from repbench.leaderboard.tables import Board, is_unfit, stale_lines, wide_table
+from repbench.leaderboard.tables import Board, common_line, common_tasks, is_unfit, stale_lines, wide_table
 from repbench.results.record import Record
 
 MANY = 20_000  # cells above which the page keeps numbers and intervals, and leaves diagnostics to the records
 Pairs = Mapping[str, Mapping[tuple[str, str], float]]  # task -> two encoders -> standard error of their paired difference
 
 
-def render_page(board: Board, verdicts: Verdicts | None = None, pairs: Pairs | None = None) -> str:
-    """The HTML text. Names reach it as JSON in which no tag can end, and the script writes them as text only."""
-    import jinja2
-    from markupsafe import Markup
+SCRIPTS = ("core", "table", "dialogs", "chart", "scatter", "curves", "main")  # joined in this order
 
-    folder = files("repbench") / "leaderboard"
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    text: str = environment.from_string((folder / "page.html.jinja").read_text(encoding="utf-8")).render(
-        style=Markup((folder / "page.css").read_text(encoding="utf-8")),
-        script=Markup((folder / "page.js").read_text(encoding="utf-8")),
-        data=Markup(_json(_content(board, verdicts or {}, pairs or {}))),
+
+def render_page(
+    board: Board, verdicts: Verdicts | None = None, pairs: Pairs | None = None, curves: Curves | None = None
+) -> str:
+    """The HTML text. Names reach it as JSON in which no tag can end, and the script writes them as text only."""
+    return fill_template(
+        "page.html.jinja",
+        styles=("page",),
+        scripts=SCRIPTS,
+        data=_content(board, verdicts or {}, pairs or {}, curves or {"tasks": {}, "cells": {}}),
         failed=[record for record in board.failed if not is_unfit(record)],
         stale=stale_lines(board),
         limit=board.limit,
+        common=common_line(board),
+    )
+
+
+def fill_template(name: str, *, styles: Sequence[str], scripts: Sequence[str], data: Any, **words: Any) -> str:
+    """A page of `web/` with its styles, scripts and data inside; nothing of `data` can end the element that holds it."""
+    import jinja2
+    from markupsafe import Markup
+
+    folder = files("repbench") / "leaderboard" / "web"
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    text: str = environment.from_string((folder / name).read_text(encoding="utf-8")).render(
+        style=Markup("\n".join((folder / f"{one}.css").read_text(encoding="utf-8") for one in styles)),
+        script=Markup("\n".join((folder / f"{one}.js").read_text(encoding="utf-8") for one in scripts)),
+        data=Markup(safe_json(data)),
+        **words,
     )
     return text
 
 
-def _json(content: Any) -> str:
+def safe_json(content: Any) -> str:
+    """JSON in which no tag can begin or end."""
     text = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e").replace("\u2028", "\\u2028")
 
 
-def _content(board: Board, verdicts: Verdicts, pairs: Pairs) -> dict[str, Any]:
+def _content(board: Board, verdicts: Verdicts, pairs: Pairs, curves: Curves) -> dict[str, Any]:
     records: dict[str, dict[str, Record]] = {}
     for record in board.done:
         records.setdefault(record.encoder, {})[record.task] = record
@@ -48,10 +67,13 @@ def _content(board: Board, verdicts: Verdicts, pairs: Pairs) -> dict[str, Any]:
     asked = {record.task: record for record in board.done}
     brief = len(board.done) > MANY
     number = {name: place for place, name in enumerate(wide["encoder"])}
+    common = common_tasks(board)
     return {
-        "tasks": [_task(asked[task]) for task in tasks],
+        "common": len(common),
+        "judging": len(board.judging),
+        "tasks": [_task(asked[task]) | {"common": task in common, "classes": curves["tasks"].get(task)} for task in tasks],
         "rows": [
-            _row(entry, place, tasks, records[str(entry["encoder"])], verdicts, brief)
+            _row(entry, place, tasks, records[str(entry["encoder"])], verdicts, curves, brief)
             for place, entry in enumerate(wide.to_dict("records"))
         ],
         "pairs": [
@@ -78,16 +100,26 @@ def _task(record: Record) -> dict[str, Any]:
 
 
 def _row(
-    entry: Mapping[Any, Any], place: int, tasks: list[str], records: Mapping[str, Record], verdicts: Verdicts, brief: bool
+    entry: Mapping[Any, Any],
+    place: int,
+    tasks: list[str],
+    records: Mapping[str, Record],
+    verdicts: Verdicts,
+    curves: Curves,
+    brief: bool,
 ) -> dict[str, Any]:
     one = next(iter(records.values()))
-    seconds = [float(record.circumstances.get("seconds", {}).get("embedding", 0.0)) for record in records.values()]
     dims = [int(tower["dim"]) for tower in one.towers.values() if "dim" in tower]
+    sizes = [int(tower["parameters"]) for tower in one.towers.values() if tower.get("parameters")]
+    drawn = curves["cells"].get(str(entry["encoder"]), {})
+    run = run_and_step(one)
     return {
         "id": place,
         "name": entry["encoder"],
         "kind": entry["kind"],
         "source": str(entry["encoder"]).partition(":")[0],
+        "cmean": _number(entry["common_mean"]),
+        "crank": _number(entry["common_rank"]),
         "mean": _number(entry["mean"]),
         "norm": _number(entry["normalised_mean"]),
         "rank": _number(entry["mean_rank"]),
@@ -96,17 +128,28 @@ def _row(
         "drop": [_number(entry["drop_low"]), _number(entry["drop_high"])],
         "tasks": entry["tasks"],
         "dim": max(dims, default=None),
-        "seconds": round(sum(seconds), 3) or None,
+        "parameters": sum(sizes) or None,
+        "milliseconds": _milliseconds(records.values()),
+        "run": None if run is None else run[0],
+        "step": None if run is None else run[1],
         "fingerprint": one.inputs.encoder_fingerprint,
         "towers": one.towers,
         "load": one.load_report,
+        "notes": dict(one.notes),
         "command": one.circumstances.get("command", ""),
         "versions": one.versions,
-        "cells": [_cell(records.get(task), verdicts, brief) for task in tasks],
+        "cells": [_cell(records.get(task), verdicts, drawn.get(task, {}), brief) for task in tasks],
     }
 
 
-def _cell(record: Record | None, verdicts: Verdicts, brief: bool) -> dict[str, Any] | None:
+def _milliseconds(records: Iterable[Record]) -> float | None:
+    """Embedding time of an item as it was measured where these records were made; None where all was stored before."""
+    told = [one.circumstances for one in records if one.circumstances.get("embedded")]
+    items = sum(int(one["embedded"]) for one in told)
+    return round(1000 * sum(float(one["seconds"]["embedding"]) for one in told) / items, 3) if items else None
+
+
+def _cell(record: Record | None, verdicts: Verdicts, drawn: Mapping[str, Any], brief: bool) -> dict[str, Any] | None:
     if record is None or record.value is None:
         return None
     verdict = verdicts.get((record.encoder, record.task)) or Verdict(low=record.value.low, high=record.value.high)
@@ -126,6 +169,7 @@ def _cell(record: Record | None, verdicts: Verdicts, brief: bool) -> dict[str, A
         "tested": verdict.tested,
         "s": _shade(record),
         **more,
+        **drawn,
     }
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from repbench.errors import RecordError
 from repbench.leaderboard.aggregates import oriented
+from repbench.leaderboard.curves import Curves
 from repbench.leaderboard.judge import Verdict, Verdicts
 from repbench.leaderboard.latex import latex
 from repbench.leaderboard.page import Pairs, render_page
@@ -30,7 +31,13 @@ _PLACES = ["place_low", "place_high", "drop_low", "drop_high"]
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def publish(board: Board, folder: Path, verdicts: Verdicts | None = None, pairs: Pairs | None = None) -> list[Path]:
+def publish(
+    board: Board,
+    folder: Path,
+    verdicts: Verdicts | None = None,
+    pairs: Pairs | None = None,
+    curves: Curves | None = None,
+) -> list[Path]:
     """Write leaderboard.csv, .long.csv, .md, .tex, .parquet (the long table) and .html; returns their paths."""
     verdicts = verdicts or {}
     texts = {
@@ -39,7 +46,7 @@ def publish(board: Board, folder: Path, verdicts: Verdicts | None = None, pairs:
         "leaderboard.md": markdown(board, verdicts),
         "leaderboard.tex": latex(board, verdicts),
     }
-    page = render_page(board, verdicts, pairs)
+    page = render_page(board, verdicts, pairs, curves)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():

@@ -41,7 +41,7 @@ def execute(plan: Plan, settings: Settings, report: Report) -> list[Record]:
         if job.is_done and job.record is not None:
             records.append(job.record)
         else:
-            records.append(_do(job, plan.encoder, shelves, extractor, notes, settings))
+            records.append(_do(job, plan.encoder, shelves, extractor, notes, settings, report))
         report.finish(records[-1])
     report.end()
     return records
@@ -54,8 +54,9 @@ def _do(
     extractor: Extractor,
     notes: FidelityNotes,
     settings: Settings,
+    report: Report,
 ) -> Record:
-    began = time.monotonic()
+    began, before = time.monotonic(), report.embedded
     seconds: dict[str, float] = {}
     left_out: dict[str, str] = {}
     told: dict[str, Any] = {}
@@ -67,7 +68,8 @@ def _do(
         skipped = _embed(job, extractor)
         seconds["embedding"] = time.monotonic() - began
         got, left_out = gather(job, shelves, skipped)
-        told = _told(job, encoder, extractor) | _named("fidelity", notes.of(job, shelves))
+        told = {"embedded": report.embedded - before}
+        told |= _told(job, encoder, extractor) | _named("fidelity", notes.of(job, shelves))
         outcome = job.task.protocol.score(got, settings.seed)
     except RepbenchError as error:
         reason = str(error)
@@ -195,6 +197,7 @@ def _tower_words(tower: Any) -> dict[str, Any]:
     return {
         "fingerprint": tower.fingerprint,
         "dim": tower.dim,
+        "parameters": sum(one.numel() for one in tower.module.parameters()) or None,
         "preprocessing": tower.preprocessing,
         "features": tower.features,
     }

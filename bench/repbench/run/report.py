@@ -20,6 +20,7 @@ class Report:
     def __init__(self, *, quiet: bool = False, stream: TextIO | None = None) -> None:
         self._quiet, self._stream = quiet, stream or sys.stderr
         self._bar: Any = None
+        self.embedded = 0  # items so far
 
     def begin(self, plan: Plan, items: int) -> None:
         """A new encoder: so many items are to be embedded."""
@@ -47,6 +48,7 @@ class Report:
 
     def advance(self, items: int) -> None:
         """So many more items are embedded."""
+        self.embedded += items
         if self._bar is not None:
             self._bar.update(items)
 

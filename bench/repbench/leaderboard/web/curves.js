@@ -1,0 +1,46 @@
+// Plots with a line an encoder: accuracy against angle, quality against training step, reliability.
+const SHOWN = 8; // lines that can be told apart
+
+function inPlot(has) { // the encoders that are ticked, else the first in the table's order, of those that have something to draw
+  const able = (state.chosen.length ? state.rows.filter(row => state.chosen.includes(row)) : state.rows).filter(has);
+  return able.slice(0, SHOWN);
+}
+
+const whoIsDrawn = "Drawn are the encoders that are ticked, else the first of the table (at most " + SHOWN + ").";
+
+function plotAngle(svg) {
+  const place = Number(get("angles").value), part = get("part").value, has = row => row.cells[place]?.y?.[part];
+  const series = inPlot(has).map(row => ({ name: row.name, points: has(row) }));
+  if (!series.length) return nothing(svg, "No encoder in sight has this.");
+  const all = series.flatMap(one => one.points), chance = data.tasks[place].chance;
+  const scale = axes(svg, { xs: all.map(one => one[0]), ys: [...all.map(one => one[1]), ...(chance === null ? [] : [chance])], xlabel: "angle, degrees", ylabel: "share right" });
+  if (chance !== null) drawn(svg, "line", { class: "front", x1: BOX.left, x2: BOX.right, y1: scale.py(chance), y2: scale.py(chance) });
+  lines(svg, series, scale);
+  told(`Dashed: chance. A flat line is a representation that knows an object from every side. ${whoIsDrawn}`);
+}
+
+function runs() { // runs of which the board has several steps: name -> rows by step
+  const found = new Map();
+  for (const row of data.rows) if (row.run !== null) found.set(row.run, [...(found.get(row.run) || []), row]);
+  return new Map([...found].filter(([, rows]) => new Set(rows.map(row => row.step)).size > 1).map(([name, rows]) => [name, rows.sort((a, b) => a.step - b.step)]));
+}
+
+function plotSteps(svg) {
+  const column = ofTask.find(one => one.key === get("stepped").value);
+  const series = [...runs()].map(([name, rows]) => ({ name, points: rows.filter(row => column.of(row) !== null).map(row => [row.step, column.of(row)]) })).filter(one => one.points.length).slice(0, SHOWN);
+  if (!series.length) return nothing(svg, "No run has several steps on this task.");
+  const all = series.flatMap(one => one.points), scale = axes(svg, { xs: all.map(one => one[0]), ys: all.map(one => one[1]), xlabel: "training step or epoch", ylabel: `${column.task.name}, ${column.task.metric}` });
+  lines(svg, series, scale);
+  told("Of encoders that are one training run at several steps, by their records or their names (simclr-epoch-40).");
+}
+
+function plotReliability(svg) {
+  const place = Number(get("reliable").value), when = get("when").value, has = row => row.cells[place]?.r?.[when];
+  const series = inPlot(has).map(row => ({ name: row.name, points: has(row) }));
+  if (!series.length) return nothing(svg, "No encoder in sight has this.");
+  const scale = axes(svg, { xs: [0, 1], ys: [0, 1], xlabel: "confidence", ylabel: "share right", room: .02 });
+  drawn(svg, "line", { class: "front", x1: scale.px(0), x2: scale.px(1), y1: scale.py(0), y2: scale.py(1) });
+  const most = Math.max(...series.flatMap(one => one.points.map(point => point[2])));
+  lines(svg, series, scale, point => 2 + 6 * Math.sqrt(point[2] / most));
+  told(`On the dashed line a probability means what it says; below it the probe is too sure. Larger dots hold more examples. ${whoIsDrawn}`);
+}

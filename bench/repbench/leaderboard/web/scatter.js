@@ -1,0 +1,79 @@
+// Plots with a dot an encoder, and the heat map.
+const labelOf = column => column.task ? column.task.name : column.title;
+
+function scatter(svg, across, up) {
+  const points = state.rows.map(row => ({ row, x: across.of(row), y: up.of(row) })).filter(one => one.x !== null && one.y !== null && (!across.log || one.x > 0));
+  if (!points.length) return nothing(svg, "No encoder in sight has both.");
+  const { px, py } = axes(svg, { xs: points.map(one => one.x), ys: points.map(one => one.y), xlabel: labelOf(across), ylabel: labelOf(up), log: across.log, room: .08 });
+  const sx = across.low ? 1 : -1, sy = up.low ? 1 : -1;
+  const front = [...points].sort((a, b) => sx * (a.x - b.x) || sy * (a.y - b.y)).filter((one, i, list) => list.slice(0, i).every(other => sy * other.y > sy * one.y));
+  if (front.length > 1) drawn(svg, "polyline", { class: "front", points: front.map(one => `${px(one.x)},${py(one.y)}`).join(" ") });
+  const taken = [];
+  for (const one of points) {
+    const x = px(one.x), y = py(one.y), dot = drawn(svg, "circle", { class: "dot " + one.row.kind, cx: x, cy: y, r: 5 });
+    drawn(dot, "title", {}, `${one.row.name}\n${labelOf(across)} ${brief(one.x)}\n${labelOf(up)} ${show(one.y)}`);
+    if (points.length > 40) continue;
+    let at = y - 8;
+    while (taken.some(other => Math.abs(other.x - x) < 150 && Math.abs(other.y - at) < 12)) at -= 12;
+    taken.push({ x, y: at });
+    drawn(svg, "text", { x, y: at, "text-anchor": x > 650 ? "end" : x < 160 ? "start" : "middle" }, one.row.name);
+  }
+  return points;
+}
+
+function told(words) { get("words").textContent = words; }
+
+function plotAny(svg) {
+  const all = [...fixed.slice(1), ...extra, ...ofTask];
+  scatter(svg, all.find(one => one.key === get("x").value) || all[0], all.find(one => one.key === get("y").value) || all[0]);
+  told("The dashed line joins the encoders that no other beats on both axes (Pareto). Times are of the machine that made the records.");
+}
+
+function plotLabelFree(svg) {
+  const free = data.tasks.findIndex(task => task.name === `${get("free").value}/${get("on").value}`), probe = data.tasks.findIndex(task => task.name === `${get("probe").value}/${get("on").value}`);
+  const column = place => ofTask.find(one => one.place === place);
+  if (free < 0 || probe < 0) return nothing(svg, "Not both measured on this dataset.");
+  const points = scatter(svg, { ...column(free), log: false }, column(probe));
+  const rho = points && points.length > 2 ? spearman(points.map(one => one.x), points.map(one => one.y)) : null;
+  told(rho === null || Number.isNaN(rho) ? "Too few encoders for a correlation." : `Spearman's correlation ${show(rho, 2)} over ${points.length} encoders: how far a metric without labels ranks them as the probe does.`);
+}
+
+function heat() {
+  const canvas = get("heat"), rows = state.rows, cols = ofTask.filter(column => columns.includes(column));
+  const names = rows.length <= 60, left = names ? (NARROW ? 110 : 230) : 8, top = cols.length <= 60 ? 150 : 8;
+  const w = Math.max(5, Math.min(44, (get("plots").clientWidth - left - 12) / cols.length)), h = names ? 18 : Math.max(1, Math.min(10, 700 / rows.length));
+  const ratio = window.devicePixelRatio || 1, context = canvas.getContext("2d"), style = getComputedStyle(document.body);
+  Object.assign(canvas, { width: (left + w * cols.length + 40) * ratio, height: (top + h * rows.length + 4) * ratio });
+  Object.assign(canvas.style, { width: left + w * cols.length + 40 + "px", height: top + h * rows.length + 4 + "px" });
+  context.scale(ratio, ratio);
+  context.font = "12px system-ui, sans-serif";
+  const mark = style.getPropertyValue("--mark"), ink = style.getPropertyValue("--ink"), faint = style.getPropertyValue("--faint");
+  cols.forEach((column, k) => {
+    const values = rows.map(row => column.of(row)).filter(one => one !== null), low = Math.min(...values), high = Math.max(...values);
+    rows.forEach((row, i) => {
+      const cell = row.cells[column.place], x = left + k * w, y = top + i * h;
+      if (!cell) { context.fillStyle = faint; context.globalAlpha = .12; context.fillRect(x, y + h / 2 - .5, w - 1, 1); context.globalAlpha = 1; return; }
+      const share = cell.s ?? (high > low ? (column.low ? high - cell.v : cell.v - low) / (high - low) : .5);
+      context.fillStyle = `rgba(${mark}, ${.05 + .95 * share})`;
+      context.fillRect(x, y, w - (w > 8 ? 1 : 0), h - (h > 8 ? 1 : 0));
+    });
+    if (top > 8) {
+      context.save();
+      context.translate(left + k * w + w / 2 + 3, top - 6);
+      context.rotate(-Math.PI / 3);
+      context.fillStyle = faint;
+      context.fillText(column.task.name.length > 27 ? column.task.name.slice(0, 26) + "…" : column.task.name, 0, 0);
+      context.restore();
+    }
+  });
+  context.fillStyle = ink;
+  if (names) rows.forEach((row, i) => context.fillText(row.name.length > (left - 10) / 7 ? row.name.slice(0, (left - 10) / 7 - 1) + "…" : row.name, 2, top + i * h + 13));
+  const at = event => ({ row: rows[Math.floor((event.offsetY - top) / h)], column: cols[Math.floor((event.offsetX - left) / w)] });
+  canvas.onmousemove = event => {
+    const { row, column } = at(event), cell = row && column && row.cells[column.place];
+    told(row && column ? `${row.name} on ${column.task.name}: ${cell ? hover(cell, column.task).replaceAll("\n", "; ") : "not done, or not possible"}` : HEAT);
+  };
+  canvas.onclick = event => { const { row, column } = at(event); if (row && column && row.cells[column.place]) provenance(row, column); };
+  told(HEAT);
+}
+const HEAT = "Darker is better: from chance to perfect, or, where a scale is open, from the worst of the column to its best. Rows and columns are those of the table, in its order.";
