@@ -194,11 +194,23 @@ def test_features_that_cannot_be_fitted_are_refused() -> None:
 def test_the_refit_is_the_fit_of_all_rows_together_wherever_it_starts() -> None:
     x, y = data(300, 12, 4)
     path = fit_path(x[:240], y[:240], 4, gap=1e-10)
-    for strength in (STRENGTHS[2], STRENGTHS[24], STRENGTHS[40]):  # the first goes down the path again
+    for strength in (STRENGTHS[2], STRENGTHS[24], STRENGTHS[40]):  # the first goes down from the strong end
         refitted, direct = path.refit(x[240:], y[240:], strength), fit(x, y, 4, strength, gap=1e-10)
         assert refitted.converged
         assert refitted.objective == pytest.approx(direct.objective, rel=1e-9)
         assert refitted.objective == pytest.approx(objective(x, y, refitted.weights, refitted.intercept, strength), rel=1e-9)
+
+
+def test_a_refit_with_fewer_rows_than_dimensions_sees_what_the_new_rows_add() -> None:
+    x, y = data(120, 200, 4)  # the new rows lie outside of the space of the first 90; with all, rows stay fewer, or not
+    for kept in (200, 110):
+        path = fit_path(x[:90, :kept], y[:90], 4)
+        for strength in (1.0, 1e4):
+            refitted, direct = path.refit(x[90:, :kept], y[90:], strength), fit(x[:, :kept], y, 4, strength, gap=1e-8)
+            assert refitted.converged
+            assert refitted.objective == pytest.approx(direct.objective, rel=1e-6)
+            weights, intercept = refitted.weights, refitted.intercept
+            assert refitted.objective == pytest.approx(objective(x[:, :kept], y, weights, intercept, strength), rel=1e-9)
 
 
 def test_scores_along_the_path_are_those_of_its_solutions() -> None:

@@ -12,7 +12,7 @@ strength (solver/coordinates.py). L-BFGS, preconditioned by it, goes down the pa
 an iteration costs two products of the data, its line search none, and neither does the start at each strength, a polynomial
 through the last solutions; the pairs of curvature carry over (solver/descent.py). Where that is slow (weak strengths, classes
 that overlap) and there is room, the exact Hessian of each class by itself takes over. The refit on more rows starts from the
-path; where that is slow, it goes down the path again, from the strong end. Small problems are solved in float64, large ones
+path, or where that would be far off, goes down from the strong end in a few steps. Small problems are solved in float64, large ones
 with float32 products and float64 sums (unless the asked gap is finer than float32 can prove), on the CPU or on a CUDA device.
 
 Proof: F is strongly convex in W with modulus `strength`, hence, with b at its optimum, F - min F is at most
@@ -45,7 +45,8 @@ SMALL = 10**7  # n x d x classes below which float64 on one thread of the CPU is
 SLOPE = 1e-4  # scikit-learn's default `tol`: of the largest entry of the gradient of the mean loss
 CERTIFIED, SKLEARN = STOP_RULES = ("certified", "sklearn")
 FINER = 100.0  # times smaller is the gap of a refit
-QUICK = 20  # evaluations that a refit from the path may take before it goes down the path again
+STRIDE, LOOSE = 6, 0.1  # on the way to one strength: every so many of STRENGTHS, solved to this gap
+SURE = 10.0  # times what the path lets expect: a refit whose start is worse than that does not start from the path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,9 +110,9 @@ class Path(Sequence[Solution]):
     def refit(self, x: np.ndarray, y: np.ndarray, strength: float) -> Solution:
         """The solution at one strength for the features of this path and these (n, d) together.
 
-        It starts from this path where it weighs the penalty against the loss in the same proportion. Where that leads nowhere
-        soon (weak strengths, far from zero), it goes down the path from the strong end; `evaluations` count all. Its gap is a
-        hundredth of the path's, so that hardly a prediction depends on where it started. Raises as `fit_path`.
+        It starts from this path where it weighs the penalty against the loss in the same proportion. Where the new rows are
+        badly served there (weak strengths, far from zero), it goes down from the strong end, coarsely; `evaluations` count
+        all. Its gap is a hundredth of the path's, so that hardly a prediction depends on where it started. Raises as `fit_path`.
         """
         return self._problem.with_more(x, y).refitted(self._solutions, strength, len(self._problem.z))
 
@@ -145,7 +146,10 @@ def fit(x: np.ndarray, y: np.ndarray, classes: int, strength: float, *, gap: flo
 
     Its `evaluations` are those of the whole way. Raises as `fit_path`.
     """
-    return _whole(fit_path(x, y, classes, _way(strength), gap=gap))
+    if not strength > 0:
+        raise ProtocolError(f"strengths must be above 0; got {strength}.")
+    rule = _rule(gap, CERTIFIED)
+    return _whole(_Problem.of(x, y, classes, rule).reach(strength, rule))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,7 +182,9 @@ class _Problem:
 
         x, y = _checked(x, y)
         with self.threads():
-            return replace(self, z=torch.cat([self.z, self.coordinates.place(x)]), y=np.concatenate([self.y, y]))
+            wider = self.coordinates.wider(self.z, x)
+            z = torch.cat([self.z, self.coordinates.place(x)]) if wider is self.coordinates else wider.z
+            return replace(self, coordinates=wider, z=z, y=np.concatenate([self.y, y]))
 
     def threads(self) -> AbstractContextManager[None]:
         """One thread where the products are too small to share."""
@@ -192,21 +198,34 @@ class _Problem:
 
     def refitted(self, solved: Sequence[Solution], strength: float, rows: int) -> Solution:
         """The solution at one strength, from those of fewer `rows`."""
+        import torch
+
         from repbench.measure.solver.descent import between
 
+        near = min(solved, key=lambda one: abs(np.log(one.strength * len(self.z) / (strength * rows))))
         fine = replace(self.rule, gap=self.rule.gap / FINER)
+        way: list[Solution] = []
         with self.threads():
             descent = self._descent()
-            descent.start_from(between([one._stop for one in solved], strength * rows / len(self.z)))
-            quick = self._solution(descent.to(strength, fine, QUICK))
-            if quick.converged:
-                return quick
+            start = between([one._stop for one in solved], strength * rows / len(self.z))
+            weights = self.coordinates.from_narrower(start[:, :-1], near._coordinates)
+            descent.start_from(torch.cat([weights, start[:, -1:]], dim=1))
+            if descent.objective(strength) <= SURE * near.objective * len(self.z) / rows:
+                way.append(self._solution(descent.to(strength, fine)))
+        if not way or not way[-1].converged:
+            way += self.reach(strength, fine)
+        return _whole(way)
+
+    def reach(self, strength: float, rule: Rule) -> list[Solution]:
+        """The solution at one strength, last, after those on a coarse way down from the strong end."""
+        loose = replace(self.rule, gap=max(LOOSE, rule.gap))
+        with self.threads():
             descent = self._descent()
-            way = [self._solution(descent.to(other, self.rule)) for other in _way(strength)[:-1]]
-            way.append(self._solution(descent.to(strength, fine)))
-            if not way[-1].converged:  # what is promised is the gap of the path
+            way = [self._solution(descent.to(other, loose)) for other in _way(strength)]
+            way.append(self._solution(descent.to(strength, rule)))
+            if not way[-1].converged and rule.gap < self.rule.gap:  # what is promised is the gap of the path
                 way.append(self._solution(descent.prove(strength, self.rule)))
-            return _whole([quick, *way])
+            return way
 
     def _descent(self) -> Descent:
         from repbench.measure.solver.descent import Descent
@@ -252,7 +271,8 @@ def _rule(gap: float, stop_rule: str) -> Rule:
 
 
 def _way(strength: float) -> list[float]:
-    return [*(other for other in reversed(STRENGTHS) if other > strength), strength]
+    above = [other for other in STRENGTHS if other > 1.001 * strength]
+    return above[STRIDE - 1 :: STRIDE][::-1]
 
 
 def _whole(way: Sequence[Solution]) -> Solution:

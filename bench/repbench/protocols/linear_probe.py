@@ -35,7 +35,7 @@ class LinearProbe:
 
     gap: float = 1e-4
     stop_rule: str = logistic.CERTIFIED
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     def __post_init__(self) -> None:
         if not 0 < self.gap < 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -40,8 +41,26 @@ class Coordinates:
             self.z = self.place(x)
             self._spread = self.z.square().mean(dim=0)
         else:
-            self.z, self._basis = _root(torch.cat(list(self._centred(x))))
-            self._spread = self.z.square().mean(dim=0)
+            self._span(torch.cat(list(self._centred(x))))
+
+    def _span(self, centred: torch.Tensor) -> None:
+        """The coordinates of the space of these rows alone."""
+        self.z, self._basis = _root(centred)
+        self._spread = self.z.square().mean(dim=0)
+
+    def wider(self, z: torch.Tensor, x: np.ndarray) -> Coordinates:
+        """Coordinates that hold the rows placed in these, z, and more features x (n, d), which may lie outside of their space."""
+        if self._basis is None or self._basis.shape[0] == self._basis.shape[1]:
+            return self
+        wider = copy.copy(self)
+        wider._span(torch.cat([z @ self._basis.T, *self._centred(x)]))
+        return wider
+
+    def from_narrower(self, weights: torch.Tensor, narrower: Coordinates) -> torch.Tensor:
+        """Weights (classes, r) of the coordinates that these were widened from, in these."""
+        if narrower is self or self._basis is None:
+            return weights
+        return narrower.back(weights) @ self._basis
 
     def place(self, x: np.ndarray) -> torch.Tensor:
         """Features (n, d) in these coordinates, (n, r)."""
@@ -95,7 +114,10 @@ def _eigenvectors(covariance: Any) -> torch.Tensor:
 
 
 def _root(centred: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """For n < d: features (n, r) with the same products, and the basis (d, r). Directions that are rounding are dropped."""
+    """Features (n, r) with the same products, and the basis (d, r). Directions that are rounding are dropped."""
+    if len(centred) >= centred.shape[1]:
+        basis = _eigenvectors(centred.T @ centred).to(centred.dtype)
+        return centred @ basis, basis
     values, vectors = torch.linalg.eigh((centred @ centred.T).double())
     least = 1e-14 if centred.dtype == torch.float64 else 1e-9
     kept = values > least * max(float(values[-1]), 1e-300)

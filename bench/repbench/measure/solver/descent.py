@@ -56,6 +56,7 @@ class Descent:
         self._residual = torch.empty_like(self._logits)
         self._history = History(PAIRS, self._point)
         self._trail: list[tuple[float, torch.Tensor, torch.Tensor]] = []  # the last three: strength, point, logits
+        self._coupled: tuple[float, torch.Tensor, torch.Tensor] | None = None  # strength, values, vectors
         self._blocks: torch.Tensor | None = None  # inverse Hessian of each class, (classes, r + 1, r + 1)
 
     def start_from(self, point: torch.Tensor) -> None:
@@ -63,6 +64,10 @@ class Descent:
         self._point = point.clone()
         self._logits = torch.addmm(point[:, -1:], point[:, :-1], self._z.T)
         self._trail = []
+
+    def objective(self, strength: float) -> float:
+        """The objective at the point that was reached."""
+        return self._objective(self._loss.judge(self._logits, self._residual).loss, self._point, strength)
 
     def to(self, strength: float, rule: Rule, most: int = MOST_EVALUATIONS) -> Stop:
         """The solution at a strength."""
@@ -151,10 +156,26 @@ class Descent:
         if self._blocks is not None:
             blocks = self._blocks
             return lambda q: torch.bmm(blocks, q[:, :, None])[:, :, 0]
-        curvature = now.uncertainty.clamp(min=1e-12 * len(self._z))
-        weights = self._coordinates.solver(curvature, strength)
-        intercept = curvature.to(self._z)[:, None]
-        return lambda q: torch.cat([weights(q[:, :-1]), q[:, -1:] / intercept], dim=1)
+        values, vectors = self._coupling(now, strength)
+        weights = self._coordinates.solver(values, strength)
+        intercept = values.to(self._z)[:, None]
+
+        def solve(q: torch.Tensor) -> torch.Tensor:
+            turned = vectors.T @ q
+            return vectors @ torch.cat([weights(turned[:, :-1]), turned[:, -1:] / intercept], dim=1)
+
+        return solve
+
+    def _coupling(self, now: Judged, strength: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """Eigenvalues (classes,) and vectors of the curvature of the classes among each other, as it was at this strength.
+
+        Classes that are taken for each other share their curvature: it is in their difference, and next to none in their sum.
+        """
+        if self._coupled is None or self._coupled[0] != strength:
+            values, vectors = torch.linalg.eigh(self._loss.intercept_hessian(now.residual))
+            self._coupled = strength, values.clamp(min=1e-12 * len(self._z)), vectors.to(self._z)
+        _, values, vectors = self._coupled
+        return values, vectors
 
     def _inverse_blocks(self, now: Judged, strength: float) -> torch.Tensor | None:
         """The inverse of each class's own Hessian, (classes, r + 1, r + 1); None where they are too large to hold."""
