@@ -1,0 +1,117 @@
+"""Blind baselines: what choosing among captions scores without a look at the image.
+
+Each rule gives every caption a number; the caption with the highest is chosen, ties by chance. Where such a rule scores above
+chance, the negatives can be told from the truth by their text, and the probe does not ask for vision ("hackable": Hsieh et al.
+2023, SugarCrepe, 3; length on SugarCrepe itself: add_att 99.6).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from repbench.measure.classification import judge
+from repbench.measure.geometry import unit_rows
+from repbench.measure.intervals import Interval, wilson
+from repbench.measure.language import NgramModel, words
+
+ORDERS = {"bag of words": 1, "bigram model": 2, "trigram model": 3}
+MARGIN = 0.05  # a rule that is surely this far above chance makes a probe hackable
+
+Captions = Sequence[Sequence[str]]  # an example's captions, n x k
+Scores = Mapping[str, np.ndarray]  # rule -> scores float64 (n, k)
+
+
+def length_scores(captions: Captions) -> dict[str, np.ndarray]:
+    """Scores (n, k) of the rules by length, in characters and in words, each in both directions."""
+    characters = _scored(captions, len)
+    counts = _scored(captions, lambda text: len(words(text)))
+    return {
+        "fewest characters": -characters,
+        "most characters": characters,
+        "fewest words": -counts,
+        "most words": counts,
+    }
+
+
+def likelihood_scores(captions: Captions, true_captions: Sequence[str]) -> dict[str, np.ndarray]:
+    """Scores (n, k) by language models that were fitted on `true_captions` of other examples: ln P, and ln P a word.
+
+    Raises ValueError where there is no true caption.
+    """
+    found: dict[str, np.ndarray] = {}
+    fitted_on = [words(text) for text in true_captions]
+    lengths = _scored(captions, lambda text: len(words(text)) + 1)
+    for name, order in ORDERS.items():
+        found[name] = _scored(captions, NgramModel(fitted_on, order).log_likelihood)
+        found[f"{name}, a word"] = found[name] / lengths
+    return found
+
+
+def typicality(embedded: np.ndarray, true_embedded: np.ndarray) -> np.ndarray:
+    """Mean cosine (n, k) of caption embeddings (n, k, dim) with those of true captions of other examples (m, dim)."""
+    n, k, dim = embedded.shape
+    mean = unit_rows(true_embedded).mean(axis=0)
+    return (unit_rows(embedded.reshape(n * k, dim)) @ mean).reshape(n, k)
+
+
+def credits(scores: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """What each example earns (n,): 1 / m where m captions tie for the best and the true one is among them, else 0."""
+    return judge(scores, truth).credit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What blind rules make of a probe: accuracy of each rule, its interval, chance, and which rule is the best."""
+
+    accuracy: Mapping[str, float]
+    interval: Mapping[str, Interval]
+    credit: Mapping[str, np.ndarray]  # rule -> (n,)
+    chance: float
+
+    @property
+    def best(self) -> str:
+        """The rule with the highest accuracy (of equals the first)."""
+        return max(self.accuracy, key=lambda rule: self.accuracy[rule])
+
+    @property
+    def hackable(self) -> bool:
+        """Whether the best rule lies more than `MARGIN` above chance, surely: by the lower end of its interval."""
+        return self.interval[self.best][0] > self.chance + MARGIN
+
+    @property
+    def solved(self) -> np.ndarray:
+        """Which examples (n,) the best rule solves: it chooses the true caption, and no other scores as high."""
+        return np.asarray(self.credit[self.best] == 1)
+
+
+def verdict(scores: Scores, truth: np.ndarray, level: float = 0.95) -> Verdict:
+    """The verdict on rules' scores (n, k) with the true captions, int (n,).
+
+    The best of many rules is looked for, so the intervals hold for all of them together (Bonferroni).
+    """
+    earned = {rule: credits(values, truth) for rule, values in scores.items()}
+    accuracy = {rule: math.fsum(credit) / len(credit) for rule, credit in earned.items()}
+    each = 1 - (1 - level) / len(earned)
+    return Verdict(
+        accuracy=accuracy,
+        interval={rule: wilson(value, len(truth), each) for rule, value in accuracy.items()},
+        credit=earned,
+        chance=1 / next(iter(scores.values())).shape[1],
+    )
+
+
+def same_words(captions: Captions) -> np.ndarray:
+    """Whether (n,) all captions of an example have the same words, in whatever order.
+
+    Signs do not count. No bag of words can tell such captions apart.
+    """
+    bags = [{tuple(sorted(word for word in words(text) if word[0].isalnum())) for text in example} for example in captions]
+    return np.array([len(different) == 1 for different in bags])
+
+
+def _scored(captions: Captions, rule: Callable[[str], float]) -> np.ndarray:
+    return np.array([[rule(text) for text in example] for example in captions], dtype=np.float64)
