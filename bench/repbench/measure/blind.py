@@ -55,7 +55,8 @@ def typicality(embedded: np.ndarray, true_embedded: np.ndarray) -> np.ndarray:
     """Mean cosine (n, k) of caption embeddings (n, k, dim) with those of true captions of other examples (m, dim)."""
     n, k, dim = embedded.shape
     mean = unit_rows(true_embedded).mean(axis=0)
-    return (unit_rows(embedded.reshape(n * k, dim)) @ mean).reshape(n, k)
+    similarity: np.ndarray = unit_rows(embedded.reshape(n * k, dim)) @ mean
+    return similarity.reshape(n, k)
 
 
 def credits(scores: np.ndarray, truth: np.ndarray) -> np.ndarray:
