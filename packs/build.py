@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the builders 
 
 from packs.common import PACK_FOLDER
 
-PACKS = ("digits", "fashion", "emoji", "furniture", "voices")
+PACKS = ("digits", "fashion", "emoji", "furniture", "voices", "emoji-captions", "emoji-pairs", "furniture-scenes")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -49,7 +49,7 @@ def _check(name: str, downloads: Path) -> int:
         same = _make(name, downloads, Path(folder)).read_bytes() == committed.read_bytes()
     if not same:
         print(
-            f"{name}: {committed.name} is not what packs/{name}.py makes. If the versions of packs/requirements.txt are "
+            f"{name}: {committed.name} is not what packs/{name.replace('-', '_')}.py makes. If the versions of packs/requirements.txt are "
             f"installed, rebuild it with `python packs/build.py {name}`.",
             file=sys.stderr,
         )
@@ -60,7 +60,7 @@ def _check(name: str, downloads: Path) -> int:
 
 def _make(name: str, downloads: Path, folder: Path) -> Path:
     # Imported by name and late: one pack is built without what the others need.
-    path: Path = importlib.import_module(f"packs.{name}").build(downloads, folder)
+    path: Path = importlib.import_module(f"packs.{name.replace('-', '_')}").build(downloads, folder)
     return path
 
 

@@ -1,0 +1,63 @@
+"""What the builders of probes share: pages of two or more pictures, words for things, colours, and columns of a table."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from random import Random
+
+import pyarrow.parquet as pq
+
+from packs.common import About, Source
+from repbench.datasets.composing import Part, Recipe
+from repbench.datasets.sources.pack import pack_about
+
+SIDE, CELL, MARGIN = 144, 64, 8  # pixels of a page, of a picture on it, around it
+LEFT, RIGHT, ABOVE, BELOW = (8, 40), (72, 40), (40, 8), (40, 72)
+RELATIONS = {  # how the first of two things lies to the second -> where the first and the second are
+    "to the left of": (LEFT, RIGHT),
+    "to the right of": (RIGHT, LEFT),
+    "above": (ABOVE, BELOW),
+    "below": (BELOW, ABOVE),
+}
+COLOURS = {"red": "#e02020", "yellow": "#f5d000", "green": "#20a030", "blue": "#2850e0", "purple": "#9030c0"}
+NUMBERS = {1: "one", 2: "two", 3: "three", 4: "four"}
+
+
+def article(words: str) -> str:
+    """The words after "a" or "an"."""
+    return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
+
+
+def draw(*what: object) -> Random:
+    """Random numbers that depend on nothing but `what`."""
+    return Random("/".join(map(str, what)))
+
+
+def held_out(words: Iterable[str], share: float) -> set[str]:
+    """About a share of the words: those whose SHA-256 is the smallest."""
+    ordered = sorted(words, key=lambda word: hashlib.sha256(word.encode()).hexdigest())
+    return set(ordered[: round(share * len(ordered))])
+
+
+def page(paper: str, parts: Sequence[Part]) -> str:
+    """The recipe of a page."""
+    return Recipe(side=SIDE, paper=paper, parts=tuple(parts)).text()
+
+
+def ids_of(pack: Path, columns: Sequence[str]) -> list[dict[str, str]]:
+    """The rows of a pack without its pictures."""
+    rows: list[dict[str, str]] = pq.read_table(pack, columns=["id", *columns]).to_pylist()
+    return rows
+
+
+def by_column(rows: Sequence[Mapping[str, str]], names: Iterable[str]) -> dict[str, list[str]]:
+    """Rows as columns. Raises KeyError for a row that lacks one."""
+    return {name: [row[name] for row in rows] for name in names}
+
+
+def about(title: str, pictures: str, derivation: str, columns: Mapping[str, str]) -> About:
+    """Provenance of a probe: that of the pack whose pictures it shows, and how it was made."""
+    sources = tuple(Source(**source) for source in pack_about(pictures)["sources"])
+    return About(title=title, sources=sources, derivation=derivation, columns=columns)
