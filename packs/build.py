@@ -49,7 +49,7 @@ def _check(name: str, downloads: Path) -> int:
         same = _make(name, downloads, Path(folder)).read_bytes() == committed.read_bytes()
     if not same:
         print(
-            f"{name}: {committed.name} is not what packs/{name.replace('-', '_')}.py makes. If the versions of packs/requirements.txt are "
+            f"{name}: {committed.name} is not what its builder in packs/ makes. If the versions of packs/requirements.txt are "
             f"installed, rebuild it with `python packs/build.py {name}`.",
             file=sys.stderr,
         )
