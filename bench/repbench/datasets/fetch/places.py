@@ -16,6 +16,7 @@ from repbench.strict import build
 
 SOURCES = {  # module in sources/ -> its options
     "pack": "Pack",
+    "composed": "Composed",
     "torchvision": "Torchvision",
     "parquet": "Parquet",
     "webdataset": "Webdataset",
@@ -104,9 +105,9 @@ def source_options(name: str, options: Mapping[str, Any], declaration: DatasetDe
 
 
 def _command(source: str, options: Mapping[str, Any], declaration: DatasetDeclaration) -> str:
-    name = str(options.get("name", ""))
-    if source == "pack":
-        return fetch_command(name) if name in FETCHABLE else ""
+    if source in ("pack", "composed"):
+        packs = [str(options.get("name", "")), *options.get("pictures", ())]
+        return next((fetch_command(name) for name in packs if name in FETCHABLE), "")
     if source == "annotations":
         return str(options.get("get", ""))
     return fetch_command(declaration.name) if source == "torchvision" or options.get("repository") else ""
