@@ -12,31 +12,38 @@ from repbench.measure import blind
 
 SUGAR_CREPE = Path(__file__).parents[2] / "../shared/data/sugar-crepe"
 SUBSETS = ("add_att", "add_obj", "replace_att", "replace_obj", "replace_rel", "swap_att", "swap_obj")
-FIRST = np.zeros(2, dtype=np.int64)
 
 
 def test_the_shorter_caption_wins_where_something_is_added() -> None:
     captions = [("a dog", "a dog and a cat"), ("a cup", "a red cup")]
-    verdict = blind.verdict(blind.length_scores(captions), FIRST)
-    assert verdict.accuracy["fewest characters"] == 1
-    assert verdict.accuracy["most words"] == 0
+    verdict = blind.verdict(blind.length_scores(captions))
+    assert verdict.score["fewest characters"] == 1
+    assert verdict.score["most words"] == 0
     assert verdict.best == "fewest characters"
     assert verdict.solved.all()
     assert not verdict.hackable  # two examples prove nothing
-    assert blind.verdict(blind.length_scores(captions * 100), np.zeros(200, dtype=np.int64)).hackable
+    assert blind.verdict(blind.length_scores(captions * 100)).hackable
 
 
 def test_captions_of_equal_length_tie_and_score_chance() -> None:
     captions = [("a dog", "a cat"), ("a cup", "a hat")]
-    verdict = blind.verdict(blind.length_scores(captions), FIRST)
-    assert set(verdict.accuracy.values()) == {0.5}
+    verdict = blind.verdict(blind.length_scores(captions))
+    assert set(verdict.score.values()) == {0.5}
     assert not verdict.solved.any()
 
 
 def test_every_rule_scores_chance_where_each_caption_is_right_once_and_wrong_once() -> None:
     captions = [("a dog on a mat", "a mat on a dog!"), ("a mat on a dog!", "a dog on a mat")]
     scores = {**blind.length_scores(captions), **blind.likelihood_scores(captions, ["a dog on a mat", "a cup"])}
-    assert set(blind.verdict(scores, FIRST).accuracy.values()) == {0.5}
+    assert set(blind.verdict(scores).score.values()) == {0.5}
+
+
+def test_two_pictures_for_two_captions_cannot_be_told_by_text() -> None:
+    captions = [("a dog on a mat", "a mat on a dog!"), ("a cup", "a big cup"), ("a hat", "a cat")]
+    verdict = blind.verdict(blind.length_scores(captions), "winoground", images=2)
+    assert verdict.credit["fewest characters"] == pytest.approx([0, 0, 1 / 6])  # a tie earns chance
+    assert verdict.chance == pytest.approx(1 / 6)
+    assert not verdict.solved.any()
 
 
 def test_a_language_model_knows_the_style_of_true_captions() -> None:
@@ -69,12 +76,8 @@ def sugar_crepe(subset: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("subset", "share"), [("add_att", 99.64), ("add_obj", 98.96), ("swap_att", 49.17)])
 def test_what_the_shorter_caption_scores_on_sugar_crepe(subset: str, share: float) -> None:
     captions = sugar_crepe(subset)
-    verdict = blind.verdict(blind.length_scores(captions), np.zeros(len(captions), dtype=np.int64))
-    # the published counts are strict, ties wrong; none of these differ by ties in more than the second decimal
-    strict = float((verdict.credit["fewest characters"] == 1).mean())
-    ties = float((verdict.credit["fewest characters"] == 0.5).mean())
-    assert 100 * (strict + ties / 2) == pytest.approx(100 * verdict.accuracy["fewest characters"])
-    assert 100 * verdict.accuracy["fewest characters"] == pytest.approx(share, abs=0.005)
+    verdict = blind.verdict(blind.length_scores(captions))
+    assert 100 * verdict.score["fewest characters"] == pytest.approx(share, abs=0.005)
     assert verdict.hackable == (subset != "swap_att")
 
 

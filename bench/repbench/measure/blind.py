@@ -13,12 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from repbench.measure.classification import judge
+from repbench.measure import pairs
 from repbench.measure.geometry import unit_rows
 from repbench.measure.intervals import Interval, wilson
 from repbench.measure.language import NgramModel, words
 
 ORDERS = {"bag of words": 1, "bigram model": 2, "trigram model": 3}
+CHOICE = "one-image-many-captions"
 MARGIN = 0.05  # a rule that is surely this far above chance makes a probe hackable
 
 Captions = Sequence[Sequence[str]]  # an example's captions, n x k
@@ -59,24 +60,19 @@ def typicality(embedded: np.ndarray, true_embedded: np.ndarray) -> np.ndarray:
     return similarity.reshape(n, k)
 
 
-def credits(scores: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """What each example earns (n,): 1 / m where m captions tie for the best and the true one is among them, else 0."""
-    return judge(scores, truth).credit
-
-
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What blind rules make of a probe: accuracy of each rule, its interval, chance, and which rule is the best."""
+    """What blind rules make of a probe: the score of each rule by the probe's first metric, its interval, and chance."""
 
-    accuracy: Mapping[str, float]
+    score: Mapping[str, float]
     interval: Mapping[str, Interval]
-    credit: Mapping[str, np.ndarray]  # rule -> (n,)
+    credit: Mapping[str, np.ndarray]  # rule -> what each example earns (n,)
     chance: float
 
     @property
     def best(self) -> str:
-        """The rule with the highest accuracy (of equals the first)."""
-        return max(self.accuracy, key=lambda rule: self.accuracy[rule])
+        """The rule with the highest score (of equals the first)."""
+        return max(self.score, key=lambda rule: self.score[rule])
 
     @property
     def hackable(self) -> bool:
@@ -85,23 +81,29 @@ class Verdict:
 
     @property
     def solved(self) -> np.ndarray:
-        """Which examples (n,) the best rule solves: it chooses the true caption, and no other scores as high."""
+        """Which examples (n,) the best rule solves without luck."""
         return np.asarray(self.credit[self.best] == 1)
 
 
-def verdict(scores: Scores, truth: np.ndarray, level: float = 0.95) -> Verdict:
-    """The verdict on rules' scores (n, k) with the true captions, int (n,).
+def verdict(
+    scores: Scores, rule: str = CHOICE, images: int = 1, candidates: np.ndarray | None = None, level: float = 0.95
+) -> Verdict:
+    """The verdict on blind scores (n, captions), which are the same for each of the `images`, by a rule of measure/pairs.py.
 
-    The best of many rules is looked for, so the intervals hold for all of them together (Bonferroni).
+    The best of many is looked for, so the intervals hold for all of them together (Bonferroni). Raises ProtocolError as
+    `pairs.judge`.
     """
-    earned = {rule: credits(values, truth) for rule, values in scores.items()}
-    accuracy = {rule: math.fsum(credit) / len(credit) for rule, credit in earned.items()}
-    each = 1 - (1 - level) / len(earned)
+    credit: dict[str, np.ndarray] = {}
+    for name, values in scores.items():
+        judged = pairs.judge(rule, np.repeat(np.asarray(values)[:, None], images, axis=1), candidates)
+        credit[name] = judged.credits[judged.primary]
+    score = {name: math.fsum(earned) / len(earned) for name, earned in credit.items()}
+    each = 1 - (1 - level) / len(credit)
     return Verdict(
-        accuracy=accuracy,
-        interval={rule: wilson(value, len(truth), each) for rule, value in accuracy.items()},
-        credit=earned,
-        chance=1 / next(iter(scores.values())).shape[1],
+        score=score,
+        interval={name: wilson(value, len(credit[name]), each) for name, value in score.items()},
+        credit=credit,
+        chance=math.fsum(judged.chance[judged.primary]) / len(judged.tied),
     )
 
 
