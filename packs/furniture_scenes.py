@@ -66,10 +66,16 @@ def build(downloads: Path, folder: Path) -> Path:
     for split, count in SETS.items():
         classes = sorted(name for name in NOUNS if (name in kept) == (split == "val"))
         for kind in KINDS:
-            for number in range(count):
+            seen: set[str] = set()
+            number = 0
+            while len(seen) < 4 * count:
                 random = draw("furniture-scenes", split, kind, number)
                 pair = [(name, random.choice(pictures[name])) for name in _unlike(classes, random)]
-                rows += _set(f"{kind}-{split}-{number}", _scenes(kind, pair, random), kind, split)
+                scenes = _scenes(kind, pair, random)
+                number += 1
+                if seen.isdisjoint(captions := [caption for caption, _ in scenes]):
+                    rows += _set(f"{kind}-{split}-{len(seen) // 4}", scenes, kind, split)
+                    seen.update(captions)
     return write_pack("furniture-scenes", by_column(rows, ABOUT.columns), ABOUT, folder)
 
 
