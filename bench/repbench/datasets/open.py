@@ -127,7 +127,14 @@ def _split(name: str, raw: RawSplit, names: tuple[str, ...], order: np.ndarray, 
         label = order[raw.label.astype(np.int64)]
     else:
         label = places_of(raw.label.tolist(), names, declaration, name)
-    return Split(name=name, ids=raw.ids, label=label, columns=raw.columns, media=raw.media, class_names=names)
+    columns = {**raw.columns, **_texts(raw)} if declaration.probe is not None else raw.columns
+    return Split(name=name, ids=raw.ids, label=label, columns=columns, media=raw.media, class_names=names)
+
+
+def _texts(raw: RawSplit) -> dict[str, np.ndarray]:
+    """The captions of a probe as columns, which blind baselines read."""
+    texts = {name: items for name, items in raw.media.items() if items.modality == "text"}
+    return {name: np.array([items.load(place) for place in range(len(items))], dtype=object) for name, items in texts.items()}
 
 
 def _check_columns(name: str, raw: RawSplit, declaration: DatasetDeclaration) -> None:

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from repbench.digests import digest_text
 from repbench.measure import pairs
 from repbench.measure.geometry import unit_rows
 from repbench.measure.intervals import Interval, wilson
 from repbench.measure.language import NgramModel, words
 
 ORDERS = {"bag of words": 1, "bigram model": 2, "trigram model": 3}
+FOLDS = 5
 CHOICE = "one-image-many-captions"
 MARGIN = 0.05  # a rule that is surely this far above chance makes a probe hackable
 
@@ -52,6 +54,32 @@ def likelihood_scores(captions: Captions, true_captions: Sequence[str]) -> dict[
     return found
 
 
+def cross_fitted(captions: Captions, true_captions: Captions, groups: np.ndarray, seed: int = 0) -> dict[str, np.ndarray]:
+    """As `likelihood_scores`, where no other split is at hand: fitted on the true captions of the examples in other folds.
+
+    `true_captions` has those of each example; examples of one group (an image, a source) share a fold. {} for one group alone.
+    """
+    fold = fold_of(groups, seed)
+    found: dict[str, np.ndarray] = {}
+    for held in np.unique(fold):
+        rows = np.flatnonzero(fold == held)
+        others = [text for place in np.flatnonzero(fold != held) for text in true_captions[place]]
+        if not others:
+            return {}
+        for name, scores in likelihood_scores([captions[place] for place in rows], others).items():
+            found.setdefault(name, np.empty((len(captions), scores.shape[1])))[rows] = scores
+    return found
+
+
+def fold_of(groups: np.ndarray, seed: int = 0) -> np.ndarray:
+    """A fold, int (n,), for each example; whole groups, which are dealt out in an order that hangs on their names alone."""
+    names, place = np.unique(np.asarray(groups).astype(str), return_inverse=True)
+    order = np.argsort([digest_text(str(seed), str(name)) for name in names], kind="stable")
+    dealt = np.empty(len(names), dtype=np.int64)
+    dealt[order] = np.arange(len(names)) % FOLDS
+    return dealt[place]
+
+
 def typicality(embedded: np.ndarray, true_embedded: np.ndarray) -> np.ndarray:
     """Mean cosine (n, k) of caption embeddings (n, k, dim) with those of true captions of other examples (m, dim)."""
     n, k, dim = embedded.shape
@@ -81,29 +109,36 @@ class Verdict:
 
     @property
     def solved(self) -> np.ndarray:
-        """Which examples (n,) the best rule solves without luck."""
-        return np.asarray(self.credit[self.best] == 1)
+        """Which examples (n,) the best rule solves without luck; none where even that rule is no better than chance."""
+        better = self.score[self.best] > self.chance + 1e-9
+        return np.asarray((self.credit[self.best] == 1) & better)
 
 
 def verdict(
-    scores: Scores, rule: str = CHOICE, images: int = 1, candidates: np.ndarray | None = None, level: float = 0.95
+    scores: Scores,
+    rule: str = CHOICE,
+    images: int = 1,
+    candidates: np.ndarray | None = None,
+    weight: np.ndarray | None = None,
+    level: float = 0.95,
 ) -> Verdict:
     """The verdict on blind scores (n, captions), which are the same for each of the `images`, by a rule of measure/pairs.py.
 
-    The best of many is looked for, so the intervals hold for all of them together (Bonferroni). Raises ProtocolError as
-    `pairs.judge`.
+    `weight` (n,) is what each example counts, adding up to one. The best of many rules is looked for, so the intervals hold
+    for all of them together (Bonferroni). Raises ProtocolError as `pairs.judge`.
     """
     credit: dict[str, np.ndarray] = {}
     for name, values in scores.items():
         judged = pairs.judge(rule, np.repeat(np.asarray(values)[:, None], images, axis=1), candidates)
         credit[name] = judged.credits[judged.primary]
-    score = {name: math.fsum(earned) / len(earned) for name, earned in credit.items()}
-    each = 1 - (1 - level) / len(credit)
+    counts = np.full(len(judged.tied), 1 / len(judged.tied)) if weight is None else np.asarray(weight, dtype=np.float64)
+    size, each = 1 / math.fsum(counts**2), 1 - (1 - level) / len(credit)
+    score = {name: math.fsum(earned * counts) for name, earned in credit.items()}
     return Verdict(
         score=score,
-        interval={name: wilson(value, len(credit[name]), each) for name, value in score.items()},
+        interval={name: wilson(value, size, each) for name, value in score.items()},
         credit=credit,
-        chance=math.fsum(judged.chance[judged.primary]) / len(judged.tied),
+        chance=math.fsum(judged.chance[judged.primary] * counts),
     )
 
 

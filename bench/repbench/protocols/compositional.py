@@ -20,6 +20,7 @@ from repbench.measure import intervals, pairs
 from repbench.measure.geometry import unit_rows
 from repbench.outcomes import check_split
 from repbench.protocol import Estimate, Outcome
+from repbench.protocols._blind import beside_blind, true_captions
 from repbench.protocols._composition import check_aligned, no_probe, outcome
 
 
@@ -34,10 +35,15 @@ class Compositional:
         return no_probe(dataset)
 
     def needs(self, dataset: DatasetDeclaration) -> tuple[Need, ...]:
-        """Every image and every caption of test, each once: images first."""
+        """Every image and every caption of test, each once: images first. And the true captions of the split to tune on."""
         assert dataset.probe is not None
-        columns = (*dataset.probe.images_of(dataset.columns), *dataset.probe.captions_of(dataset.columns))
-        return tuple(Need(dataset=dataset.name, split="test", column=column, tuning=False) for column in columns)
+        probe, captions = dataset.probe, dataset.probe.captions_of(dataset.columns)
+        columns = (*probe.images_of(dataset.columns), *captions)
+        true = true_captions(probe.rule, captions) if probe.tuning else ()
+        return (
+            *(Need(dataset=dataset.name, split="test", column=column, tuning=False) for column in columns),
+            *(Need(dataset=dataset.name, split=probe.tuning, column=column) for column in true),
+        )
 
     def score(self, got: Embeddings, seed: int) -> Outcome:
         """Raises ProtocolError for values not finite, unequal widths, or columns that do not fit the rule."""
@@ -45,6 +51,8 @@ class Compositional:
             raise ProtocolError("the dataset declares no [probe]: there is no rule to judge by.")
         for split in got.test:
             check_split(split, "test")
+        for true in got.tuning:
+            check_split(true, "tuning")
         check_aligned(got.test)
         count = _images(got.probe.rule, len(got.test))
         images, captions = (tuple(unit_rows(one.x) for one in part) for part in (got.test[:count], got.test[count:]))
@@ -53,7 +61,9 @@ class Compositional:
                 f"images have {images[0].shape[1]} dimensions and texts {captions[0].shape[1]}: "
                 "the encoder's image and text towers share no space, so nothing can be compared."
             )
-        found = outcome(dot_products(images, captions), got.test[0], got.probe, seed, _zeros(got.test, count))
+        scores = dot_products(images, captions)
+        found = outcome(scores, got.test[0], got.probe, seed, _zeros(got.test, count))
+        found = beside_blind(found, scores, got, seed)
         if got.probe.rule != "two-true-captions":
             return found
         return Outcome(**{**vars(found), "metrics": {**found.metrics, "text-only": _text_only(captions, got.test[0], seed)}})
