@@ -62,8 +62,8 @@ def cross_fitted(captions: Captions, true_captions: Captions, groups: np.ndarray
     fold = fold_of(groups, seed)
     found: dict[str, np.ndarray] = {}
     for held in np.unique(fold):
-        rows = np.flatnonzero(fold == held)
-        others = [text for place in np.flatnonzero(fold != held) for text in true_captions[place]]
+        rows = np.flatnonzero(fold == held).tolist()
+        others = [text for place in np.flatnonzero(fold != held).tolist() for text in true_captions[place]]
         if not others:
             return {}
         for name, scores in likelihood_scores([captions[place] for place in rows], others).items():
