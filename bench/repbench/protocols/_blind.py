@@ -50,9 +50,7 @@ def beside_blind(found: Outcome, scores: np.ndarray, got: Embeddings, seed: int)
             "rules": dict(verdict.score),
             "same_words": float(blind.same_words(_texts(test, columns)).mean()),
         }
-    return dataclasses.replace(
-        found, metrics={**found.metrics, **metrics}, diagnostics={**found.diagnostics, **diagnostics}
-    )
+    return dataclasses.replace(found, metrics={**found.metrics, **metrics}, diagnostics={**found.diagnostics, **diagnostics})
 
 
 def _verdict(columns: list[str], images: int, found: Outcome, got: Embeddings, probe: Probe, seed: int) -> blind.Verdict:
