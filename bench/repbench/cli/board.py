@@ -11,6 +11,7 @@ import click
 from repbench.errors import UsageError
 
 WIDE = 10_000  # columns of a pipe
+PRINTED = 100  # encoders that `leaderboard` prints; the files hold all
 
 
 @click.command()
@@ -22,16 +23,15 @@ WIDE = 10_000  # columns of a pipe
 )
 def leaderboard(results: tuple[Path, ...], out: Path | None) -> None:
     """Make the leaderboard of all records below the folders RESULTS, and print it."""
-    from repbench.leaderboard.curves import curves_of
     from repbench.leaderboard.gather import open_board
-    from repbench.leaderboard.judge import judge, paired_errors
     from repbench.leaderboard.publish import publish, text_table
+    from repbench.leaderboard.remembered import curves_board, errors_board, judge_board
     from repbench.leaderboard.tables import common_line, stale_lines
 
-    board, read = open_board(results)
+    board, read = open_board(results, remember=True)
     if not board.done and not board.failed:
         raise UsageError(f"no records below {', '.join(map(str, results))}; `repbench run ENCODER --out DIR` makes some.")
-    click.echo(text_table(board))
+    click.echo(text_table(board, most=PRINTED))
     if line := common_line(board):
         click.echo(line)
     if board.limit is not None:
@@ -39,7 +39,7 @@ def leaderboard(results: tuple[Path, ...], out: Path | None) -> None:
     for line in stale_lines(board):
         click.echo(f"left out: {line}")
     if out is not None:
-        for path in publish(board, out, judge(board, read), paired_errors(board, read), curves_of(board, read)):
+        for path in publish(board, out, judge_board(board, read), errors_board(board, read), curves_board(board, read)):
             click.echo(f"wrote {path}")
 
 

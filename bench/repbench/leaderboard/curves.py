@@ -19,6 +19,8 @@ OUTCOMES = 6_000_000  # examples x encoders x tasks up to which a page carries e
 ANGLES = ("angle", "azimuth", "elevation")  # columns of examples that hold degrees
 STEP = re.compile(r"^(.*?)[-_.]?(?:epoch|step|checkpoint|ckpt|iter(?:ation)?)[-_=]?0*(\d+)(?:\.\w+)?$", re.I)
 
+CELLS = 20_000  # above which a page draws nothing from examples
+
 Curves = dict[str, dict[str, Any]]  # "tasks": by task, what all its cells share; "cells": by encoder and task
 
 
@@ -30,20 +32,31 @@ def curves_of(board: Board, read: ReadExamples) -> Curves:
     `y` (curves by angle) and `r` (bins of a reliability diagram), each only where the record has them.
     """
     found: Curves = {"tasks": {}, "cells": {}}
-    total = sum(record.n for record in board.done)
+    if len(board.done) > CELLS:
+        return found
+    is_small = has_few_outcomes(board)
     for record in board.done:
-        examples = read(record)
-        if examples is None or not len(examples):
-            continue
-        cell: dict[str, Any] = {}
-        if total <= OUTCOMES and (one := _by_class(record, examples)) is not None:
-            shared, outcome = one
-            if found["tasks"].setdefault(record.task, shared) == shared:
-                cell["o"] = outcome
-        cell |= {key: value for key, value in (("y", _by_angle(examples)), ("r", _bins(examples))) if value}
-        if cell:
-            found["cells"].setdefault(record.encoder, {})[record.task] = cell
+        add_curves(found, record, read(record), outcomes=is_small)
     return found
+
+
+def has_few_outcomes(board: Board) -> bool:
+    """Whether a page can carry every outcome."""
+    return sum(record.n for record in board.done) <= OUTCOMES
+
+
+def add_curves(found: Curves, record: Record, examples: pd.DataFrame | None, *, outcomes: bool) -> None:
+    """Add what the page draws of one record."""
+    if examples is None or not len(examples):
+        return
+    cell: dict[str, Any] = {}
+    if outcomes and (one := _by_class(record, examples)) is not None:
+        shared, outcome = one
+        if found["tasks"].setdefault(record.task, shared) == shared:
+            cell["o"] = outcome
+    cell |= {key: value for key, value in (("y", _by_angle(examples)), ("r", _bins(examples))) if value}
+    if cell:
+        found["cells"].setdefault(record.encoder, {})[record.task] = cell
 
 
 def packed(outcomes: np.ndarray) -> str:

@@ -51,18 +51,19 @@ def judge(board: Board, read: ReadExamples) -> dict[tuple[str, str], Verdict]:
 
 def _judge_column(records: list[Record], read: ReadExamples) -> dict[tuple[str, str], Verdict]:
     shares = [shares_of(record, read(record)) for record in records]
-    verdicts = {(one.encoder, one.task): _untested(one, share) for one, share in zip(records, shares, strict=True)}
+    verdicts = [untested(record, share) for record, share in zip(records, shares, strict=True)]
     rows, clusters, kept = aligned(shares)
-    if not kept or not records[0].judges:
-        return verdicts
+    for place, verdict in zip(kept, standings_of(records, rows, clusters), strict=False):
+        verdicts[place] = replace(verdict, low=verdicts[place].low, high=verdicts[place].high)
+    return {(record.encoder, record.task): verdict for record, verdict in zip(records, verdicts, strict=True)}
+
+
+def standings_of(records: list[Record], rows: np.ndarray, clusters: np.ndarray | None) -> list[Verdict]:
+    """How the encoders of a column stand by their shares (encoders, examples); none where the task only describes."""
+    if not len(rows) or not records[0].judges:
+        return []
     rows = by_cluster(rows, clusters)
-    if not records[0].higher_is_better:
-        rows = -rows
-    stand = standings(rows, records[0].inputs.seed)
-    for place, index in enumerate(kept):
-        key = records[index].encoder, records[index].task
-        verdicts[key] = replace(stand[place], low=verdicts[key].low, high=verdicts[key].high)
-    return verdicts
+    return standings(rows if records[0].higher_is_better else -rows, records[0].inputs.seed)
 
 
 def paired_errors(board: Board, read: ReadExamples) -> dict[str, dict[tuple[str, str], float]]:
@@ -70,18 +71,27 @@ def paired_errors(board: Board, read: ReadExamples) -> dict[str, dict[tuple[str,
 
     Nothing where there are too many pairs for a page.
     """
-    encoders = {record.encoder for record in board.done}
-    if len(encoders) ** 2 * len(board.tasks) > 2 * PAIRED_CELLS:
+    if has_too_many_pairs(board):
         return {}
     errors: dict[str, dict[tuple[str, str], float]] = {}
     for task in board.tasks:
         records = [record for record in board.done if record.task == task and record.judges]
         rows, clusters, kept = aligned([shares_of(record, read(record)) for record in records])
-        names = [records[place].encoder for place in kept]
-        error = difference_errors(by_cluster(rows, clusters)) if kept else np.empty((0, 0))
-        pairs = [(i, j) for i in range(len(names)) for j in range(i + 1, len(names))]
-        errors[task] = {(names[i], names[j]): float(error[i, j]) for i, j in pairs}
+        errors[task] = errors_of([records[place].encoder for place in kept], rows, clusters)
     return errors
+
+
+def has_too_many_pairs(board: Board) -> bool:
+    """Whether a page would grow too large by the error of every paired difference."""
+    return len({record.encoder for record in board.done}) ** 2 * len(board.tasks) > 2 * PAIRED_CELLS
+
+
+def errors_of(names: list[str], rows: np.ndarray, clusters: np.ndarray | None) -> dict[tuple[str, str], float]:
+    """The standard error of every paired difference of a column, from shares (encoders, examples)."""
+    if not names:
+        return {}
+    error = difference_errors(by_cluster(rows, clusters))
+    return {(names[i], names[j]): float(error[i, j]) for i in range(len(names)) for j in range(i + 1, len(names))}
 
 
 def difference_errors(rows: np.ndarray) -> np.ndarray:
@@ -94,7 +104,8 @@ def difference_errors(rows: np.ndarray) -> np.ndarray:
     return error
 
 
-def _untested(record: Record, shares: Shares | None) -> Verdict:
+def untested(record: Record, shares: Shares | None) -> Verdict:
+    """The interval of a cell alone: of its examples' clusters where they have some, else the record's own."""
     assert record.value is not None
     low, high = record.value.low, record.value.high
     if shares is not None and shares.clusters is not None:

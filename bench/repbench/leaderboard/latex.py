@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from repbench.leaderboard.judge import Verdicts
+from repbench.leaderboard.judge import Verdict, Verdicts
 from repbench.leaderboard.tables import Board, common_tasks, wide_table
 
 _SPECIAL = {
@@ -24,6 +24,7 @@ _SPECIAL = {
 def latex(board: Board, verdicts: Verdicts) -> str:
     """A tabular with rules of booktabs; bold as on the page; every name is escaped."""
     wide = wide_table(board).set_index("encoder")
+    cells = {task: wide[task].to_dict() for task in board.tasks}
     which = f"{len(common_tasks(board))} common tasks"
     lines = [
         "% needs \\usepackage{booktabs}",
@@ -31,7 +32,10 @@ def latex(board: Board, verdicts: Verdicts) -> str:
         "\\toprule",
         _line(["task", *(escaped(str(name)) for name in wide.index)]),
         "\\midrule",
-        *(_line([escaped(task), *(_cell(wide, str(name), task, verdicts) for name in wide.index)]) for task in board.tasks),
+        *(
+            _line([escaped(task), *(_cell(cells[task][name], verdicts.get((name, task))) for name in wide.index)])
+            for task in board.tasks
+        ),
         "\\midrule",
         _line([f"mean ({which})", *(_shown(value, 3) for value in wide["common_mean"])]),
         _line([f"mean rank ({which})", *(_shown(value, 2) for value in wide["common_rank"])]),
@@ -50,9 +54,8 @@ def _line(cells: list[str]) -> str:
     return " & ".join(cells) + r" \\"
 
 
-def _cell(wide: pd.DataFrame, name: str, task: str, verdicts: Verdicts) -> str:
-    text = _shown(wide.loc[name, task], 3)  # type: ignore[arg-type]
-    verdict = verdicts.get((name, task))
+def _cell(value: float, verdict: Verdict | None) -> str:
+    text = _shown(value, 3)
     return rf"\textbf{{{text}}}" if verdict is not None and verdict.bold else text
 
 

@@ -74,29 +74,50 @@ def _harmless(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
-def text_table(board: Board, style: str = "simple", verdicts: Verdicts | None = None) -> str:
-    """The board for people: tasks down, encoders across (the other way round where there are many encoders)."""
+def text_table(board: Board, style: str = "simple", verdicts: Verdicts | None = None, most: int | None = None) -> str:
+    """The board for people: tasks down, encoders across (the other way round where there are many encoders).
+
+    `most`: so many encoders, the first of the order, and a line that says how many more there are.
+    """
     from tabulate import tabulate
 
     wide = wide_table(board).set_index("encoder")
     if wide.empty:
         return "no results"
+    more = max(0, len(wide) - most) if most is not None else 0
+    wide = wide.head(most) if most is not None else wide
     chance = {record.task: record.chance for record in board.done}
-    wide[["common_rank", "mean_rank"]] = wide[["common_rank", "mean_rank"]].round(2)
-    left_out = ["common_mean", "common_rank"] if not common_line(board) else []
+    left_out = [] if common_line(board) else ["common_mean", "common_rank"]
     numbers = wide.drop(columns=["kind", *_PLACES, *left_out])
+    columns = [_column(numbers[name], name, verdicts or {}) for name in numbers.columns]
+    titles = [name if name in chance else name.replace("_", " ") for name in numbers.columns]
     if len(wide) > 8:
-        lines = numbers.reset_index().to_numpy().tolist()
-        return str(tabulate(lines, headers=["encoder", *numbers.columns], tablefmt=style, floatfmt=".3f"))
-    rows = []
-    for column in numbers.columns:
-        shown = chance.get(column)
-        found = [(verdicts or {}).get((str(name), column)) for name in numbers.index]
-        cells = [_marked(_cell(value, column), verdict) for value, verdict in zip(numbers[column], found, strict=True)]
-        rows.append([column if column in chance else column.replace("_", " "), "" if shown is None else f"{shown:.3f}", *cells])
-    headers = ["task", "chance", *numbers.index]
+        rows = [list(row) for row in zip(numbers.index, *columns, strict=True)]
+        text = _plain(rows, ["encoder", *titles]) if style == "github" else str(
+            tabulate(rows, headers=["encoder", *titles], tablefmt=style, disable_numparse=True)
+        )  # fmt: skip
+        return text + (f"\n… and {more} more encoders" if more else "")
+    rows = [
+        [title, _chance(chance.get(name)), *cells] for name, title, cells in zip(numbers.columns, titles, columns, strict=True)
+    ]
     align = ("left", "right", *["right"] * len(numbers))
+    headers = ["task", "chance", *numbers.index]
     return str(tabulate(rows, headers=headers, tablefmt=style, disable_numparse=True, colalign=align))
+
+
+def _column(values: pd.Series, name: str, verdicts: Verdicts) -> list[str]:
+    found = [verdicts.get((str(encoder), name)) for encoder in values.index]
+    return [_marked(_cell(value, name), verdict) for value, verdict in zip(values.tolist(), found, strict=True)]
+
+
+def _plain(rows: list[list[str]], headers: list[str]) -> str:
+    """A table of Markdown without padding: a large one is read by programs."""
+    lines = [headers, ["---"] * len(headers), *rows]
+    return "\n".join("| " + " | ".join(_one_line(str(cell)) for cell in line) + " |" for line in lines)
+
+
+def _chance(chance: float | None) -> str:
+    return "" if chance is None else f"{chance:.3f}"
 
 
 def _marked(text: str, verdict: Verdict | None) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -38,13 +39,14 @@ class Board:
     stale: tuple[Record, ...]
     failed: tuple[Record, ...]
     limit: int | None = None  # of all records in `done`: None for full results, else examples a split
+    made: dict[str, pd.DataFrame] = field(default_factory=dict, compare=False, repr=False)  # its tables, each made once
 
-    @property
+    @cached_property
     def tasks(self) -> list[str]:
         """The names of the tasks, in the order of the columns."""
         return sorted({record.task for record in self.done})
 
-    @property
+    @cached_property
     def judging(self) -> list[str]:
         """The tasks that take part in ranks and means: all but those that only describe."""
         return sorted({record.task for record in self.done if record.judges})
@@ -59,7 +61,7 @@ def make_board(records: Iterable[Record]) -> Board:
     """
     found = list(records)
     rows = row_names(found)
-    ordered = sorted((replace(one, encoder=rows[named(one)]) for one in found), key=_order)
+    ordered = sorted((_renamed(one, rows[named(one)]) for one in found), key=_order)
     done = [record for record in ordered if record.status == DONE]
     limit = _commonest_limit(done)
     counts: dict[str, Counter[tuple[str, str]]] = {}
@@ -131,7 +133,11 @@ def _said(inputs: Inputs) -> tuple[str, ...]:
 
 
 def _order(record: Record) -> tuple[str, ...]:
-    return record.task, record.encoder, record.inputs.on_bad_item, *map(str, astuple(record.inputs))
+    return record.task, record.encoder, record.inputs.on_bad_item, *map(str, vars(record.inputs).values())
+
+
+def _renamed(record: Record, name: str) -> Record:
+    return record if record.encoder == name else replace(record, encoder=name)
 
 
 def _question(record: Record) -> tuple[str, str]:
@@ -144,6 +150,12 @@ def long_table(board: Board, *, unfit: bool = False) -> pd.DataFrame:
     A task that failed has one row without a value, its metric is "failed"; with `unfit` also one that the encoder has no
     tower for.
     """
+    if (key := f"long {unfit}") not in board.made:
+        board.made[key] = _long_table(board, unfit)
+    return board.made[key].copy()
+
+
+def _long_table(board: Board, unfit: bool) -> pd.DataFrame:
     rows = [_long_row(record, name) for record in board.done for name in _metrics(record)]
     rows += [_long_row(record, "failed") for record in board.failed if unfit or not is_unfit(record)]
     table = pd.DataFrame(rows, columns=list(LONG_COLUMNS)).astype({"value": float, "ci_low": float, "ci_high": float})
@@ -183,6 +195,12 @@ def wide_table(board: Board) -> pd.DataFrame:
     places when each task in turn is left out. A task that only describes has its column and counts nowhere. Rows are sorted
     by kind (encoders, then controls), common rank, mean rank and name.
     """
+    if "wide" not in board.made:
+        board.made["wide"] = _wide_table(board)
+    return board.made["wide"].copy()
+
+
+def _wide_table(board: Board) -> pd.DataFrame:
     kinds = {record.encoder: record.encoder_kind for record in board.done}
     values = value_table(board)
     by_task = {record.task: record for record in board.done}
@@ -257,12 +275,14 @@ def with_failures(wide: pd.DataFrame, board: Board) -> pd.DataFrame:
 
 def value_table(board: Board) -> pd.DataFrame:
     """The primary metrics: encoders down, tasks across, both sorted by name; NaN where there is none."""
-    cells: dict[str, dict[str, float]] = {task: {} for task in board.tasks}
-    for record in board.done:
-        assert record.value is not None
-        cells[record.task][record.encoder] = record.value.value
-    names = sorted({record.encoder for record in board.done})
-    return pd.DataFrame(cells, index=names, columns=board.tasks, dtype=float)
+    if "values" not in board.made:
+        cells: dict[str, dict[str, float]] = {task: {} for task in board.tasks}
+        for record in board.done:
+            assert record.value is not None
+            cells[record.task][record.encoder] = record.value.value
+        names = sorted({record.encoder for record in board.done})
+        board.made["values"] = pd.DataFrame(cells, index=names, columns=board.tasks, dtype=float)
+    return board.made["values"].copy()
 
 
 def lower_is_better(board: Board) -> list[str]:

@@ -7,6 +7,7 @@ from scipy.stats import binom, norm
 
 DRAWS = 20_000
 EXACT = 14  # examples that differ up to which all swaps are tried
+BLOCK = 1 << 23  # swaps drawn at once
 FAR = 1e-4  # below it no feasible number of draws resolves p, and the normal limit of the swaps is used
 
 
@@ -14,29 +15,49 @@ def paired_p_values(best: np.ndarray, others: np.ndarray, seed: int) -> np.ndarr
     """Two-sided p-values (m,) that `best` (n,) and each of `others` (m, n) differ only by which prediction is whose.
 
     Exact (McNemar's binomial) where all differences have one size, as in accuracies; exact by enumeration up to EXACT
-    examples that differ; else DRAWS random swaps, counted with the observed one so that p is never 0.
+    examples that differ; else DRAWS random swaps, counted with the observed one so that p is never 0. All rows that need
+    swaps share them.
     """
-    rng = np.random.default_rng(seed)
-    return np.array([_paired_p(best - other, rng) for other in others])
+    if not len(others):
+        return np.empty(0)
+    d = best - others
+    d[np.abs(d) <= 1e-12] = 0.0
+    size, count = np.abs(d), np.count_nonzero(d, axis=1)
+    observed = np.abs(d.sum(axis=1))
+    largest = size.max(axis=1)
+    smallest = np.where(size > 0, size, np.inf).min(axis=1)
+    one_size = (count > 0) & (largest - smallest <= 1e-9 * largest)
+    p = np.ones(len(d))
+    if one_size.any():
+        wins, n = (d[one_size] > 0).sum(axis=1), count[one_size]
+        p[one_size] = np.minimum(1.0, 2 * binom.cdf(np.minimum(wins, n - wins), n, 0.5))
+    few = ~one_size & (count > 0) & (count <= EXACT)
+    for place in np.flatnonzero(few):
+        p[place] = _all_swaps(d[place][d[place] != 0], observed[place])
+    many = ~one_size & (count > EXACT)
+    if many.any():
+        limit = 2 * norm.sf(observed[many] / np.sqrt((d[many] ** 2).sum(axis=1)))
+        p[many] = limit
+        drawn = np.flatnonzero(many)[limit >= FAR]
+        p[drawn] = _random_swaps(d[drawn], observed[drawn], np.random.default_rng(seed))
+    return p
 
 
-def _paired_p(difference: np.ndarray, rng: np.random.Generator) -> float:
-    d = difference[np.abs(difference) > 1e-12]
-    if not len(d):
-        return 1.0
-    size, observed = np.abs(d), abs(float(d.sum()))
-    if size.max() - size.min() <= 1e-9 * size.max():
-        wins = int((d > 0).sum())
-        return min(1.0, 2 * float(binom.cdf(min(wins, len(d) - wins), len(d), 0.5)))
-    limit = 2 * float(norm.sf(observed / np.sqrt((d * d).sum())))
-    if len(d) > EXACT and limit < FAR:
-        return limit
-    reached = observed - 1e-9 * float(size.sum())
-    if len(d) <= EXACT:
-        signs = ((np.arange(2 ** len(d))[:, None] >> np.arange(len(d))) & 1) * 2 - 1
-        return float((np.abs(signs @ d) >= reached).mean())
-    swaps = rng.integers(0, 2, size=(DRAWS, len(d)), dtype=np.int8).astype(np.float32) * 2 - 1
-    return (1 + int((np.abs(swaps @ d.astype(np.float32)) >= reached).sum())) / (DRAWS + 1)
+def _all_swaps(d: np.ndarray, observed: float) -> float:
+    signs = ((np.arange(2 ** len(d))[:, None] >> np.arange(len(d))) & 1) * 2 - 1
+    return float((np.abs(signs @ d) >= observed - 1e-9 * float(np.abs(d).sum())).mean())
+
+
+def _random_swaps(d: np.ndarray, observed: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """p (m,) of differences (m, n), from the same DRAWS swaps of the n examples, in blocks that bound the memory."""
+    reached = observed - 1e-6 * np.abs(d).sum(axis=1)  # sums in single precision
+    columns, count = np.ascontiguousarray(d.T, dtype=np.float32), np.zeros(len(d), dtype=np.int64)
+    step = max(1, BLOCK // max(1, d.shape[1]))
+    for first in range(0, DRAWS, step):
+        swaps = rng.integers(0, 2, size=(min(step, DRAWS - first), d.shape[1]), dtype=np.int8).astype(np.float32) * 2 - 1
+        count += (np.abs(swaps @ columns) >= reached).sum(axis=0)
+    p: np.ndarray = (1 + count) / (DRAWS + 1)
+    return p
 
 
 def holm(p: np.ndarray) -> np.ndarray:
