@@ -137,6 +137,8 @@ def test_a_failure_is_told_once_with_its_reason(
     told = capsys.readouterr().err
     assert told.count("embeddings are NaN") == 1
     assert "failed: control:nan on knn/colours\n" in told
+    assert call(monkeypatch, "run", "control:pixels", "--tasks", "zero-shot/colours", *RUN[:-1]) == 1
+    assert "failed: control:pixels on zero-shot/colours: missing modality: it needs a tower for text" in capsys.readouterr().err
 
 
 def test_a_protocol_is_found_with_the_underscore_of_its_file(

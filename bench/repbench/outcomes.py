@@ -54,8 +54,8 @@ def classification_outcome(
 ) -> Outcome:
     """Outcome of class scores (n, classes) on `test`; `metric` is the primary one.
 
-    "accuracy" and "mean-per-class" are both reported, and the `further` ones; where examples have several classes, the mean
-    average precisions. `train_label` is what always guessing the commonest class is judged by. Raises ProtocolError where the
+    "accuracy" and "mean-per-class" are both reported, and the `further` ones, which are accuracies; where examples have several
+    classes, the mean average precisions. `train_label` is what always guessing the commonest class is judged by. Raises ProtocolError where the
     scores cannot be judged.
     """
     if len(test.class_names) < 2:
@@ -63,11 +63,16 @@ def classification_outcome(
     if test.truth.ndim == 2:
         return _multilabel_outcome(scores, test, seed, diagnostics or {})
     judged = classification.judge(scores, test.truth)
+    further = further or {}
+    chances = {
+        name: classification.chance(name, test.truth, len(test.class_names), train_label) for name in classification.METRICS
+    }
     return Outcome(
         primary=metric,
-        metrics={**_estimates(judged, test, seed), **(further or {})},
+        metrics={**_estimates(judged, test, seed), **further},
         examples=_examples(judged, test),
         chance=classification.chance(metric, test.truth, len(test.class_names), train_label),
+        chances=chances | dict.fromkeys(further, chances["accuracy"]),
         diagnostics={**(diagnostics or {}), "tie_rate": judged.tie_rate},
     )
 

@@ -34,7 +34,8 @@ class Outcome:
 
     `metrics` by name, `primary` the one that the leaderboard shows. `examples`: one row a test example with at least the
     columns id and score (its share of the primary metric where that is a mean over examples; for classification also
-    prediction, truth). `chance` is what guessing scores on the primary metric (None where the notion has no meaning).
+    prediction, truth). `chance` is what guessing scores on the primary metric (None where the notion has no meaning),
+    `chances` on others, by name.
     `judges`: False for what only describes (the rank of a spectrum, the gap between modalities): it is shown, and takes no
     part in ranks, means and tests. `diagnostics`: convergence, chosen regularisation, tie rate, warnings; JSON-like.
     """
@@ -45,6 +46,7 @@ class Outcome:
     chance: float | None
     higher_is_better: bool = True
     judges: bool = True
+    chances: Mapping[str, float] = field(default_factory=dict)
     diagnostics: Mapping[str, Any] = field(default_factory=dict)
 
 

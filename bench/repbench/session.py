@@ -9,7 +9,7 @@ from repbench.embeddings.options import check_device
 from repbench.encoders.load import LoadOptions, check_encoder, load_encoder
 from repbench.errors import EncoderError, RepbenchError, UsageError
 from repbench.leaderboard.publish import text_table
-from repbench.leaderboard.tables import make_board
+from repbench.leaderboard.tables import is_unfit, make_board
 from repbench.results.record import DONE, Record
 from repbench.run.execute import execute
 from repbench.run.plan import Datasets, Plan, make_plan
@@ -92,9 +92,10 @@ def _failed(plan: Plan, records: Sequence[Record], wanted: Sequence[str]) -> lis
 
 
 def _summary(records: Sequence[Record], failed: Sequence[Record], echo: Callable[..., None], *, quiet: bool) -> None:
-    """The table, and what failed: with its reason where no progress was shown, which told it already."""
+    """The table, and what failed: with its reason where the progress did not tell it already."""
     board = make_board(records)
     if board.done:
         echo(text_table(board))
     for record in failed:
-        echo(f"failed: {record.encoder} on {record.task}{f': {record.reason}' if quiet else ''}", err=True)
+        untold = quiet or is_unfit(record)
+        echo(f"failed: {record.encoder} on {record.task}{f': {record.reason}' if untold else ''}", err=True)

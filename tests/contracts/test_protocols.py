@@ -200,6 +200,9 @@ def test_a_constant_encoder_scores_chance(protocol: Protocol, metric: str) -> No
         pytest.skip("chance has no meaning here")
     primary = outcome.metrics[outcome.primary]
     assert primary.value == pytest.approx(outcome.chance, abs=1e-9) or primary.low <= outcome.chance <= primary.high
+    for name, level in outcome.chances.items():
+        other = outcome.metrics[name]
+        assert other.value == pytest.approx(level, abs=1e-9) or other.low <= level <= other.high, name
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

@@ -175,7 +175,7 @@ def _long_row(record: Record, name: str) -> tuple[object, ...]:
         name,
         *((one.value, one.low, one.high) if one is not None else (None, None, None)),
         record.n,
-        record.chance if name == record.primary else None,
+        record.chance if name == record.primary else record.chances.get(name),
         record.inputs.seed,
         record.inputs.encoder_fingerprint,
         record.inputs.dataset_fingerprint,

@@ -12,6 +12,7 @@ import numpy as np
 
 from repbench.errors import ProtocolError
 
+METRICS = ("accuracy", "mean-per-class")
 TOLERANCE = 1e-9  # scores within this of the best, relative to max(1, |best|), are tied: above rounding in float64
 
 
@@ -74,7 +75,7 @@ def chance(metric: str, truth: np.ndarray, classes: int, train_label: np.ndarray
 
     Where several classes are commonest in train, the mean of their shares in `truth`. Raises ProtocolError as `value`.
     """
-    if metric not in ("accuracy", "mean-per-class"):
+    if metric not in METRICS:
         raise ProtocolError(f"metric is {metric!r}; expected 'accuracy' or 'mean-per-class'.")
     if metric == "mean-per-class" or train_label is None:
         return 1.0 / classes

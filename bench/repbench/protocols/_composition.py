@@ -50,10 +50,10 @@ def outcome(scores: np.ndarray, test: TestSplit, probe: Probe, seed: int, diagno
         metrics=metrics,
         examples=_examples(scores, judged, test, probe, subset, weight, seed),
         chance=chance,
+        chances={name: math.fsum(one) / len(one) for name, one in judged.chance.items()},
         diagnostics={
             "rule": probe.rule,
             "tie_rate": float(judged.tied.mean()),
-            "chance": {name: math.fsum(one) / len(one) for name, one in judged.chance.items()},
             **({"subsets_left_out": sorted(set(subset[weight == 0].tolist()))} if (weight == 0).any() else {}),
             **diagnostics,
         },

@@ -23,7 +23,6 @@ from repbench.embeddings.embedded import Embeddings, TestSplit, TuningSplit
 from repbench.embeddings.needs import Need
 from repbench.measure import classification, intervals
 from repbench.measure.geometry import unit_rows
-from repbench.measure.solver.stack import fit_stack
 from repbench.outcomes import check_classes, check_split
 from repbench.protocol import Estimate, Outcome
 from repbench.protocols.knn import KNN
@@ -80,11 +79,14 @@ class FewShot:
                 }
             ),
             chance=1.0 / classes,
+            chances=dict.fromkeys(metrics, 1.0 / classes),
             diagnostics=self._diagnostics(pool, gaps),
         )
 
     def _credit(self, pool: TuningSplit, test: TestSplit, drawn: list[np.ndarray]) -> tuple[np.ndarray, list[float]]:
         """What each test example earns, (shots, draws, n), and the worst proven gap at each number of shots."""
+        from repbench.measure.solver.stack import fit_stack  # brings torch, which listing the tasks must not wait for
+
         x, held_out = unit_rows(pool.x).astype(np.float32), unit_rows(test.x).astype(np.float32)
         credit, gaps = np.empty((len(self.shots), self.draws, len(test))), []
         for place, rows in enumerate(drawn):

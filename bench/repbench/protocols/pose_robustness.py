@@ -91,6 +91,7 @@ class PoseRobustness:
             metrics=metrics,
             examples=self._examples(parts, judged),
             chance=1 / len(unknown.class_names),
+            chances=dict.fromkeys((*TESTS, "unknown-any"), 1 / len(unknown.class_names)),
             diagnostics=diagnostics,
         )
 

@@ -64,6 +64,7 @@ class Record:
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     n: int = 0
     chance: float | None = None
+    chances: Mapping[str, float] = field(default_factory=dict)  # of metrics beside the primary one
     reason: str = ""
     skipped: Mapping[str, str] = field(default_factory=dict)  # id of an example -> why it could not be read
     diagnostics: Mapping[str, Any] = field(default_factory=dict)

@@ -189,6 +189,7 @@ def _what_came_out(outcome: Outcome) -> dict[str, Any]:
         "metrics": {name: metric(one.value, one.low, one.high) for name, one in sorted(outcome.metrics.items())},
         "n": len(outcome.examples),
         "chance": outcome.chance,
+        "chances": outcome.chances,
         "diagnostics": outcome.diagnostics,
     }
 
