@@ -55,8 +55,8 @@ def classification_outcome(
     """Outcome of class scores (n, classes) on `test`; `metric` is the primary one.
 
     "accuracy" and "mean-per-class" are both reported, and the `further` ones, which are accuracies; where examples have several
-    classes, the mean average precisions. `train_label` is what always guessing the commonest class is judged by. Raises ProtocolError where the
-    scores cannot be judged.
+    classes, the mean average precisions. `train_label` is what always guessing the commonest class is judged by. Raises
+    ProtocolError where the scores cannot be judged.
     """
     if len(test.class_names) < 2:
         raise ProtocolError(f"classification needs two classes or more; the dataset has {len(test.class_names)}.")

@@ -76,5 +76,5 @@ def test_classes_with_fewer_examples_are_named() -> None:
 
 @pytest.mark.parametrize("options", [{"shots": ()}, {"shots": (4, 1)}, {"shots": (0, 1)}, {"draws": 1}, {"strength": 0.0}])
 def test_options_that_mean_nothing_are_refused(options: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match="expected|needs at least"):
+    with pytest.raises(ValueError, match=r"expected|needs at least"):
         FewShot(**options)  # type: ignore[arg-type]
