@@ -1,6 +1,6 @@
 """The voices pack: the same telephone prompts by six recorded voices in five languages, from the sounds of Asterisk.
 
-Source: six Debian packages (`packs.debian` fetches them). It takes some seconds to build.
+Source: six Debian packages (`packs.debian` fetches them). It takes half a minute to build.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import soundfile
 from packs.common import PACK_FOLDER, About, write_pack
 from packs.debian import source, unpacked
 from packs.digits import by_hash
+from packs.phones import Aligner
 from packs.voices_messages import MESSAGES
 
 RATE = 8000  # samples a second, of all packages
@@ -67,6 +68,7 @@ COLUMNS = {
     "language": "ISO 639-1 code: en (United States), es (Mexico), fr (Canada), it, ru",
     "message": f"one of {len(MESSAGES)} file names without ending; the same message is the same prompt in all languages",
     "text": "the words that are said, only for voice allison-en; empty for the others",
+    "phones": "one phone every 10 ms from the beginning, only for voice allison-en: 38 of the CMU set, or SIL; else empty",
     "seconds": f"duration in seconds, {SHORTEST} to {LONGEST}",
     "licence": "SPDX identifier of the recording's licence; menardi's is the Italian port of CC-BY-SA-3.0",
     "split": "train, val or test by message (about 60, 15 and 25 per cent); each voice has all messages",
@@ -77,19 +79,22 @@ DERIVATION = (
     "is for test, the next 15 per cent for validation, so that no message is in two splits. Rows are ordered by voice, then "
     "by message. A voice comes with its own microphone, level and noise floor, so that telling voices apart is partly "
     "telling recordings apart; allison in two languages is the control. The packages ship no transcript: the English words "
-    "were written down for this pack. On menardi's prompts, as their licence asks to be said visibly: these sound files were "
+    "were written down for this pack. Phones are from forced alignment of these words by pocketsphinx 5.1.1 with the American "
+    "English model of its wheel, on the samples resampled to 16 kHz: words first, then the phones within them; they were not "
+    "corrected by hand. On menardi's prompts, as their licence asks to be said visibly: these sound files were "
     "made by Marco Menardi and his wife Paola Dal Zot; they, updates and further voices are at http://www.voip.ammdomus.it."
 )
 
 
 def build(downloads: Path, folder: Path = PACK_FOLDER) -> Path:
     """Write voices.parquet to `folder` from the packages in `downloads`, which are fetched if absent."""
-    splits = _splits()
+    splits, aligner = _splits(), Aligner()
     columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
     for voice in VOICES:
         sounds = unpacked(voice.package, downloads) / "usr/share/asterisk/sounds" / voice.folder
         for message in sorted(MESSAGES):
             samples = _read(sounds / f"{message}.wav")
+            text = MESSAGES[message] if voice.name == "allison-en" else ""
             row = {
                 "id": f"{voice.name}-{message.replace('/', '-')}",
                 "audio": _flac(samples),
@@ -97,7 +102,8 @@ def build(downloads: Path, folder: Path = PACK_FOLDER) -> Path:
                 "voice": voice.name,
                 "language": voice.language,
                 "message": message,
-                "text": MESSAGES[message] if voice.name == "allison-en" else "",
+                "text": text,
+                "phones": " ".join(aligner.phones(samples, RATE, text)) if text else "",
                 "seconds": round(len(samples) / RATE, 3),
                 "licence": voice.licence,
                 "split": splits[message],

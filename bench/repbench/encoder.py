@@ -27,13 +27,37 @@ class Sound:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FrameGrid:
+    """Moments of a sound: the centres of `count` frames, `hop` seconds apart, the first at hop / 2."""
+
+    hop: float
+    count: int
+
+    @property
+    def centres(self) -> tuple[float, ...]:
+        """Seconds from the beginning of the sound."""
+        return tuple((place + 0.5) * self.hop for place in range(self.count))
+
+    @property
+    def seconds(self) -> float:
+        """How much of a sound the frames cover."""
+        return self.hop * self.count
+
+    @property
+    def words(self) -> str:
+        """The grid in words, for the record and the fingerprint."""
+        return f"{self.count} frames every {1000 * self.hop:g} ms"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Tower:
     """One modality of an encoder.
 
     `prepare` turns one raw item (a PIL image in mode RGB, a str, or a `Sound`) into one model input, a tensor; all inputs of
     a tower have one shape. It runs in loader workers, so it must be picklable. `module`, on the CPU and in evaluation
     mode, maps a batch (n, ...) of inputs to embeddings (n, dim), float. `fingerprint` digests weights, architecture, layer,
-    pooling and preprocessing: equal fingerprint, equal embeddings.
+    pooling and preprocessing: equal fingerprint, equal embeddings. `frames` makes, for a grid of moments, the tower whose
+    embeddings (n, count * width) are the features at those moments; None where there is one vector a sound and no more.
     """
 
     prepare: Callable[[Any], torch.Tensor]
@@ -42,6 +66,7 @@ class Tower:
     fingerprint: str
     preprocessing: str = ""  # in words, for the record: "resize 224 bicubic, centre crop 224, mean ..., std ..."
     features: str = ""  # in words: "layer4, average pooled, before the head"
+    frames: Callable[[FrameGrid], Tower] | None = None  # of sounds: a tower that gives these moments, side by side in one row
 
 
 @dataclass(frozen=True, kw_only=True)

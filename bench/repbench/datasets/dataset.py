@@ -27,6 +27,7 @@ class Split:
     columns: Mapping[str, np.ndarray]
     media: Mapping[str, Items]
     class_names: tuple[str, ...]
+    frame: np.ndarray | None = None  # int64 (n,), where examples are moments of sounds: which frame of its sound each is
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -40,13 +41,15 @@ class Split:
             columns={column: values[places] for column, values in self.columns.items()},
             media={column: items.take(places) for column, items in self.media.items()},
             class_names=self.class_names,
+            frame=None if self.frame is None else self.frame[places],
         )
 
     @cached_property
     def fingerprint(self) -> str:
         """Digest of ids, labels, class names and the content of every medium, in order."""
         keys = (key for column in sorted(self.media) for key in self.media[column].keys)
-        return digest_text(*self.class_names, *map(str, self.ids), *map(str, self.label.tolist()), *keys)
+        frames = () if self.frame is None else map(str, self.frame.tolist())
+        return digest_text(*self.class_names, *map(str, self.ids), *map(str, self.label.tolist()), *keys, *frames)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 from repbench.datasets.probe import Probe
 from repbench.digests import digest_json
+from repbench.encoder import FrameGrid
 from repbench.strict import build, read_toml
 
 ELEVEN_POINT = "mean-average-precision-11-point"  # of datasets whose examples can be of several classes
@@ -16,6 +17,7 @@ METRICS = ("accuracy", "mean-per-class", ELEVEN_POINT)
 DIFFICULT = {"ignored": 0, "negative": -1, "positive": 1}  # rule -> label of a class that has only difficult objects
 MODALITIES = ("image", "text", "audio")
 HELD_OUT, REST = "held-out", "rest"  # the two parts of a probe's test split where a share of it is held out
+ALL, LAST = "all", "last"  # which frames of a sound
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +80,34 @@ class Content:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FrameRule:
+    """Which frames of a sound are examples, times in seconds. `labels` is the column of alignments.
+
+    `which` "all" keeps every `every`-th frame, counted over the split; "last" the last one of each sound, with the sound's
+    label. `step` is that of the alignment. `left_out` are labels that make no example.
+    """
+
+    labels: str
+    hop: float
+    count: int
+    step: float = 0.01
+    which: str = ALL
+    every: int = 1
+    left_out: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.hop <= 0 or self.step <= 0 or self.count < 1 or self.every < 1:
+            raise ValueError("frames need hop and step above 0 seconds, and count and every of 1 or more.")
+        if self.which not in (ALL, LAST):
+            raise ValueError(f"frames.which is {self.which!r}; expected {ALL!r} or {LAST!r}.")
+
+    @property
+    def grid(self) -> FrameGrid:
+        """The moments of each sound."""
+        return FrameGrid(hop=self.hop, count=self.count)
+
+
+@dataclass(frozen=True, kw_only=True)
 class About:
     """Where the data come from and what one may do with them."""
 
@@ -97,6 +127,8 @@ class DatasetDeclaration:
     `cluster` is the column of what several examples share (an object in many poses, a speaker): they are drawn together in
     intervals and tests, since they depend on each other.
 
+    With `frames` an example is a moment of a sound and `splits` count moments (datasets/frames.py).
+
     Where examples can be of several classes, the metric says so. `difficult` is then what a class counts as of which an
     example has only objects that are marked difficult: "ignored" (it is negative while a probe is fitted, and takes no part
     in choosing and in the test: PASCAL VOC's rule), "negative" or "positive".
@@ -114,6 +146,7 @@ class DatasetDeclaration:
     label: str = "label"
     factors: tuple[str, ...] = ()
     cluster: str = ""
+    frames: FrameRule | None = None
     validation: Validation | None = None
     prompts: Prompts | None = None
     difficult: str = "ignored"
@@ -141,6 +174,8 @@ class DatasetDeclaration:
             raise ValueError("sources is empty; name at least one place where the data can be.")
         if self.validation is not None and "val" in self.splits:
             raise ValueError("a dataset has either a split 'val' of its own or a carved [validation], not both.")
+        if self.frames is not None and (self.validation is not None or self.columns[self.medium] != "audio"):
+            raise ValueError("frames are moments of sounds; a split 'val' of other sounds must be there, none is carved out.")
 
     def _check_probe(self, probe: Probe) -> None:
         if self.metric or self.classes or self.prompts or self.validation:
@@ -179,6 +214,8 @@ class DatasetDeclaration:
         del facts["path"]
         if self.probe is None:  # so that the digests of other datasets are what they were before there were probes
             del facts["probe"]
+        if self.frames is None:
+            del facts["frames"]
         return digest_json(facts)
 
 

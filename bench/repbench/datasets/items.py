@@ -42,7 +42,11 @@ class Items(ABC):
     @cached_property
     def keys(self) -> tuple[str, ...]:
         """The content key of every item (32 hexadecimal digits): equal keys, equal items."""
-        return tuple(digest_bytes(self.modality.encode() + b"\0" + self.content(place)) for place in range(len(self)))
+        return tuple(self.key(place) for place in range(len(self)))
+
+    def key(self, place: int) -> str:
+        """The content key of one item."""
+        return digest_bytes(self.modality.encode() + b"\0" + self.content(place))
 
     def load(self, place: int) -> Any:
         """One decoded item: a PIL image in mode RGB, a `Sound` or a str. Raises DataError that names it."""
@@ -114,9 +118,14 @@ class _Taken(Items):
 
     @cached_property
     def keys(self) -> tuple[str, ...]:
-        if "keys" not in self._whole.__dict__:  # of a quick look at few items the others are not read
-            return super().keys
-        return tuple(self._whole.keys[place] for place in self._places)
+        if "keys" in self._whole.__dict__:
+            return tuple(self._whole.keys[place] for place in self._places)
+        once = dict.fromkeys(self._places.tolist())  # of a quick look at few items the others are not read, nor one twice
+        known = {place: self._whole.key(place) for place in once}
+        return tuple(known[place] for place in self._places.tolist())
+
+    def take(self, places: np.ndarray) -> Items:
+        return _Taken(self, places) if "keys" in self.__dict__ else _Taken(self._whole, self._places[places])
 
 
 class Joined(Items):

@@ -15,6 +15,7 @@ from repbench.datasets.dataset import Dataset, Split
 from repbench.datasets.declaration import DIFFICULT, ELEVEN_POINT, HELD_OUT, REST, DatasetDeclaration, Validation
 from repbench.datasets.deviations import deviations
 from repbench.datasets.fetch.places import source_module, source_options
+from repbench.datasets.frames import framed
 from repbench.datasets.items import text_items
 from repbench.datasets.probe import Probe
 from repbench.datasets.table import Absent, RawDataset, RawSplit
@@ -63,6 +64,9 @@ def _read_source(
 
 def checked(raw: RawDataset, declaration: DatasetDeclaration, limit: int | None, *, deviating: bool = False) -> Dataset:
     """The dataset of what a source gave. Raises DataError where that is not what was declared, or known to differ from it."""
+    if declaration.frames is not None:
+        rule = declaration.frames
+        raw = replace(raw, splits={name: framed(split, rule) for name, split in raw.splits.items()})
     is_probe = declaration.probe is not None
     names, order = ((), np.zeros(0, int)) if is_probe else (class_names(raw, declaration), label_order(raw, declaration))
     differs = deviations(raw, declaration)
@@ -128,7 +132,7 @@ def _split(name: str, raw: RawSplit, names: tuple[str, ...], order: np.ndarray, 
     else:
         label = places_of(raw.label.tolist(), names, declaration, name)
     columns = {**raw.columns, **_texts(raw)} if declaration.probe is not None else raw.columns
-    return Split(name=name, ids=raw.ids, label=label, columns=columns, media=raw.media, class_names=names)
+    return Split(name=name, ids=raw.ids, label=label, columns=columns, media=raw.media, class_names=names, frame=raw.frame)
 
 
 def _texts(raw: RawSplit) -> dict[str, np.ndarray]:

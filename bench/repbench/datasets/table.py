@@ -22,6 +22,7 @@ class RawSplit:
     label: np.ndarray
     columns: Mapping[str, np.ndarray]
     media: Mapping[str, Items]
+    frame: np.ndarray | None = None  # int (n,): which frame of its sound an example is, where examples are moments of sounds
 
 
 @dataclass(frozen=True, kw_only=True)

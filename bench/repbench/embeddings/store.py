@@ -20,6 +20,7 @@ from repbench.digests import digest_iterable, digest_text
 from repbench.errors import StoreError
 
 KEY_BYTES = 16
+AT_ONCE = 512  # rows that are copied out of a chunk at once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,18 +60,38 @@ class Shelf:
 
     def rows(self, keys: Sequence[str]) -> np.ndarray:
         """The embeddings of `keys`, float32 (n, views, dim), in order. Raises StoreError if one is not there."""
+        out: np.ndarray | None = None
+        for places, rows in self._parts(keys):
+            if out is None:
+                out = np.empty((len(keys), *rows.shape[1:]), dtype=np.float32)
+            out[places] = rows
+        return out if out is not None else np.empty((0, 1, 0), dtype=np.float32)
+
+    def frames(self, keys: Sequence[str], frame: np.ndarray, count: int) -> np.ndarray:
+        """Of the `count` vectors that lie side by side in the row of each key, that of number `frame`, int (n,).
+
+        Float32 (n, dim / count), in order; a key may occur often. Raises StoreError if one is not there.
+        """
+        out: np.ndarray | None = None
+        for places, rows in self._parts(keys):
+            chosen = rows[:, 0].reshape(len(places), count, -1)[np.arange(len(places)), frame[places]]
+            if out is None:
+                out = np.empty((len(keys), chosen.shape[1]), dtype=np.float32)
+            out[places] = chosen
+        return out if out is not None else np.empty((0, 0), dtype=np.float32)
+
+    def _parts(self, keys: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Chunk by chunk the places of its keys, int (m,), and their rows (m, views, dim), some hundreds at once."""
         if absent := self.missing(keys):
             raise StoreError(f"{self.folder}: {len(absent)} of {len(keys)} embeddings are not in the store.")
         by_chunk: dict[Path, list[int]] = {}
         for place, key in enumerate(keys):
             by_chunk.setdefault(self._places[key][0], []).append(place)
-        out: np.ndarray | None = None
         for path, places in by_chunk.items():
             _, rows = _read_chunk(path)
-            if out is None:
-                out = np.empty((len(keys), *rows.shape[1:]), dtype=np.float32)
-            out[places] = rows[[self._places[keys[place]][1] for place in places]]
-        return out if out is not None else np.empty((0, 1, 0), dtype=np.float32)
+            for start in range(0, len(places), AT_ONCE):
+                some = np.array(places[start : start + AT_ONCE])
+                yield some, rows[[self._places[keys[place]][1] for place in some]]
 
     def add(self, keys: Sequence[str], rows: np.ndarray) -> None:
         """Write one chunk: n keys and float32 (n, views, dim). Raises StoreError when the disk is full or read-only."""

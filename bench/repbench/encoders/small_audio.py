@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import gcd
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from repbench.encoder import Sound
+from repbench.encoder import FrameGrid, Sound, Tower
+from repbench.encoders.fingerprint import make_tower
+from repbench.encoders.frames import frames_tower
+from repbench.errors import UnknownNameError
 
 KERNELS, STRIDES, PADDINGS = (10, 8, 4, 4, 4), (5, 4, 2, 2, 2), (3, 2, 1, 1, 1)
 HOP = 160  # samples a frame: 20 ms at 8 kHz
+NAME = "small:cpc"
+LAYERS = ("z", "c")
+WORDS = {"z": "frames of the convolutions", "c": "contexts"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,9 +83,66 @@ class SmallCPC(nn.Module):
 
     def forward(self, windows: Tensor) -> Tensor:
         """Features (n, 2 · width) of `Window`s: mean and deviation of the contexts over the frames that are real."""
-        count = windows[:, 0].div(HOP).floor().clamp(min=1)
-        contexts = self.frames(windows[:, 1:])[1]
-        real = (torch.arange(contexts.shape[1], device=windows.device) < count[:, None]).unsqueeze(2).to(contexts.dtype)
-        mean = (contexts * real).sum(1) / real.sum(1)
-        spread = ((contexts - mean[:, None]).square() * real).sum(1) / real.sum(1)
-        return torch.cat([mean, (spread + 1e-8).sqrt()], 1)
+        return over_time(self.frames(windows[:, 1:])[1], windows)
+
+
+class Frames(nn.Module):
+    """The frames z or the contexts c of a `SmallCPC`, from `Window`s: (n, t, width)."""
+
+    def __init__(self, network: SmallCPC, layer: str) -> None:
+        super().__init__()
+        self.network, self.place = network, LAYERS.index(layer)
+
+    def forward(self, windows: Tensor) -> Tensor:
+        """Frames (n, t, width), each 160 samples long."""
+        found: Tensor = self.network.frames(windows[:, 1:])[self.place]
+        return found
+
+
+class OverTime(nn.Module):
+    """Mean and deviation over time of `Frames`: (n, 2 · width)."""
+
+    def __init__(self, frames: Frames) -> None:
+        super().__init__()
+        self.frames = frames
+
+    def forward(self, windows: Tensor) -> Tensor:
+        """Features (n, 2 · width) of `Window`s."""
+        return over_time(self.frames(windows), windows)
+
+
+def over_time(frames: Tensor, windows: Tensor) -> Tensor:
+    """Mean and deviation (n, 2 · width) of frames (n, t, width) over those that are real."""
+    count = windows[:, 0].div(HOP).floor().clamp(min=1)
+    real = (torch.arange(frames.shape[1], device=windows.device) < count[:, None]).unsqueeze(2).to(frames.dtype)
+    mean = (frames * real).sum(1) / real.sum(1)
+    spread = ((frames - mean[:, None]).square() * real).sum(1) / real.sum(1)
+    return torch.cat([mean, (spread + 1e-8).sqrt()], 1)
+
+
+def cpc_tower(network: SmallCPC, window: Window, layer: str = "c") -> Tower:
+    """The audio tower of a network: contexts c, or frames z of the convolutions; one vector a sound, or at moments of it."""
+    frames, what = Frames(network, layer), WORDS[layer]
+
+    def at_moments(grid: FrameGrid) -> Tower:
+        long = replace(window, samples=round(grid.seconds * window.rate))
+        period = HOP / window.rate
+        return frames_tower(
+            frames, long, grid, first=period / 2, period=period, preprocessing=long.words, features=what, architecture=NAME
+        )
+
+    pooled = make_tower(
+        network if layer == "c" else OverTime(frames),
+        window,
+        preprocessing=window.words,
+        features=f"{what}, mean and deviation over time",
+        architecture=NAME,
+        example=Sound(samples=np.sin(np.arange(8000, dtype=np.float32)), rate=8000),
+    )
+    return replace(pooled, frames=at_moments)
+
+
+def check_layer(layer: str) -> None:
+    """Raise UnknownNameError unless a CPC network has a layer of that name."""
+    if layer not in LAYERS:
+        raise UnknownNameError("layer", layer, LAYERS, "z are the frames of the convolutions, c the contexts of the GRU.")

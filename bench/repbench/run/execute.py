@@ -13,14 +13,14 @@ import pandas as pd
 
 from repbench.embeddings.extract import Extractor
 from repbench.embeddings.store import Address, Shelf
-from repbench.encoder import Encoder
+from repbench.encoder import Encoder, Tower
 from repbench.errors import EmbeddingError, RepbenchError
 from repbench.protocol import Outcome
 from repbench.results.files import write_record
 from repbench.results.record import DONE, FAILED, Inputs, Record, metric
 from repbench.run.fidelity import FidelityNotes
 from repbench.run.gather import gather
-from repbench.run.plan import Job, Plan
+from repbench.run.plan import Job, Plan, modality_of
 from repbench.run.report import Report
 from repbench.run.settings import Settings
 
@@ -34,14 +34,14 @@ def execute(plan: Plan, settings: Settings, report: Report) -> list[Record]:
     shelves = {work.address: Shelf(settings.store, work.address) for work in works}
     missing = plan.distinct_items(shelves)
     report.begin(plan, sum(map(len, missing.values())))
-    extractor = Extractor(works, plan.encoder.towers.values(), shelves, settings.extract, report.advance)
-    notes = FidelityNotes(plan.encoder, settings)
+    extractor = Extractor(works, plan.towers.values(), shelves, settings.extract, report.advance)
+    notes = FidelityNotes(plan.towers, settings)
     records = []
     for job in plan.jobs:
         if job.is_done and job.record is not None:
             records.append(job.record)
         else:
-            records.append(_do(job, plan.encoder, shelves, extractor, notes, settings, report))
+            records.append(_do(job, plan, shelves, extractor, notes, settings, report))
         report.finish(records[-1])
     report.end()
     return records
@@ -49,7 +49,7 @@ def execute(plan: Plan, settings: Settings, report: Report) -> list[Record]:
 
 def _do(
     job: Job,
-    encoder: Encoder,
+    plan: Plan,
     shelves: Mapping[Address, Shelf],
     extractor: Extractor,
     notes: FidelityNotes,
@@ -69,14 +69,14 @@ def _do(
         seconds["embedding"] = time.monotonic() - began
         got, left_out = gather(job, shelves, skipped)
         told = {"embedded": report.embedded - before}
-        told |= _told(job, encoder, extractor) | _named("fidelity", notes.of(job, shelves))
+        told |= _told(_towers(job, plan), extractor) | _named("fidelity", notes.of(job, shelves))
         outcome = job.task.protocol.score(got, settings.seed)
     except RepbenchError as error:
         reason = str(error)
     except Exception as error:  # of a protocol or a model that a user brought: whatever it is, it stops no other task
         reason = _words(error)
     seconds["total"] = time.monotonic() - began
-    record = make_record(job, encoder, settings, outcome, reason, left_out, seconds, told)
+    record = make_record(job, plan, settings, outcome, reason, left_out, seconds, told)
     write_record(settings.results, record, _with_factors(outcome.examples, job) if outcome is not None else None)
     return record
 
@@ -116,10 +116,15 @@ def _embed(job: Job, extractor: Extractor) -> dict[str, str]:
     return skipped
 
 
-def _told(job: Job, encoder: Encoder, extractor: Extractor) -> dict[str, Any]:
+def _towers(job: Job, plan: Plan) -> dict[str, Tower]:
+    """Modality -> tower, of those that the job uses."""
+    assert job.dataset is not None
+    used = {modality_of(need, job.dataset): plan.towers[work.address.tower] for need, work in job.works}
+    return dict(sorted(used.items()))
+
+
+def _told(towers: Mapping[str, Tower], extractor: Extractor) -> dict[str, Any]:
     """What the forward passes of the job's towers have to tell: a smaller batch, a network that could not be made faster."""
-    used = {work.address.tower for _, work in job.works}
-    towers = {modality: tower for modality, tower in sorted(encoder.towers.items()) if tower.fingerprint in used}
     return _named("notes", {modality: notes for modality, tower in towers.items() if (notes := extractor.notes(tower))})
 
 
@@ -129,7 +134,7 @@ def _named(name: str, content: Mapping[str, Any]) -> dict[str, Any]:
 
 def make_record(
     job: Job,
-    encoder: Encoder,
+    plan: Plan,
     settings: Settings,
     outcome: Outcome | None,
     reason: str,
@@ -138,6 +143,8 @@ def make_record(
     told: Mapping[str, Any],
 ) -> Record:
     """The record of a job: what came out, or why nothing did, and all that is needed to repeat it."""
+    encoder = plan.encoder
+    towers = {**encoder.towers, **(_towers(job, plan) if job.dataset is not None else {})}
     return Record(
         status=FAILED if outcome is None else DONE,
         encoder=encoder.name,
@@ -150,7 +157,7 @@ def make_record(
         options=job.task.options,
         reason=reason,
         skipped=skipped,
-        towers={modality: _tower_words(tower) for modality, tower in sorted(encoder.towers.items())},
+        towers={modality: _tower_words(tower) for modality, tower in sorted(towers.items())},
         load_report=asdict(encoder.load_report) if encoder.load_report is not None else None,
         notes=encoder.notes,
         source=job.dataset.source if job.dataset is not None else "",

@@ -13,7 +13,7 @@ from repbench.embeddings.fidelity import SAMPLE, fidelity, spread
 from repbench.embeddings.needs import Need
 from repbench.embeddings.store import Address, Shelf
 from repbench.embeddings.views import view_size
-from repbench.encoder import Encoder
+from repbench.encoder import Tower
 from repbench.errors import RepbenchError
 from repbench.run.plan import Job, modality_of
 from repbench.run.settings import Settings
@@ -22,8 +22,8 @@ from repbench.run.settings import Settings
 class FidelityNotes:
     """Measures each dataset and modality of a run once. The float32 embeddings of the sample go to the store like others."""
 
-    def __init__(self, encoder: Encoder, settings: Settings) -> None:
-        self._encoder, self._settings = encoder, settings
+    def __init__(self, towers: Mapping[str, Tower], settings: Settings) -> None:
+        self._towers, self._settings = towers, settings
         self._known: dict[tuple[str, str], dict[str, Any]] = {}
 
     def of(self, job: Job, shelves: Mapping[Address, Shelf]) -> dict[str, dict[str, Any]]:
@@ -53,7 +53,7 @@ class FidelityNotes:
             places=tuple(work.places[place] for place in chosen),
         )
         exact = Shelf(self._settings.store, sample.address)
-        tower = next(tower for tower in self._encoder.towers.values() if tower.fingerprint == work.address.tower)
+        tower = self._towers[work.address.tower]
         try:
             extract(sample, tower, exact, replace(self._settings.extract, precision="fp32"))
         except RepbenchError as error:  # a note is missing then, and no number is wrong

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from repbench.datasets.dataset import Dataset, Split
+from repbench.datasets.declaration import DatasetDeclaration
 from repbench.embeddings.embedded import Embeddings, TestSplit, TuningSplit
 from repbench.embeddings.needs import Need
 from repbench.embeddings.store import Address, Shelf
@@ -31,9 +32,8 @@ def gather(job: Job, shelves: Mapping[Address, Shelf], skipped: Mapping[str, str
         kept = np.array([place for place, one in enumerate(split.ids) if str(one) not in left_out], dtype=np.int64)
         if not len(kept):
             raise ProtocolError(f"{job.dataset.name}: the split {need.split!r} has no example that can be used.")
-        x = shelves[work.address].rows([keys[place] for place in kept])
         split = split.take(kept) if len(kept) < len(keys) else split
-        x = x[:, 0] if view_size(need.view) == 1 else x
+        x = _rows(shelves[work.address], [keys[place] for place in kept], split, need, declaration)
         _check_finite(x, split, need)
         if need.tuning:
             tuning.append(
@@ -74,6 +74,14 @@ def _left_out(job: Job, skipped: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
+def _rows(shelf: Shelf, keys: list[str], split: Split, need: Need, declaration: DatasetDeclaration) -> np.ndarray:
+    """Embeddings (n, dim), or (n, views, dim) of a view of several crops; of moments of sounds each its own."""
+    if split.frame is None or declaration.frames is None:
+        x = shelf.rows(keys)
+        return x[:, 0] if view_size(need.view) == 1 else x
+    return shelf.frames(keys, split.frame, declaration.frames.count)
+
+
 def _joined(need: Need, dataset: Dataset) -> Split:
     first, *others = (dataset.splits[name] for name in need.splits)
     for other in others:
@@ -91,6 +99,7 @@ def _append(first: Split, other: Split, name: str) -> Split:
         label=np.concatenate([first.label, other.label]),
         columns={column: np.concatenate([first.columns[column], other.columns[column]]) for column in shared},
         media={column: Joined(first.media[column], other.media[column]) for column in first.media},
+        frame=None if first.frame is None or other.frame is None else np.concatenate([first.frame, other.frame]),
         class_names=first.class_names,
     )
 

@@ -14,7 +14,7 @@ from repbench.embeddings.extract import Work, distinct
 from repbench.embeddings.needs import Need
 from repbench.embeddings.store import Address, Shelf
 from repbench.embeddings.views import view_address, view_size
-from repbench.encoder import Encoder
+from repbench.encoder import Encoder, FrameGrid, Tower
 from repbench.errors import MissingModalityError, RecordError, RepbenchError
 from repbench.results.files import read_record
 from repbench.results.record import DONE, Inputs, Record
@@ -69,10 +69,11 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """All jobs of one encoder."""
+    """All jobs of one encoder. `towers` are its own and those that give moments of sounds, where tasks ask for them."""
 
     encoder: Encoder
     jobs: tuple[Job, ...]
+    towers: Mapping[str, Tower]  # by fingerprint
 
     @cached_property
     def open_jobs(self) -> tuple[Job, ...]:
@@ -97,15 +98,51 @@ class Plan:
 def make_plan(encoder: Encoder, tasks: Sequence[Task], datasets: Datasets, settings: Settings) -> Plan:
     """The plan of one encoder. Problems of single tasks are kept in their jobs; nothing is raised for them."""
     works: dict[tuple[Need, Address], Work] = {}
-    jobs = [_job(encoder, task, datasets, settings, works) for task in tasks]
-    return Plan(encoder=encoder, jobs=tuple(jobs))
+    towers = Towers(encoder)
+    jobs = [_job(encoder, towers, task, datasets, settings, works) for task in tasks]
+    return Plan(encoder=encoder, jobs=tuple(jobs), towers=towers.made)
 
 
-def _job(encoder: Encoder, task: Task, datasets: Datasets, settings: Settings, works: dict[tuple[Need, Address], Work]) -> Job:
+class Towers:
+    """The towers of an encoder, and those that give moments of sounds, each made once."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+        self._frames: dict[FrameGrid, Tower] = {}
+
+    @property
+    def made(self) -> dict[str, Tower]:
+        """Fingerprint -> tower, of all that were asked for and all of the encoder."""
+        return {tower.fingerprint: tower for tower in (*self._encoder.towers.values(), *self._frames.values())}
+
+    def of(self, modality: str, dataset: Dataset) -> Tower:
+        """The tower that embeds items of this modality as the dataset asks. Raises MissingModalityError."""
+        name = self._encoder.name
+        if modality not in self._encoder.towers:
+            has = ", ".join(self._encoder.towers) or "none"
+            raise MissingModalityError(f"missing modality: it needs a tower for {modality}; {name} has {has}.")
+        tower, rule = self._encoder.towers[modality], dataset.declaration.frames
+        if rule is None or modality != "audio":
+            return tower
+        if tower.frames is None:
+            raise MissingModalityError(f"missing frames: it asks for moments of sounds; {name} gives one vector a sound.")
+        if rule.grid not in self._frames:
+            self._frames[rule.grid] = tower.frames(rule.grid)
+        return self._frames[rule.grid]
+
+
+def _job(
+    encoder: Encoder,
+    towers: Towers,
+    task: Task,
+    datasets: Datasets,
+    settings: Settings,
+    works: dict[tuple[Need, Address], Work],
+) -> Job:
     dataset: Dataset | None = None
     try:
         dataset = datasets.open(task)
-        pairs = tuple((need, _work(encoder, need, dataset, settings, works)) for need in task.needs)
+        pairs = tuple((need, _work(towers, need, dataset, settings, works)) for need in task.needs)
     except RepbenchError as error:
         return Job(task=task, dataset=dataset, problem=error)
     splits = tuple({split for need in task.needs for split in need.splits})
@@ -131,12 +168,8 @@ def modality_of(need: Need, dataset: Dataset) -> str:
     return dataset.splits[need.splits[0]].media[need.column].modality
 
 
-def _work(encoder: Encoder, need: Need, dataset: Dataset, settings: Settings, works: dict[tuple[Need, Address], Work]) -> Work:
-    modality = modality_of(need, dataset)
-    if modality not in encoder.towers:
-        has = ", ".join(encoder.towers) or "none"
-        raise MissingModalityError(f"missing modality: it needs a tower for {modality}; {encoder.name} has {has}.")
-    tower = encoder.towers[modality]
+def _work(towers: Towers, need: Need, dataset: Dataset, settings: Settings, works: dict[tuple[Need, Address], Work]) -> Work:
+    tower = towers.of(modality_of(need, dataset), dataset)
     view = view_address(need.view, settings.extract.seed)
     address = Address(tower=tower.fingerprint, view=view, precision=settings.extract.precision)
     if (need, address) not in works:
@@ -150,7 +183,6 @@ def _work(encoder: Encoder, need: Need, dataset: Dataset, settings: Settings, wo
     return works[need, address]
 
 
-def bytes_of(work: Work, keys: Sequence[str], encoder: Encoder) -> int:
+def bytes_of(work: Work, keys: Sequence[str], plan: Plan) -> int:
     """Bytes that the embeddings of these keys take in the store."""
-    dim = next(tower.dim for tower in encoder.towers.values() if tower.fingerprint == work.address.tower)
-    return len(keys) * (16 + 4 * dim * view_size(work.view))
+    return len(keys) * (16 + 4 * plan.towers[work.address.tower].dim * view_size(work.view))

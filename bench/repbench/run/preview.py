@@ -12,7 +12,7 @@ from repbench.embeddings.extract import Work, extract
 from repbench.embeddings.store import Shelf
 from repbench.encoder import Tower
 from repbench.errors import RepbenchError
-from repbench.run.plan import Plan, bytes_of, modality_of
+from repbench.run.plan import Plan, bytes_of
 from repbench.run.report import load_lines
 from repbench.run.settings import Settings
 
@@ -53,7 +53,7 @@ def preview_lines(plan: Plan, settings: Settings) -> list[str]:
     """The preview in words, with what was loaded of a checkpoint and the time that the embeddings will take."""
     rows, missing = preview(plan, settings), missing_items(plan, settings)
     total, lacking = sum(map(len, plan.distinct_items().values())), sum(map(len, missing.values()))
-    size = sum(bytes_of(work, keys, plan.encoder) for work, keys in missing.items())
+    size = sum(bytes_of(work, keys, plan) for work, keys in missing.items())
     count = {state: sum(row.state == state for row in rows) for state in (TO_DO, DONE, NOT_POSSIBLE)}
     lines = [
         f"{plan.encoder.name} (fingerprint {plan.encoder.fingerprint[:12]})",
@@ -72,18 +72,17 @@ def preview_lines(plan: Plan, settings: Settings) -> list[str]:
 
 def _estimate(plan: Plan, settings: Settings, missing: Mapping[Work, Sequence[str]]) -> str:
     """Seconds for the missing embeddings, from one batch of each modality and view that is embedded and thrown away."""
-    rates: dict[tuple[str, str], float] = {}
+    rates: dict[tuple[str, str], float] = {}  # by tower and view
     seconds = 0.0
     counted: set[Work] = set()
     try:
         for job in plan.open_jobs:
-            assert job.dataset is not None
             for need, work in job.works:
-                kind = (modality_of(need, job.dataset), need.view)
+                kind = (work.address.tower, need.view)
                 if not missing[work] or work in counted:
                     continue
                 if kind not in rates:
-                    rates[kind] = _seconds_an_item(work, plan.encoder.towers[kind[0]], settings)
+                    rates[kind] = _seconds_an_item(work, plan.towers[kind[0]], settings)
                 seconds += rates[kind] * len(missing[work])
                 counted.add(work)
     except RepbenchError as error:

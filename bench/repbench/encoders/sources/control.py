@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,14 +12,20 @@ import torch
 from torch import Tensor, nn
 
 from repbench.digests import digest_text
-from repbench.encoder import Encoder, Sound, Tower
+from repbench.encoder import Encoder, FrameGrid, Sound, Tower
+from repbench.encoders import mel
+from repbench.encoders.frames import OnGrid
 from repbench.encoders.load import LoadOptions
-from repbench.encoders.mel import log_mel
 from repbench.encoders.spec import Spec
 from repbench.errors import UnknownNameError
 
-HELP = "control:constant|random|pixels|nan   encoders with a known right answer, e.g. control:pixels"
+HELP = "control:constant|random|pixels|log-mel|mfcc|nan   encoders with a known right answer, e.g. control:pixels"
 CONSTANT_DIM, NOISE_DIM, PIXELS, MELS = 64, 128, 32, 40
+LOG_MEL, MFCC = "log-mel", "mfcc"
+SPECTRA = {  # kind -> what it is, and how many numbers a frame has
+    LOG_MEL: (f"log-mel spectrogram, {MELS} bands", MELS),
+    MFCC: (f"{mel.CEPSTRA} mel-frequency cepstra with their slopes and second slopes", 3 * mel.CEPSTRA),
+}
 VERSION = "2"  # raised when a control would give other embeddings
 
 
@@ -65,11 +71,36 @@ class Pixels:
 
 @dataclass(frozen=True, kw_only=True)
 class Spectrum:
-    """The sound itself: mean and standard deviation over time of its log-mel spectrogram."""
+    """The sound itself: mean and standard deviation over time of its log-mel spectrogram, or of its cepstra."""
+
+    kind: str = LOG_MEL
 
     def __call__(self, item: Sound) -> Tensor:
-        frames = log_mel(item.samples, item.rate, MELS)
+        frames = spectrum(item, self.kind)
         return torch.from_numpy(np.concatenate([frames.mean(axis=0), frames.std(axis=0)]).astype(np.float32))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moments:
+    """A feature of a sound at the moments of a grid, side by side: its spectrum, one vector for all, or noise."""
+
+    kind: str
+    grid: FrameGrid
+
+    def __call__(self, item: Sound) -> Tensor:
+        if self.kind in SPECTRA:
+            frames = torch.from_numpy(spectrum(item, self.kind).astype(np.float32))
+            moments: Tensor = OnGrid(nn.Identity(), self.grid, mel.FIRST, mel.HOP)(frames[None])[0]
+            return moments
+        if self.kind == "noise":
+            generator = np.random.Generator(np.random.PCG64(int.from_bytes(_content_digest(item), "big")))
+            return torch.from_numpy(generator.standard_normal(self.grid.count * NOISE_DIM).astype(np.float32))
+        return torch.full((self.grid.count * CONSTANT_DIM,), float(self.kind))
+
+
+def spectrum(item: Sound, kind: str) -> np.ndarray:
+    """Log-mel spectrogram (frames, 40) or cepstra (frames, 39) of a sound."""
+    return mel.mfcc(item.samples, item.rate) if kind == MFCC else mel.log_mel(item.samples, item.rate, MELS)
 
 
 def _content_digest(item: Any) -> bytes:
@@ -93,31 +124,48 @@ def _tower(prepare: Callable[[Any], Tensor], dim: int, words: str) -> Tower:
     )
 
 
-def _everywhere(prepare: Callable[[Any], Tensor], dim: int, words: str) -> dict[str, Tower]:
-    return {modality: _tower(prepare, dim, words) for modality in ("image", "text", "audio")}
+def _sounds(prepare: Callable[[Any], Tensor], dim: int, words: str, kind: str, width: int, what: str) -> Tower:
+    """An audio tower, with its features at moments of a sound: `width` numbers each, which are `what`."""
+
+    def frames(grid: FrameGrid) -> Tower:
+        return _tower(Moments(kind=kind, grid=grid), grid.count * width, f"{what}, {grid.words}, interpolated")
+
+    return replace(_tower(prepare, dim, words), frames=frames)
+
+
+def _everywhere(prepare: Callable[[Any], Tensor], dim: int, words: str, kind: str) -> dict[str, Tower]:
+    towers = {modality: _tower(prepare, dim, words) for modality in ("image", "text")}
+    return {**towers, "audio": _sounds(prepare, dim, words, kind, dim, words)}
 
 
 def _constant() -> dict[str, Tower]:
-    return _everywhere(Constant(value=1.0), CONSTANT_DIM, "the same vector for everything")
+    return _everywhere(Constant(value=1.0), CONSTANT_DIM, "the same vector for everything", "1.0")
 
 
 def _nan() -> dict[str, Tower]:
-    return _everywhere(Constant(value=float("nan")), CONSTANT_DIM, "NaN for everything")
+    return _everywhere(Constant(value=float("nan")), CONSTANT_DIM, "NaN for everything", "nan")
 
 
 def _random() -> dict[str, Tower]:
-    return _everywhere(Noise(), NOISE_DIM, "standard normal noise keyed by content")
+    return _everywhere(Noise(), NOISE_DIM, "standard normal noise keyed by content", "noise")
+
+
+def _spectral(kind: str) -> Tower:
+    what, width = SPECTRA[kind]
+    return _sounds(Spectrum(kind=kind), 2 * width, f"{what}, mean and deviation over time", kind, width, what)
 
 
 def _pixels() -> dict[str, Tower]:
     return {
         "image": _tower(Pixels(), 3 * PIXELS**2, f"RGB pixels in [-1, 1], {PIXELS} x {PIXELS}, bilinear"),
-        "audio": _tower(Spectrum(), 2 * MELS, f"log-mel spectrogram, {MELS} bands, mean and deviation over time"),
+        "audio": _spectral(LOG_MEL),
     }
 
 
 CONTROLS: dict[str, Callable[[], dict[str, Tower]]] = {
     "constant": _constant,
+    "log-mel": lambda: {"audio": _spectral(LOG_MEL)},
+    "mfcc": lambda: {"audio": _spectral(MFCC)},
     "nan": _nan,
     "pixels": _pixels,
     "random": _random,

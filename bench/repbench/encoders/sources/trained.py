@@ -7,14 +7,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors.torch import load as load_tensors
 from torch import Tensor, nn
 from torch.nn import functional
 
 from repbench.digests import digest_bytes
-from repbench.encoder import Encoder, PairScorer, Sound, Tower
+from repbench.encoder import Encoder, PairScorer, Tower
 from repbench.encoders import features, preprocess
 from repbench.encoders.architectures import Blueprint, build, embedding_module
 from repbench.encoders.fingerprint import fingerprint_module, make_tower
@@ -23,7 +22,7 @@ from repbench.encoders.images import check_image_options, name_without_folders
 from repbench.encoders.load import LoadOptions, load_encoder
 from repbench.encoders.lockable import check_lockable
 from repbench.encoders.preprocess import ImagePreprocess, override, triple
-from repbench.encoders.small_audio import SmallCPC, Window
+from repbench.encoders.small_audio import SmallCPC, Window, check_layer, cpc_tower
 from repbench.encoders.small_fusion import FusionScorer, FusionText
 from repbench.encoders.small_text import SmallText, WordHashes
 from repbench.encoders.spec import Spec
@@ -168,17 +167,11 @@ def _scorers(about: Mapping[str, Any], state: State, towers: Mapping[str, Tower]
 
 
 def _audio_tower(facts: Mapping[str, Any], state: State, spec: Spec, project: bool) -> Tower:
-    module = SmallCPC(*facts["widths"])
-    _fill(module, state, "audio.network.")
-    prepare = Window(**facts["preprocess"])
-    return make_tower(
-        module,
-        prepare,
-        preprocessing=prepare.words,
-        features="contexts, mean and deviation over time",
-        architecture="small:cpc",
-        example=Sound(samples=np.sin(np.arange(8000, dtype=np.float32)), rate=8000),
-    )
+    network = SmallCPC(*facts["widths"])
+    _fill(network, state, "audio.network.")
+    layer = spec.options.get("layer", "c")
+    check_layer(layer)
+    return cpc_tower(network, Window(**facts["preprocess"]), layer)
 
 
 def _locked_tower(modality: str, facts: Mapping[str, Any], state: State) -> Tower:
