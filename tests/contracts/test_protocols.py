@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 import repbench.protocols
-from repbench.datasets.declaration import ELEVEN_POINT, METRICS, DatasetDeclaration, Prompts
+from repbench.datasets.declaration import ELEVEN_POINT, METRICS, PAIR, Captions, DatasetDeclaration, Prompts
 from repbench.datasets.probe import Probe
 from repbench.embeddings.embedded import Embeddings, TestSplit, TuningSplit
 from repbench.embeddings.needs import Need
@@ -58,6 +58,7 @@ def dataset(metric: str = "accuracy") -> DatasetDeclaration:
         splits=SIZES,
         sources={"folder": {}},
         prompts=Prompts(templates=("a photo of a {c}.", "a drawing of a {c}.")),
+        captions=Captions(column="caption"),
     )
 
 
@@ -82,6 +83,8 @@ def asked_of(protocol: Protocol, metric: str = "accuracy") -> DatasetDeclaration
 def labels(split: str) -> np.ndarray:
     if split == "prompts":
         return np.repeat(np.arange(4), 2)
+    if split == "captions":
+        return np.repeat(labels("test"), 2)
     rng = np.random.default_rng(list(SIZES).index(split))
     return np.concatenate([np.arange(4), rng.choice(4, size=SIZES[split] - 4, p=SHARES)])
 
@@ -95,12 +98,19 @@ def memberships(split: str) -> np.ndarray:
     return found.astype(np.int8)
 
 
+def pairs(need: Need, count: int) -> dict[str, np.ndarray]:
+    """What belongs together: an image of test and its two captions."""
+    of_image = np.array([f"test-{i}" for i in range(SIZES["test"])])
+    known = {"test": of_image, "captions": np.repeat(of_image, 2)}
+    return {PAIR: known[need.split]} if need.split in known else {}
+
+
 def embed(need: Need, encode: Encode, metric: str = "accuracy") -> TuningSplit | TestSplit:
     """The embeddings that a need asks for, from an encoder of this world."""
     if need.column in probe().columns:
         return _probed(need, encode)
     known = need.view in ("plain", "two-crops") and need.column in ("image", "text")
-    if not known or not {*need.splits} <= {*SIZES, "prompts"}:
+    if not known or not {*need.splits} <= {*SIZES, "prompts", "captions"}:
         pytest.skip(f"this world has no {need}")
     label = np.concatenate([labels(split) for split in need.splits])
     rng = np.random.default_rng(len(need.split))
@@ -109,10 +119,10 @@ def embed(need: Need, encode: Encode, metric: str = "accuracy") -> TuningSplit |
     shared: dict[str, Any] = {
         "x": encode((centres + 0.7 * rng.normal(size=shape)).astype(np.float32)),
         "ids": np.array([f"{need.split}-{i}" for i in range(len(label))]),
-        "columns": {},
+        "columns": pairs(need, len(label)),
         "class_names": CLASSES,
     }
-    if metric == ELEVEN_POINT and need.split != "prompts":
+    if metric == ELEVEN_POINT and need.split not in ("prompts", "captions"):
         label = np.concatenate([memberships(split) for split in need.splits])
     return TuningSplit(label=label, **shared) if need.tuning else TestSplit(truth=label, **shared)
 
@@ -135,6 +145,16 @@ def asked(protocol: Protocol, encode: Encode = good, metric: str = "accuracy") -
         test=tuple(split for split in splits if isinstance(split, TestSplit)),
         metric=metric,
         probe=world.probe,
+    )
+
+
+def in_order(test: TestSplit, order: np.ndarray) -> TestSplit:
+    return dataclasses.replace(
+        test,
+        x=test.x[order],
+        ids=test.ids[order],
+        truth=test.truth[order],
+        columns={name: column[order] for name, column in test.columns.items()},
     )
 
 
@@ -185,8 +205,9 @@ def test_an_outcome_is_complete(protocol: Protocol, metric: str) -> None:
 
 def test_the_truth_of_test_changes_no_prediction_and_no_choice(protocol: Protocol) -> None:
     got = asked(protocol)
-    order = np.random.default_rng(1).permutation(len(got.test[0]))
-    permuted = tuple(dataclasses.replace(test, truth=test.truth[order]) for test in got.test)
+    permuted = tuple(
+        dataclasses.replace(test, truth=test.truth[np.random.default_rng(1).permutation(len(test))]) for test in got.test
+    )
     before, after = protocol.score(got, 0), protocol.score(dataclasses.replace(got, test=permuted), 0)
     if "prediction" in before.examples:
         assert before.examples["prediction"].equals(after.examples["prediction"])
@@ -218,10 +239,7 @@ def test_embeddings_that_are_not_finite_are_refused_wherever_they_are(protocol: 
 
 def test_the_order_of_test_does_not_matter(protocol: Protocol) -> None:
     got = asked(protocol)
-    order = np.random.default_rng(2).permutation(len(got.test[0]))
-    shuffled = tuple(
-        dataclasses.replace(test, x=test.x[order], ids=test.ids[order], truth=test.truth[order]) for test in got.test
-    )
+    shuffled = tuple(in_order(test, np.random.default_rng(2).permutation(len(test))) for test in got.test)
     before, after = protocol.score(got, 0), protocol.score(dataclasses.replace(got, test=shuffled), 0)
     for name, estimate in before.metrics.items():
         assert dataclasses.astuple(after.metrics[name]) == pytest.approx(dataclasses.astuple(estimate), abs=1e-9)

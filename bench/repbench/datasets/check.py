@@ -32,7 +32,7 @@ class Checked:
 def check(declaration: DatasetDeclaration, data: Path | None = None, *, decode: bool = False) -> Checked:
     """Every byte of a copy read, and with `decode` every item decoded. Raises DataError where it cannot be read at all."""
     dataset = open_dataset(declaration, data, deviating=True)
-    splits = [split for split in dataset if split.name != "prompts"]
+    splits = [split for split in dataset if split.name not in ("prompts", "captions")]
     problems = [*_list_problems(declaration), *_shared(splits, declaration.medium)]
     if decode:
         problems += [problem for split in splits for problem in _undecodable(split.media[declaration.medium])]

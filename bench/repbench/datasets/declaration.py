@@ -16,6 +16,7 @@ ELEVEN_POINT = "mean-average-precision-11-point"  # of datasets whose examples c
 METRICS = ("accuracy", "mean-per-class", ELEVEN_POINT)
 DIFFICULT = {"ignored": 0, "negative": -1, "positive": 1}  # rule -> label of a class that has only difficult objects
 MODALITIES = ("image", "text", "audio")
+PAIR = "pair"  # column of the split "captions" and of the images that it is about: equal ones belong together
 HELD_OUT, REST = "held-out", "rest"  # the two parts of a probe's test split where a share of it is held out
 ALL, LAST = "all", "last"  # which frames of a sound
 
@@ -43,6 +44,27 @@ class Prompts:
         spoken = self.names.get(class_name, class_name)
         filled = tuple(template.replace("{c}", spoken) for template in self.templates)
         return filled + tuple(self.descriptions.get(class_name, ()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Captions:
+    """Texts about the images of test: the derived split "captions" has one row a text.
+
+    `column` holds the text of an image, or its list of texts, of which the first `most` count (0: all). `of` is the column that
+    says what a text is about, where several images share it (their texts are then taken once); default: each image itself.
+    `template` with the placeholder {c} is what is said.
+    """
+
+    column: str
+    of: str = ""
+    most: int = 0
+    template: str = "{c}"
+
+    def __post_init__(self) -> None:
+        if "{c}" not in self.template:
+            raise ValueError(f"captions.template is {self.template!r}; it lacks the placeholder {{c}}.")
+        if self.most < 0:
+            raise ValueError(f"captions.most is {self.most}; expected a number of texts an image, or 0 for all.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,6 +171,7 @@ class DatasetDeclaration:
     frames: FrameRule | None = None
     validation: Validation | None = None
     prompts: Prompts | None = None
+    captions: Captions | None = None
     difficult: str = "ignored"
     probe: Probe | None = None
     content: Content = Content()
@@ -212,6 +235,8 @@ class DatasetDeclaration:
         """Digest of every fact; where the file lies does not count."""
         facts = asdict(self)
         del facts["path"]
+        if self.captions is None:  # of a dataset without them the digest is what it was
+            del facts["captions"]
         if self.probe is None:  # so that the digests of other datasets are what they were before there were probes
             del facts["probe"]
         if self.frames is None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from repbench.datasets.captions import with_captions
 from repbench.datasets.carve import carve_clusters, carve_validation, digest_of, first_by_class
 from repbench.datasets.classes import class_names, label_order, places_of
 from repbench.datasets.dataset import Dataset, Split
@@ -84,7 +85,9 @@ def checked(raw: RawDataset, declaration: DatasetDeclaration, limit: int | None,
     if declaration.probe is not None and declaration.probe.held_out:
         splits |= _with_held_out(splits["test"], declaration.probe, declaration.cluster)
     if declaration.prompts is not None:
-        splits["prompts"] = _prompts(declaration, names)
+        splits["prompts"] = prompt_split(declaration, names)
+    if declaration.captions is not None:
+        splits |= with_captions(splits["test"], declaration)
     return Dataset(declaration=declaration, splits=splits, source=source, deviations=differs)
 
 
@@ -166,7 +169,8 @@ def _memberships(name: str, label: np.ndarray, order: np.ndarray, declaration: D
     return ruled
 
 
-def _prompts(declaration: DatasetDeclaration, class_names: tuple[str, ...]) -> Split:
+def prompt_split(declaration: DatasetDeclaration, class_names: tuple[str, ...]) -> Split:
+    """The derived split "prompts": every prompt of every class. Raises DataError for a class without one."""
     assert declaration.prompts is not None
     texts: list[str] = []
     labels: list[int] = []

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 class Need:
     """Embeddings of one column of one split, in one view. Equal needs of different tasks are the same embeddings.
 
-    `split` may join several by "+" ("train+val"). The split "prompts" is the dataset's class prompts (column "text").
+    `split` may join several by "+" ("train+val"). The split "prompts" is the dataset's class prompts (column "text"), the split
+    "captions" the texts about the images of test.
     `tuning` says what the data may be used for: True, a protocol may fit and choose on it; False, it may only report on it.
     """
 

@@ -23,7 +23,9 @@ SOURCES = {  # module in sources/ -> its options
     "folder": "Folder",
     "huggingface": "HuggingFace",
     "annotations": "Annotations",
+    "karpathy": "Karpathy",
 }
+BY_HAND = ("karpathy",)  # sources that no command brings
 ANY_SOURCE = (  # what every source can say, beside its own options
     "deviates",  # that it is no true copy, and in what
     "in_declared_order",  # that its class numbers are the declared ones, whatever it calls the classes
@@ -77,7 +79,12 @@ def how_to_get(declaration: DatasetDeclaration, data: Path | None = None) -> str
 
 
 def is_here(declaration: DatasetDeclaration, data: Path | None = None) -> bool:
-    """False if the dataset can be fetched and is at none of its places. `data` is the folder of the user's datasets."""
+    """False if the dataset can be fetched, or must be brought by hand, and is at none of its places.
+
+    `data` is the folder of the user's datasets.
+    """
+    if any(source in BY_HAND for source in declaration.sources):
+        return any(places(declaration, data).values())
     return not how_to_get(declaration, data)
 
 

@@ -1,0 +1,120 @@
+"""Captions: the derived split, quick looks, and Karpathy's lists of COCO and Flickr30k in their real layouts."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from repbench.datasets.declaration import PAIR, Captions, DatasetDeclaration
+from repbench.datasets.fetch.places import is_here
+from repbench.datasets.open import open_dataset
+from repbench.errors import DataError
+from repbench.tasks import load_catalogue
+
+CATALOGUE = load_catalogue()
+
+
+def picture(path: Path, seed: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    stream = io.BytesIO()
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (6, 7, 3), dtype=np.uint8)).save(stream, "JPEG")
+    path.write_bytes(stream.getvalue())
+
+
+def small(name: str, images: int) -> DatasetDeclaration:
+    return replace(CATALOGUE.dataset(name), splits={"test": images})
+
+
+def coco(root: Path, captions: int = 6) -> DatasetDeclaration:
+    entries = []
+    for number, split in enumerate(("train", "test", "restval", "test", "val")):
+        name = f"COCO_val2014_{number:012d}.jpg"
+        picture(root / "coco" / "val2014" / name, number)
+        said = [{"raw": f" caption {one} of {number}\n", "tokens": [], "sentid": one} for one in range(captions)]
+        entries.append({"filepath": "val2014", "filename": name, "split": split, "cocoid": number, "sentences": said})
+    (root / "coco" / "dataset_coco.json").write_text(json.dumps({"dataset": "coco", "images": entries}))
+    return small("coco", 2)
+
+
+def test_coco_is_read_from_karpathys_list_with_five_captions_an_image(tmp_path: Path) -> None:
+    dataset = open_dataset(coco(tmp_path), tmp_path)
+    test, captions = dataset.splits["test"], dataset.splits["captions"]
+    assert test.ids.tolist() == ["val2014/COCO_val2014_000000000001.jpg", "val2014/COCO_val2014_000000000003.jpg"]
+    assert test.media["image"].load(1).size == (7, 6)
+    assert len(captions) == 10  # of six captions the first five
+    assert captions.columns[PAIR].tolist() == np.repeat(test.columns[PAIR], 5).tolist()
+    assert captions.media["text"].load(6) == "caption 1 of 3"
+    assert captions.ids[6] == f"caption/{test.ids[1]}/1"
+
+
+def test_flickr30k_is_read_from_the_list_and_from_the_hubs_csv(tmp_path: Path) -> None:
+    for number in range(3):
+        picture(tmp_path / "flickr30k" / "flickr30k-images" / f"{number}.jpg", number)
+    said = [[f'{number} says {one}, "quoted"' for one in range(5)] for number in range(3)]
+    splits = ("train", "test", "test")
+    path = tmp_path / "flickr30k" / "flickr_annotations_30k.csv"
+    with path.open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["raw", "sentids", "split", "filename", "img_id"])
+        for number in range(3):
+            writer.writerow([json.dumps(said[number]), "[0, 1]", splits[number], f"{number}.jpg", number])
+    by_csv = open_dataset(small("flickr30k", 2), tmp_path)
+    entries = [
+        {"filename": f"{n}.jpg", "split": splits[n], "imgid": n, "sentences": [{"raw": text} for text in said[n]]}
+        for n in range(3)
+    ]
+    (tmp_path / "flickr30k" / "dataset_flickr30k.json").write_text(json.dumps({"images": entries}))
+    by_json = open_dataset(small("flickr30k", 2), tmp_path)
+    assert by_csv.splits["captions"].fingerprint == by_json.splits["captions"].fingerprint
+    assert by_csv.splits["test"].fingerprint == by_json.splits["test"].fingerprint
+    assert len(by_json.splits["captions"]) == 10
+
+
+def test_what_is_missing_or_no_list_is_told(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"not on this machine. Looked for .*caption_datasets.zip"):
+        open_dataset(small("coco", 2), tmp_path)
+    assert not is_here(small("coco", 2), tmp_path)
+    declared = coco(tmp_path)
+    assert is_here(declared, tmp_path)
+    (tmp_path / "coco" / "val2014" / "COCO_val2014_000000000001.jpg").unlink()
+    with pytest.raises(DataError, match="the images of the list are missing"):
+        open_dataset(declared, tmp_path)
+    (tmp_path / "coco" / "dataset_coco.json").write_text("[]")
+    with pytest.raises(DataError, match="is no list of Karpathy's"):
+        open_dataset(declared, tmp_path)
+
+
+def test_a_copy_of_another_size_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="2 examples; declared are 3"):
+        open_dataset(replace(coco(tmp_path), splits={"test": 3}), tmp_path)
+
+
+def test_images_that_share_their_words_share_one_caption() -> None:
+    dataset = open_dataset(CATALOGUE.dataset("emoji"))
+    test, captions = dataset.splits["test"], dataset.splits["captions"]
+    assert len(captions) == len(set(test.columns["codepoint"])) == 200
+    assert test.columns[PAIR].tolist() == test.columns["codepoint"].tolist()
+    first = captions.columns[PAIR].tolist().index(test.columns[PAIR][0])
+    assert captions.media["text"].load(first) == f"an emoji of {test.columns['name'][0]}."
+
+
+def test_a_quick_look_has_the_captions_of_its_images_and_no_others() -> None:
+    dataset = open_dataset(CATALOGUE.dataset("emoji"), limit=50)
+    assert len(dataset.splits["test"]) == 50
+    assert set(dataset.splits["captions"].columns[PAIR]) == set(dataset.splits["test"].columns[PAIR])
+
+
+def test_an_image_without_a_caption_and_a_column_that_is_not_there_are_errors(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="2 images of test have no caption"):
+        open_dataset(coco(tmp_path, captions=0), tmp_path)
+    with pytest.raises(DataError, match="no column 'titel'; it has"):
+        open_dataset(replace(CATALOGUE.dataset("emoji"), captions=Captions(column="titel")))
+    with pytest.raises(ValueError, match="lacks the placeholder"):
+        Captions(column="a", template="an emoji")
