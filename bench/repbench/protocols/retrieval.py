@@ -103,7 +103,8 @@ def _by_image(recall: np.ndarray, of_caption: np.ndarray, of_image: np.ndarray) 
     """Each caption's recall given to its images in equal parts (n,), so that their mean is the mean over the captions."""
     sharing = np.bincount(of_image, minlength=int(of_caption.max()) + 1)
     given = np.bincount(of_caption, weights=recall / sharing[of_caption], minlength=len(sharing))
-    return given[of_image] * (len(of_image) / len(of_caption))
+    rows: np.ndarray = given[of_image] * (len(of_image) / len(of_caption))
+    return rows
 
 
 def _estimate(value: float, rows: np.ndarray, seed: int, groups: np.ndarray) -> Estimate:
