@@ -26,7 +26,7 @@ COMMANDS = (
     *(evaluate.run, evaluate.audit, evaluate.similarity),
     *(catalogue.list_, catalogue.show, data.data),
     *(training.train, training.watch),
-    *(board.leaderboard, compare.compare, compare.diff, compare.gate, compare.groups),
+    *(board.leaderboard, board.report, compare.compare, compare.diff, compare.gate, compare.groups),
     *(share.merge, share.publish, share.verify),
 )
 for command in COMMANDS:

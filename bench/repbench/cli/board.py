@@ -1,4 +1,4 @@
-"""Commands that read records: leaderboard."""
+"""Commands that read records: leaderboard, report."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from repbench.cli.options import DATA, PLUGIN
 from repbench.errors import UsageError
 
 WIDE = 10_000  # columns of a pipe
@@ -41,6 +42,35 @@ def leaderboard(results: tuple[Path, ...], out: Path | None) -> None:
     if out is not None:
         for path in publish(board, out, judge_board(board, read), errors_board(board, read), curves_board(board, read)):
             click.echo(f"wrote {path}")
+
+
+@click.command()
+@click.argument("encoder")
+@click.option("--results", multiple=True, default=("results",), show_default=True, type=click.Path(path_type=Path))
+@click.option("--out", default="report.html", show_default=True, type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--rival", help="The row that it is set beside. [default: the best other one]")
+@click.option(
+    "--store", type=click.Path(path_type=Path, file_okay=False), help="Folder of embeddings, for maps and neighbours."
+)
+@DATA
+@PLUGIN
+def report(
+    encoder: str,
+    results: tuple[Path, ...],
+    out: Path,
+    rival: str | None,
+    store: Path | None,
+    data: Path | None,
+    plugins: tuple[Path, ...],
+) -> None:
+    """Write the report card of ENCODER, a row of the board: strengths, weaknesses, maps, neighbours, confusions, failures."""
+    from repbench.leaderboard.report import write_report
+    from repbench.run.settings import default_store
+
+    where = store or default_store()
+    for line in write_report(encoder, results, out, where, rival=rival, data=data, plugins=plugins):
+        click.echo(f"not shown: {line}")
+    click.echo(f"wrote {out}")
 
 
 def show_board(results: Path, as_json: bool) -> None:
