@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from repbench.api import catalogue, evaluate, list_tasks, read_leaderboard
+    from repbench.api import catalogue, evaluate, list_tasks, read_features, read_leaderboard
     from repbench.encoder import Encoder, LoadReport, Sound, Tower
     from repbench.encoders.load import load_encoder
     from repbench.errors import RepbenchError
@@ -20,6 +20,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "evaluate": "repbench.api",
     "read_leaderboard": "repbench.api",
+    "read_features": "repbench.api",
     "list_tasks": "repbench.api",
     "catalogue": "repbench.api",
     "load_encoder": "repbench.encoders.load",
@@ -41,6 +42,7 @@ __all__ = [
     "evaluate",
     "list_tasks",
     "load_encoder",
+    "read_features",
     "read_leaderboard",
     "train",
 ]

@@ -12,10 +12,13 @@ import pandas as pd
 from repbench.embeddings.options import ExtractOptions, check_device
 from repbench.encoder import Encoder
 from repbench.encoders.load import LoadOptions, load_encoder
+from repbench.encoders.variants import feature_words, load_variants
+from repbench.errors import UsageError
+from repbench.leaderboard.features import features_table
 from repbench.leaderboard.tables import long_table, make_board, wide_table
 from repbench.results.files import read_records
 from repbench.results.record import Record
-from repbench.run.execute import execute
+from repbench.run.execute import execute_together
 from repbench.run.plan import Datasets, make_plan
 from repbench.run.preview import preview
 from repbench.run.report import Report
@@ -42,6 +45,7 @@ def evaluate(
     trust_checkpoint: bool = False,
     stop_rule: str = "certified",
     deviating: bool = False,
+    features: str | Sequence[str] = (),
     dry_run: bool = False,
     quiet: bool = False,
 ) -> pd.DataFrame:
@@ -52,7 +56,8 @@ def evaluate(
     fetched. `trust_checkpoint` unpickles checkpoint files in full, which runs any code that they hold; `stop_rule` of linear
     probes is "certified" or "sklearn". `deviating` lets in copies of datasets that are known to differ from the published
     data, and marks their rows. With `dry_run` nothing is written, and the table says of each task whether it is "to do",
-    "done" or "not possible", and how many embeddings it adds.
+    "done" or "not possible", and how many embeddings it adds. With `features` ("layer3,layer4,mean") each is a
+    row, NAME[FEATURE]; `read_features` then says which is best and what hangs on the choice.
 
     Raises UsageError for unknown names and EncoderError when the encoder cannot be built.
     """
@@ -61,7 +66,7 @@ def evaluate(
     chosen = [task.with_option("stop_rule", stop_rule) for task in catalogue.select_here(patterns(tasks), folder)]
     check_device(device)
     load = LoadOptions(arch=arch, trust_checkpoint=trust_checkpoint, seed=seed)
-    built = load_encoder(encoder, load) if isinstance(encoder, str) else encoder
+    encoders = _encoders(encoder, features, load)
     extract = ExtractOptions(
         device=device, precision=precision, batch_size=batch_size, workers=workers, seed=seed, on_bad_item=on_bad_item
     )
@@ -77,10 +82,26 @@ def evaluate(
             command="repbench.evaluate",
             versions=library_versions(),
         )
-        plan = make_plan(built, chosen, Datasets(settings), settings)
+        datasets = Datasets(settings)
+        plans = [make_plan(one, chosen, datasets, settings) for one in encoders]
         if dry_run:
-            return pd.DataFrame([asdict(row) for row in preview(plan, settings)])
-        return results_table(execute(plan, settings, Report(quiet=quiet)))
+            return pd.DataFrame([asdict(row) for plan in plans for row in preview(plan, settings)])
+        done = execute_together(plans, settings, Report(quiet=quiet))
+        return results_table([record for records in done for record in records])
+
+
+def _encoders(encoder: str | Encoder, features: str | Sequence[str], load: LoadOptions) -> tuple[Encoder, ...]:
+    """The encoder, or a spec's encoder at each feature. Raises UsageError for features of an encoder that is no spec."""
+    if not features:
+        return (load_encoder(encoder, load) if isinstance(encoder, str) else encoder,)
+    if not isinstance(encoder, str):
+        raise UsageError("features are chosen by the spec of an encoder (a text); this one is built already.")
+    return load_variants(encoder, feature_words(features), load).encoders
+
+
+def read_features(*results: str | Path) -> pd.DataFrame:
+    """Of all records of features below the folders: one row an encoder, task and feature, and which validation chooses."""
+    return features_table(record for folder in results for record in read_records(Path(folder)))
 
 
 def results_table(records: Sequence[Record]) -> pd.DataFrame:

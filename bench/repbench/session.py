@@ -6,12 +6,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from repbench.embeddings.options import check_device
+from repbench.encoder import Encoder
 from repbench.encoders.load import LoadOptions, check_encoder, load_encoder
+from repbench.encoders.variants import load_variants
 from repbench.errors import EncoderError, RepbenchError, UsageError
+from repbench.leaderboard.features import features_lines, features_table, write_features
 from repbench.leaderboard.publish import text_table
 from repbench.leaderboard.tables import is_unfit, make_board
 from repbench.results.record import DONE, Record
-from repbench.run.execute import execute
+from repbench.run.execute import execute_together
 from repbench.run.plan import Datasets, Plan, make_plan
 from repbench.run.preview import preview_lines
 from repbench.run.report import Report
@@ -31,6 +34,7 @@ def run_encoders(
     stop_rule: str,
     dry_run: bool,
     quiet: bool,
+    features: Sequence[str] = (),
     echo: Callable[..., None],
 ) -> int:
     """Evaluate each encoder and print the table of this run. Returns the exit status.
@@ -48,23 +52,42 @@ def run_encoders(
     lost = 0
     for spec in specs:
         try:
-            encoder = load_encoder(spec, load)
+            encoders = _load(spec, features, load, echo)
         except (EncoderError, UsageError) as error:
             echo(f"repbench: {_about(spec, str(error))}", err=True)
             lost += 1
             continue
-        plan = make_plan(encoder, chosen, datasets, settings)
+        plans = [make_plan(encoder, chosen, datasets, settings) for encoder in encoders]
         if dry_run:
-            echo("\n".join(preview_lines(plan, settings)))
+            echo("\n".join(line for plan in plans for line in preview_lines(plan, settings)))
             continue
-        done = execute(plan, settings, report)
-        records += done
-        failed += _failed(plan, done, wanted)
+        for plan, done in zip(plans, execute_together(plans, settings, report), strict=True):
+            records += done
+            failed += _failed(plan, done, wanted)
     if records:
         _summary(records, failed, echo, quiet=quiet)
+        if features:
+            _choices(records, settings, echo)
     if lost == len(specs):
         return NOTHING_RUN
     return SOME_FAILED if failed or lost else DONE_ALL
+
+
+def _load(spec: str, features: Sequence[str], load: LoadOptions, echo: Callable[..., None]) -> tuple[Encoder, ...]:
+    """The encoder of a spec, or where features are named, the encoder at each that it has; what it lacks is told."""
+    if not features:
+        return (load_encoder(spec, load),)
+    found = load_variants(spec, features, load)
+    for feature, reason in found.lacking.items():
+        echo(f"repbench: {spec} has no row [{feature}]: {reason}", err=True)
+    return found.encoders
+
+
+def _choices(records: Sequence[Record], settings: Settings, echo: Callable[..., None]) -> None:
+    """Which feature is best, task by task, printed and written beside the records."""
+    table = features_table(records)
+    if len(table):
+        echo("\n".join(["", *features_lines(table), f"wrote {write_features(table, settings.results)}"]))
 
 
 def _about(spec: str, words: str) -> str:

@@ -1,4 +1,4 @@
-"""Features at moments of sounds: interpolation, where a network's frames are centred, controls, and one vector a sound untouched."""
+"""Features at moments of sounds: interpolation, where a network's frames are centred, controls, layers of CPC."""
 
 from __future__ import annotations
 

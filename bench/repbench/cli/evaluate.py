@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Where linear probes stop: at the proven optimum, or where scikit-learn's default does (as in old tables).",
 )
+@click.option("--features", help="Each a row: layers, cls, mean, max, projection, backbone, own (layer3,layer4,own).")
 @click.option("--on-bad-item", default="fail", show_default=True, help="fail, or skip (the record counts the skipped).")
 @click.option("--deviating", is_flag=True, help="Use copies that are known to differ from the published data; marks the rows.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
@@ -51,6 +52,7 @@ def run(
     encoders: tuple[str, ...],
     tasks: str,
     stop_rule: str,
+    features: str | None,
     dry_run: bool,
     quiet: bool,
     plugins: tuple[Path, ...],
@@ -61,11 +63,21 @@ def run(
     Exit status: 0 all done, 1 some failed, 2 nothing was run (wrong use, no encoder could be
     built). `repbench list encoders` shows what an ENCODER can be.
     """
+    from repbench.encoders.variants import feature_words
     from repbench.session import run_encoders
 
     settings, load = _settings(options)
     status = run_encoders(
-        encoders, tasks, plugins, settings, load, stop_rule=stop_rule, dry_run=dry_run, quiet=quiet, echo=click.echo
+        encoders,
+        tasks,
+        plugins,
+        settings,
+        load,
+        stop_rule=stop_rule,
+        dry_run=dry_run,
+        quiet=quiet,
+        features=feature_words(features) if features is not None else (),
+        echo=click.echo,
     )
     raise SystemExit(status)
 

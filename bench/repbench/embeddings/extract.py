@@ -49,7 +49,7 @@ def extract(
 
 
 class Extractor:
-    """Embeds the works of one encoder. What several works want of one item is done when the first of them loads it."""
+    """Embeds the works of one encoder, or of several features of one. What they want of an item is done when it is loaded."""
 
     def __init__(
         self,
@@ -99,11 +99,11 @@ class Extractor:
                 claims.enter_context(self._shelves[address].claim(keys))
             absent = {address: self._keys[address] & set(self._shelves[address].missing(keys)) for address in addresses}
             wanted = [
-                (place, tuple(self._views[address] for address in addresses if work.keys[place] in absent[address]))
+                (place, tuple(dict.fromkeys(self._views[one] for one in addresses if work.keys[place] in absent[one])))
                 for place in places
                 if work.keys[place] in absent[work.address]
             ]
-            trays, bad = self._embed(work, wanted, addresses, loader)
+            trays, bad = self._embed(work, wanted, absent, loader)
             for address, tray in trays.items():
                 if tray.keys:
                     self._shelves[address].add(tray.keys, tray.array(view_size(self._views[address])))
@@ -115,28 +115,34 @@ class Extractor:
         return bad
 
     def _addresses(self, work: Work) -> list[Address]:
-        """That of the work, then those of other views by the same tower; only images have other views."""
+        """That of the work, then other views and other towers with the same preparation; only images have other views."""
         is_image = work.places[0][0].modality == "image"
-        others = [other for other in self._keys if other.tower == work.address.tower and other != work.address]
+        prepare = self._towers[work.address.tower].prepare
+        others = [other for other in self._keys if other != work.address and self._towers[other.tower].prepare == prepare]
         return [work.address, *(other for other in others if is_image or view_size(self._views[other]) == 1)]
 
     def _embed(
-        self, work: Work, wanted: Sequence[tuple[int, tuple[str, ...]]], addresses: Sequence[Address], loader: Loader
+        self, work: Work, wanted: Sequence[tuple[int, tuple[str, ...]]], absent: Mapping[Address, set[str]], loader: Loader
     ) -> tuple[dict[Address, _Tray], dict[str, str]]:
-        tower = self._towers[work.address.tower]
-        forward = self._forwards.setdefault(tower.fingerprint, Forward(tower, self._options))
-        trays = {address: _Tray(forward) for address in addresses}
+        trays = {address: _Tray(self._forward(self._towers[address.tower])) for address in absent}
         bad: dict[str, str] = {}
         for group in loader.groups(wanted, self._options.batch_size):
             bad |= {loaded.key: loaded.reason for loaded in group if loaded.reason}
             for address, tray in list(trays.items()):
                 view = self._views[address]
                 with _dropping(trays, address, unless=work.address):
-                    tray.take([(one.key, one.inputs[view]) for one in group if view in one.inputs])
+                    tray.take(
+                        [(one.key, one.inputs[view]) for one in group if view in one.inputs and one.key in absent[address]]
+                    )
         for address, tray in list(trays.items()):
             with _dropping(trays, address, unless=work.address):
                 tray.finish()
         return trays, bad
+
+    def _forward(self, tower: Tower) -> Forward:
+        if tower.fingerprint not in self._forwards:
+            self._forwards[tower.fingerprint] = Forward(tower, self._options)
+        return self._forwards[tower.fingerprint]
 
 
 @contextlib.contextmanager

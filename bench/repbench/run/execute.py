@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -30,11 +30,26 @@ def execute(plan: Plan, settings: Settings, report: Report) -> list[Record]:
 
     Errors become failed records; KeyboardInterrupt passes through, with all finished work stored.
     """
-    works = [work for job in plan.open_jobs for _, work in job.works]
+    return execute_together([plan], settings, report)[0]
+
+
+def execute_together(plans: Sequence[Plan], settings: Settings, report: Report) -> list[list[Record]]:
+    """Do several plans, and return the records of each. Encoders that prepare items in one way share what is decoded."""
+    works = [work for plan in plans for job in plan.open_jobs for _, work in job.works]
+    towers = {fingerprint: tower for plan in plans for fingerprint, tower in plan.towers.items()}
     shelves = {work.address: Shelf(settings.store, work.address) for work in works}
-    missing = plan.distinct_items(shelves)
-    report.begin(plan, sum(map(len, missing.values())))
-    extractor = Extractor(works, plan.towers.values(), shelves, settings.extract, report.advance)
+    extractor = Extractor(works, towers.values(), shelves, settings.extract, report.advance)
+    found = []
+    for place, plan in enumerate(plans):
+        lacking = [keys for later in plans[place:] for keys in later.distinct_items(shelves).values()]
+        report.begin(plan, sum(map(len, lacking)))
+        found.append(_do_all(plan, shelves, extractor, settings, report))
+    return found
+
+
+def _do_all(
+    plan: Plan, shelves: Mapping[Address, Shelf], extractor: Extractor, settings: Settings, report: Report
+) -> list[Record]:
     notes = FidelityNotes(plan.towers, settings)
     records = []
     for job in plan.jobs:
