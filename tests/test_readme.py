@@ -7,6 +7,7 @@ import shlex
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from repbench import cli
@@ -17,8 +18,8 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.S)
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.S)
 
 
 def test_its_python_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -44,6 +45,24 @@ def test_its_first_commands_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
             status = int(stop.code or 0)
         assert status == 0
     assert (tmp_path / "board" / "leaderboard.csv").is_file()
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.name)
+def test_every_command_that_is_shown_exists_with_its_options(page: Path) -> None:
+    lines = [line.split("  #")[0] for block in blocks("sh", page.read_text(encoding="utf-8")) for line in block.splitlines()]
+    for line in lines:
+        if not line.startswith("repbench "):
+            continue
+        command: click.Command = cli.cli
+        name, *rest = shlex.split(line)
+        while isinstance(command, click.Group):
+            name, *rest = rest
+            command = command.commands[name]
+        try:
+            command.make_context(name, rest)
+        except click.BadParameter as error:
+            if "does not exist" not in error.format_message():  # the folders of an example are not here
+                raise
 
 
 def test_every_encoder_that_it_names_parses() -> None:

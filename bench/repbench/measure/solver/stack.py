@@ -5,7 +5,7 @@
 Nonlinear conjugate gradients (Polak & Ribiere 1969, restarted where a direction does not descend) on all problems at once, in
 products of stacked matrices. The logits are kept, so the line search, Newton's in one number a problem, costs no product of the
 data; after each step the intercepts are moved to their optimum by Newton's method. That suits problems whose penalty is strong
-beside their data; the proof is that of measure/logistic.py, F - min F <= ||grad_W||^2 / (2 strength), or a warning.
+beside their data; the proof is that of measure/logistic.py, F - min F <= ||grad_W||^2 / (2 strength).
 """
 
 from __future__ import annotations
