@@ -44,6 +44,8 @@ def evaluate(
     arch: str | None = None,
     trust_checkpoint: bool = False,
     stop_rule: str = "certified",
+    steps: int | None = None,
+    grid: str | None = None,
     deviating: bool = False,
     features: str | Sequence[str] = (),
     dry_run: bool = False,
@@ -52,18 +54,20 @@ def evaluate(
     """Evaluate one encoder, a spec or an `Encoder`, and return its long table: one row for each task and metric.
 
     `tasks` are names or patterns, a list or separated by commas. Records go to `out`; without it they are not kept. A task
-    that failed has the metric "failed", no value, and a reason. The default leaves out datasets that have yet to be
-    fetched. `trust_checkpoint` unpickles checkpoint files in full, which runs any code that they hold; `stop_rule` of linear
-    probes is "certified" or "sklearn". `deviating` lets in copies of datasets that are known to differ from the published
-    data, and marks their rows. With `dry_run` nothing is written, and the table says of each task whether it is "to do",
-    "done" or "not possible", and how many embeddings it adds. With `features` ("layer3,layer4,mean") each is a
-    row, NAME[FEATURE]; `read_features` then says which is best and what hangs on the choice.
+    that failed has the metric "failed", no value, and a reason. The default leaves out datasets that have yet to be fetched,
+    and costly tasks, which must be named: `fine-tune/*`, which `steps` and `grid` ("3x2") make smaller. `trust_checkpoint`
+    unpickles checkpoint files in full, which runs any code that they hold; `stop_rule` of linear probes is "certified" or
+    "sklearn". `deviating` lets in copies of datasets that are known to differ from the published data, and marks their rows.
+    With `dry_run` nothing is written, and the table says of each task whether it is "to do", "done" or "not possible", and
+    how many embeddings it adds. With `features` ("layer3,layer4,mean") each is a row, NAME[FEATURE]; `read_features` then
+    says which is best and what hangs on the choice.
 
     Raises UsageError for unknown names and EncoderError when the encoder cannot be built.
     """
     catalogue = load_catalogue([Path(path) for path in plugins])
     folder = Path(data) if data is not None else None
-    chosen = [task.with_option("stop_rule", stop_rule) for task in catalogue.select_here(patterns(tasks), folder)]
+    told = {"stop_rule": stop_rule, "steps": steps, "grid": grid}
+    chosen = [task.with_options(told) for task in catalogue.select_here(patterns(tasks), folder)]
     check_device(device)
     load = LoadOptions(arch=arch, trust_checkpoint=trust_checkpoint, seed=seed)
     encoders = _encoders(encoder, features, load)

@@ -43,8 +43,16 @@ class EmbeddingError(RepbenchError):
     """Embeddings are unusable: not finite, of the wrong shape, or of a modality that the encoder lacks."""
 
 
-class MissingModalityError(EmbeddingError):
+class UnfitError(EmbeddingError):
+    """A task asks for what the encoder does not have: a gap on the board, and no failure of either."""
+
+
+class MissingModalityError(UnfitError):
     """A task asks for a modality for which the encoder has no tower."""
+
+
+class NotTrainableError(UnfitError):
+    """A task trains the network, and this one cannot be trained."""
 
 
 class ProtocolError(RepbenchError):
@@ -53,6 +61,10 @@ class ProtocolError(RepbenchError):
 
 class TrainingError(RepbenchError):
     """A training run cannot go on: the loss is not finite, or its saved state is of another run or damaged."""
+
+
+class DivergedError(TrainingError):
+    """The loss of a training run did not stay finite."""
 
 
 class StoreError(RepbenchError):

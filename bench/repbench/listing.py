@@ -17,9 +17,12 @@ from repbench.tasks import Catalogue, Task, load_catalogue
 
 
 def list_lines(what: str, plugins: Sequence[Path] = ()) -> Iterator[str]:
-    """One line each for "tasks", "datasets", "encoders" or "methods"."""
+    """One line each for "tasks", "datasets", "encoders", "methods" or "published" (tables of papers)."""
     if what == "methods":
         yield from _method_lines()
+        return
+    if what == "published":
+        yield from _published_lines()
         return
     if what == "encoders":
         yield from _encoder_lines()
@@ -32,7 +35,9 @@ def list_lines(what: str, plugins: Sequence[Path] = ()) -> Iterator[str]:
     else:
         for task in catalogue.tasks.values():
             command = how_to_get(task.dataset)
-            yield f"{task.name:<40} {task.dataset.title}{f'  (not here: {command})' if command else ''}"
+            notes = ["costly: name it, '*' leaves it out"] * task.costly + [f"not here: {command}"] * bool(command)
+            note = f"  ({'; '.join(notes)})" if notes else ""
+            yield f"{task.name:<40} {task.dataset.title}{note}"
 
 
 def _kinds(dataset: DatasetDeclaration) -> str:
@@ -50,6 +55,15 @@ def _help_of(folder: str) -> Iterator[tuple[str, str]]:
 def _method_lines() -> Iterator[str]:
     for name, words in _help_of("trainers/methods"):
         yield f"{name.replace('_', '-'):<24} {words}"
+
+
+def _published_lines() -> Iterator[str]:
+    from repbench.leaderboard.published import all_tables
+
+    for name, rows in all_tables().items():
+        systems, datasets = len({row.system for row in rows}), len({row.dataset for row in rows})
+        about = f"{len(rows)} figures: {systems} systems, {datasets} dataset{'s' * (datasets > 1)}"
+        yield f"{name:<16} {rows[0].source}, {rows[0].table} ({about})"
 
 
 def _encoder_lines() -> Iterator[str]:
@@ -81,7 +95,7 @@ def _task_lines(task: Task) -> Iterator[str]:
     yield f"  options   {_inline(task.options) or 'none'}"
     for need in task.needs:
         purpose = "to fit and choose" if need.tuning else "to report"
-        yield f"  needs     {need.column} of {need.split}, view {need.view}, {purpose}"
+        yield f"  needs     {need.words}, {purpose}"
     yield from _dataset_lines(task.dataset, None)
 
 

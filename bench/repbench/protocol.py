@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from repbench.datasets.declaration import DatasetDeclaration
-from repbench.embeddings.needs import Need
+from repbench.embeddings.needs import AnyNeed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,7 +51,10 @@ class Outcome:
 
 
 class Protocol(typing.Protocol):
-    """A frozen dataclass of its options, in a file of `protocols/` that has its name."""
+    """A frozen dataclass of its options, in a file of `protocols/` that has its name.
+
+    One whose class attribute `costly` is True takes hours for each encoder: patterns that match other tasks too leave it out.
+    """
 
     version: ClassVar[int]  # raised when the same embeddings would give another number
 
@@ -59,8 +62,8 @@ class Protocol(typing.Protocol):
         """Why this protocol cannot be asked of this dataset, or an empty text when it can."""
         ...
 
-    def needs(self, dataset: DatasetDeclaration) -> tuple[Need, ...]:
-        """The embeddings that it asks for."""
+    def needs(self, dataset: DatasetDeclaration) -> tuple[AnyNeed, ...]:
+        """The embeddings that it asks for, or the network itself where it trains one."""
         ...
 
     def score(self, got: Embeddings, seed: int) -> Outcome:

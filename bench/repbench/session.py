@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from repbench.embeddings.options import check_device
 from repbench.encoder import Encoder
@@ -31,7 +32,7 @@ def run_encoders(
     settings: Settings,
     load: LoadOptions,
     *,
-    stop_rule: str,
+    options: Mapping[str, Any],
     dry_run: bool,
     quiet: bool,
     features: Sequence[str] = (),
@@ -41,9 +42,10 @@ def run_encoders(
 
     Names, values and files of every encoder are checked before anything is loaded. One that cannot be built all the same (a
     damaged file, weights that cannot be had) does not stop the others; if none can be built, nothing was run.
+    `options` are set on every task whose protocol has them; None leaves what is declared.
     """
     wanted = patterns(tasks)
-    chosen = [task.with_option("stop_rule", stop_rule) for task in load_catalogue(plugins).select_here(wanted, settings.data)]
+    chosen = [task.with_options(options) for task in load_catalogue(plugins).select_here(wanted, settings.data)]
     check_device(settings.extract.device)
     _check_specs(specs, load)
     datasets, report = Datasets(settings), Report(quiet=quiet)

@@ -24,7 +24,7 @@ from typing import Any, cast
 from repbench.datasets.declaration import DatasetDeclaration, read_declaration
 from repbench.datasets.fetch.places import is_here
 from repbench.digests import digest_json
-from repbench.embeddings.needs import Need
+from repbench.embeddings.needs import AnyNeed
 from repbench.errors import DeclarationError, UnknownNameError, UsageError
 from repbench.protocol import Protocol
 from repbench.strict import build, read_toml
@@ -44,11 +44,12 @@ class Family:
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """One protocol asked of one dataset."""
+    """One protocol asked of one dataset. `told`: options that a run set beside the declared ones, "name=value"."""
 
     protocol_name: str
     protocol: Protocol
     dataset: DatasetDeclaration
+    told: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -56,8 +57,8 @@ class Task:
         return f"{self.protocol_name}/{self.dataset.name}"
 
     @property
-    def needs(self) -> tuple[Need, ...]:
-        """The embeddings that it asks for."""
+    def needs(self) -> tuple[AnyNeed, ...]:
+        """The embeddings that it asks for, or the network itself."""
         return self.protocol.needs(self.dataset)
 
     @property
@@ -65,14 +66,22 @@ class Task:
         """The options of its protocol."""
         return asdict(cast(Any, self.protocol))
 
-    def with_option(self, name: str, value: Any) -> Task:
-        """This task with an option of its protocol set; as it is where the protocol has no such option. Raises UsageError."""
-        if name not in self.options:
+    @property
+    def costly(self) -> bool:
+        """Whether it takes hours for each encoder, so that it must be meant."""
+        return bool(getattr(self.protocol, "costly", False))
+
+    def with_options(self, options: Mapping[str, Any]) -> Task:
+        """This task with those options set that its protocol has and that are not None. Raises UsageError."""
+        declared = self.options
+        new = {name: value for name, value in options.items() if name in declared and value not in (None, declared[name])}
+        if not new:
             return self
         try:
-            return dataclasses.replace(self, protocol=dataclasses.replace(cast(Any, self.protocol), **{name: value}))
+            protocol = dataclasses.replace(cast(Any, self.protocol), **new)
         except ValueError as error:
             raise UsageError(f"{self.name}: {error}") from error
+        return dataclasses.replace(self, protocol=protocol, told=tuple(f"{name}={new[name]}" for name in sorted(new)))
 
     @property
     def digest(self) -> str:
@@ -118,14 +127,15 @@ class Catalogue:
         return [task for name, task in self.tasks.items() if name in chosen]
 
     def select_here(self, patterns: Sequence[str], data: Path | None = None) -> list[Task]:
-        """As `select`, but a pattern that matches tasks whose data are here leaves out those whose data have yet to be fetched.
+        """As `select`, but a pattern leaves out costly tasks and those whose data have yet to be fetched, if it matches others.
 
-        A pattern that matches only such tasks keeps them: that their data are not here should be told.
+        A pattern that matches only such tasks means them: `fine-tune/*`, or a name; that data are not here should be told.
         """
         here_is = cache(lambda name: is_here(self.datasets[name], data))
         chosen: dict[str, Task] = {}
         for pattern in patterns:
             found = self.select([pattern])
+            found = [task for task in found if not task.costly] or found
             here = [task for task in found if here_is(task.dataset.name)]
             chosen |= {task.name: task for task in here or found}
         return [task for name, task in self.tasks.items() if name in chosen]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from repbench import __version__
-from repbench.cli import board, catalogue, compare, data, evaluate, share, training
+from repbench.cli import board, catalogue, compare, data, evaluate, published, share, training
 from repbench.errors import DataError, EncoderError, RepbenchError, UsageError
 
 
@@ -27,6 +27,7 @@ COMMANDS = (
     *(catalogue.list_, catalogue.show, data.data),
     *(training.train, training.watch),
     *(board.leaderboard, board.report, compare.compare, compare.diff, compare.gate, compare.groups),
+    published.reproduce,
     *(share.merge, share.publish, share.verify),
 )
 for command in COMMANDS:

@@ -22,17 +22,25 @@ PRINTED = 100  # encoders that `leaderboard` prints; the files hold all
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for the tables (CSV, Parquet, Markdown, LaTeX) and the page.",
 )
-def leaderboard(results: tuple[Path, ...], out: Path | None) -> None:
+@click.option("--with-published", is_flag=True, help="Show what papers report of the same tasks beside it, marked so.")
+@click.option("--rank-published", is_flag=True, help="The same, and let it count in ranks and means.")
+def leaderboard(results: tuple[Path, ...], out: Path | None, with_published: bool, rank_published: bool) -> None:
     """Make the leaderboard of all records below the folders RESULTS, and print it."""
     from repbench.leaderboard.gather import open_board
     from repbench.leaderboard.publish import publish, text_table
+    from repbench.leaderboard.published import all_tables, published_lines
+    from repbench.leaderboard.published import with_published as add_published
     from repbench.leaderboard.remembered import curves_board, errors_board, judge_board
     from repbench.leaderboard.tables import common_line, stale_lines
 
     board, read = open_board(results, remember=True)
     if not board.done and not board.failed:
         raise UsageError(f"no records below {', '.join(map(str, results))}; `repbench run ENCODER --out DIR` makes some.")
+    if with_published or rank_published:
+        board = add_published(board, all_tables(), rank=rank_published)
     click.echo(text_table(board, most=PRINTED))
+    if board.published:
+        click.echo("\n".join(["reported in papers, not measured here:", *published_lines(board)]))
     if line := common_line(board):
         click.echo(line)
     if board.limit is not None:

@@ -11,10 +11,10 @@ from repbench.cli.options import PLUGIN
 
 
 @click.command(name="list")
-@click.argument("what", type=click.Choice(["tasks", "datasets", "encoders", "methods"]))
+@click.argument("what", type=click.Choice(["tasks", "datasets", "encoders", "methods", "published"]))
 @PLUGIN
 def list_(what: str, plugins: tuple[Path, ...]) -> None:
-    """List the known tasks, datasets, training methods, or the ways to name an encoder."""
+    """List the known tasks, datasets, training methods, tables of papers, or the ways to name an encoder."""
     from repbench.listing import list_lines
 
     for line in list_lines(what, plugins):

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     help="Where linear probes stop: at the proven optimum, or where scikit-learn's default does (as in old tables).",
 )
 @click.option("--features", help="Each a row: layers, cls, mean, max, projection, backbone, own (layer3,layer4,own).")
+@click.option("--steps", type=click.IntRange(min=1), help="Steps of each fine-tuning run, for a quick look. [default: 20000]")
+@click.option("--grid", metavar="RATESxDECAYS", help="Learning rates and weight decays of fine-tuning. [default: 7x8]")
 @click.option("--on-bad-item", default="fail", show_default=True, help="fail, or skip (the record counts the skipped).")
 @click.option("--deviating", is_flag=True, help="Use copies that are known to differ from the published data; marks the rows.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
@@ -51,7 +53,6 @@ if TYPE_CHECKING:
 def run(
     encoders: tuple[str, ...],
     tasks: str,
-    stop_rule: str,
     features: str | None,
     dry_run: bool,
     quiet: bool,
@@ -67,13 +68,14 @@ def run(
     from repbench.session import run_encoders
 
     settings, load = _settings(options)
+    told = {name: options[name] for name in ("stop_rule", "steps", "grid")}
     status = run_encoders(
         encoders,
         tasks,
         plugins,
         settings,
         load,
-        stop_rule=stop_rule,
+        options=told,
         dry_run=dry_run,
         quiet=quiet,
         features=feature_words(features) if features is not None else (),

@@ -16,6 +16,7 @@ from repbench.cli.options import PLUGIN
 @click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="FILE.safetensors to write.")
 @click.option("--arch", help="Architecture: small:resnet, small:vit, timm:resnet18, ...")
 @click.option("--epochs", type=int, help="Passes over the data.")
+@click.option("--steps", type=int, help="Steps, in place of epochs.")
 @click.option("--batch-size", type=int, help="Items that are compared with each other, over all processes.")
 @click.option("--accumulate", type=int, help="Batches whose gradients make one step.")
 @click.option("--optimizer", help="An optimizer of timm: adamw, sgd, lars, ...")

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from repbench.datasets.probe import Probe
 
+if TYPE_CHECKING:
+    from repbench.embeddings.trainable import Trainable
+
 
 @dataclass(frozen=True, kw_only=True)
 class _EmbeddedSplit:
-    x: np.ndarray  # float32 (n, dim), or (n, views, dim) for a view of several crops
+    x: np.ndarray  # float32 (n, dim), or (n, views, dim) for a view of several crops; see also embeddings/trainable.py
     ids: np.ndarray  # str (n,)
     columns: Mapping[str, np.ndarray]  # every other column of the split, (n,) each
     class_names: tuple[str, ...]
@@ -51,3 +55,4 @@ class Embeddings:
     metric: str  # the dataset's, one of datasets.declaration.METRICS; "" for a probe
     factors: tuple[str, ...] = ()  # the columns that the dataset declares as factors
     probe: Probe | None = None  # how a compositional probe is judged
+    model: Trainable | None = None  # for a task that needs a `TrainableModel`

@@ -10,7 +10,7 @@ import pandas as pd
 from repbench.leaderboard.memory import MANY, Memory, count_of, memory_of
 from repbench.leaderboard.tables import Board, make_board, named, row_names
 from repbench.results.files import read_examples, read_records
-from repbench.results.record import Inputs, Record
+from repbench.results.record import PUBLISHED, Inputs, Record
 
 
 class Examples:
@@ -21,11 +21,15 @@ class Examples:
 
     def __call__(self, record: Record) -> pd.DataFrame | None:
         """Its examples, None where none are kept. Raises RecordError for a damaged file."""
+        if record.encoder_kind == PUBLISHED:
+            return None
         folder, one, _ = self._where[record.encoder, record.inputs, record.task]
         return read_examples(folder, one)
 
     def identity(self, record: Record) -> str:
         """What the files of the record are known by."""
+        if record.encoder_kind == PUBLISHED:
+            return f"{record.encoder} {record.value}"
         return self._where[record.encoder, record.inputs, record.task][2]
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from repbench.leaderboard.curves import Curves, run_and_step
 from repbench.leaderboard.judge import Verdict, Verdicts
-from repbench.leaderboard.tables import Board, common_line, common_tasks, is_unfit, stale_lines, wide_table
+from repbench.leaderboard.tables import Board, common_line, common_tasks, is_unfit, stale_lines, wide_table, with_reported
 from repbench.results.record import Record
 
 MANY = 20_000  # cells above which the page keeps numbers and intervals, and leaves diagnostics to the records
@@ -61,9 +61,9 @@ def safe_json(content: Any) -> str:
 
 def _content(board: Board, verdicts: Verdicts, pairs: Pairs, curves: Curves) -> dict[str, Any]:
     records: dict[str, dict[str, Record]] = {}
-    for record in board.done:
+    for record in (*board.done, *board.published):
         records.setdefault(record.encoder, {})[record.task] = record
-    wide, tasks = wide_table(board), board.tasks
+    wide, tasks = with_reported(wide_table(board), board), board.tasks
     asked = {record.task: record for record in board.done}
     brief = len(board.done) > MANY
     number = {name: place for place, name in enumerate(wide["encoder"])}
@@ -117,7 +117,7 @@ def _row(
         "id": place,
         "name": entry["encoder"],
         "kind": entry["kind"],
-        "source": str(entry["encoder"]).partition(":")[0],
+        "source": one.encoder_kind if one.encoder_kind == "published" else str(entry["encoder"]).partition(":")[0],
         "cmean": _number(entry["common_mean"]),
         "crank": _number(entry["common_rank"]),
         "mean": _number(entry["mean"]),

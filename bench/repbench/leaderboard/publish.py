@@ -24,6 +24,7 @@ from repbench.leaderboard.tables import (
     value_table,
     wide_table,
     with_failures,
+    with_reported,
 )
 from repbench.results.files import write_atomically
 
@@ -41,7 +42,7 @@ def publish(
     """Write leaderboard.csv, .long.csv, .md, .tex, .parquet (the long table) and .html; returns their paths."""
     verdicts = verdicts or {}
     texts = {
-        "leaderboard.csv": csv_text(with_failures(wide_table(board), board)),
+        "leaderboard.csv": csv_text(with_failures(with_reported(wide_table(board), board), board)),
         "leaderboard.long.csv": csv_text(long_table(board)),
         "leaderboard.md": markdown(board, verdicts),
         "leaderboard.tex": latex(board, verdicts),
@@ -141,6 +142,8 @@ def markdown(board: Board, verdicts: Verdicts | None = None) -> str:
         " – is a task that the encoder cannot do or has not done."
     )
     parts += [*filter(None, [common_line(board)]), *_few_tasks(board)]
+    if board.published:
+        parts += ["## Reported in papers, not measured here; in no rank and no mean", _reported(board)]
     if board.stale:
         parts += ["## Stale: left out, since it cannot be compared", "\n".join(f"- {line}" for line in stale_lines(board))]
     failed = [record for record in board.failed if not is_unfit(record)]
@@ -148,6 +151,16 @@ def markdown(board: Board, verdicts: Verdicts | None = None) -> str:
         lines = [f"- {record.encoder} on {record.task}: {_one_line(record.reason)}" for record in failed]
         parts += ["## Failed", "\n".join(lines)]
     return "\n\n".join(parts) + "\n"
+
+
+def _reported(board: Board) -> str:
+    from tabulate import tabulate
+
+    rows = [
+        [one.task, _one_line(one.encoder), f"{one.value.value:.4g}" if one.value else "", _one_line(one.source)]
+        for one in sorted(board.published, key=lambda one: (one.task, one.encoder))
+    ]
+    return str(tabulate(rows, headers=["task", "system", "reported", "source"], tablefmt="github", disable_numparse=True))
 
 
 def _quick_look(board: Board) -> list[str]:

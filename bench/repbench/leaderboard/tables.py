@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from repbench.leaderboard import aggregates
-from repbench.results.record import DONE, Inputs, Record
+from repbench.results.record import DONE, UNFIT, Inputs, Record
 
 LONG_COLUMNS = (
     "encoder",
@@ -38,6 +38,7 @@ class Board:
     done: tuple[Record, ...]
     stale: tuple[Record, ...]
     failed: tuple[Record, ...]
+    published: tuple[Record, ...] = ()  # what papers report of the same tasks: shown beside, and part of nothing
     limit: int | None = None  # of all records in `done`: None for full results, else examples a split
     made: dict[str, pd.DataFrame] = field(default_factory=dict, compare=False, repr=False)  # its tables, each made once
 
@@ -57,7 +58,8 @@ def make_board(records: Iterable[Record]) -> Board:
     and data, are comparable; the others are stale and never averaged in.
 
     Full results go before quick looks; among quick looks the commonest limit stays. Of one task the most frequent question
-    stays (among equals the first in order of its digests), and of several answers of one encoder the strictest.
+    stays, a declared one before one of which a run set options (among equals the first in order of its digests); and of
+    several answers of one encoder the strictest.
     """
     found = list(records)
     rows = row_names(found)
@@ -68,7 +70,8 @@ def make_board(records: Iterable[Record]) -> Board:
     for record in done:
         if record.inputs.limit == limit:
             counts.setdefault(record.task, Counter())[_question(record)] += 1
-    chosen = {task: min(found, key=lambda key: (-found[key], key)) for task, found in counts.items()}
+    told = {_question(record) for record in done if record.inputs.told}
+    chosen = {task: min(found, key=lambda key: (key in told, -found[key], key)) for task, found in counts.items()}
     kept: dict[tuple[str, str], Record] = {}
     stale: list[Record] = []
     for record in done:
@@ -108,8 +111,8 @@ def stale_lines(board: Board) -> list[str]:
 
 
 def is_unfit(record: Record) -> bool:
-    """Whether a task failed only because the encoder has no tower for it: a gap, not a failure."""
-    return record.status != DONE and record.reason.startswith("missing modality")
+    """Whether a task failed only because the encoder lacks what it asks for: a gap, not a failure."""
+    return record.status != DONE and record.reason.startswith(UNFIT)
 
 
 def _why_stale(record: Record, board: Board) -> str:
@@ -158,6 +161,7 @@ def long_table(board: Board, *, unfit: bool = False) -> pd.DataFrame:
 def _long_table(board: Board, unfit: bool) -> pd.DataFrame:
     rows = [_long_row(record, name) for record in board.done for name in _metrics(record)]
     rows += [_long_row(record, "failed") for record in board.failed if unfit or not is_unfit(record)]
+    rows += [_long_row(record, record.primary) for record in board.published]
     table = pd.DataFrame(rows, columns=list(LONG_COLUMNS)).astype({"value": float, "ci_low": float, "ci_high": float})
     return table.sort_values(["encoder", "task"], kind="stable", ignore_index=True)
 
@@ -271,6 +275,21 @@ def with_failures(wide: pd.DataFrame, board: Board) -> pd.DataFrame:
     whole = ["tasks", "place_low", "place_high", "drop_low", "drop_high"]
     table = pd.concat([wide, empty], ignore_index=True).reindex(columns=wide.columns)
     return table.astype({name: "Int64" for name in whole if name in table})
+
+
+def with_reported(wide: pd.DataFrame, board: Board) -> pd.DataFrame:
+    """The wide table and, below it, a row for each system that papers report, without aggregates; `source` says where."""
+    if not board.published:
+        return wide
+    cells: dict[str, dict[str, object]] = {}
+    for record in board.published:
+        row = cells.setdefault(record.encoder, {"encoder": record.encoder, "kind": record.encoder_kind, "tasks": 0})
+        row |= {record.task: record.value.value if record.value else None, "source": record.source}
+        row["tasks"] = sum(task in row for task in board.judging)
+    added = pd.DataFrame([cells[name] for name in sorted(cells)]).reindex(columns=[*wide.columns, "source"])
+    whole = ["tasks", "place_low", "place_high", "drop_low", "drop_high"]
+    kinds = {name: "Int64" if name in whole else str(wide[name].dtype) for name in wide.columns}
+    return pd.concat([wide.astype(kinds), added.astype(kinds)], ignore_index=True)
 
 
 def value_table(board: Board) -> pd.DataFrame:

@@ -38,7 +38,8 @@ def network_folder(inputs: Inputs) -> str:
 def record_path(results: Path, encoder: str, task: str, inputs: Inputs) -> Path:
     """Where the record of an encoder on a task lies."""
     protocol, dataset = task.split("/")
-    return results / encoder_folder(encoder) / network_folder(inputs) / protocol / f"{dataset}.json"
+    name = "+".join([dataset, *(_UNSAFE.sub("-", one) for one in inputs.told)])  # a quick look replaces no full result
+    return results / encoder_folder(encoder) / network_folder(inputs) / protocol / f"{name}.json"
 
 
 def write_record(results: Path, record: Record, examples: pd.DataFrame | None) -> Path:

@@ -12,6 +12,8 @@ from repbench.errors import RecordError
 
 SCHEMA = 1
 DONE, FAILED = "done", "failed"
+PUBLISHED = "published"  # the kind of a row that a paper reports and nobody here measured
+UNFIT = ("missing modality", "not trainable")  # how a reason begins that says that the encoder lacks what the task asks for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +36,7 @@ class Inputs:
     precision: str
     limit: int | None
     on_bad_item: str
+    told: tuple[str, ...] = ()  # options of the task that the run set beside the declared ones: "steps=200"
     deviating: bool = False  # the copy of the data is known to differ from what was published
 
     @property
@@ -101,7 +104,7 @@ def record_from_json(text: str, where: str) -> Record:
         table = json.loads(text)
         if table.get("schema") != SCHEMA:
             raise RecordError(f"{where}: schema {table.get('schema')!r}; this version of repbench reads {SCHEMA}.")
-        table["inputs"] = Inputs(**table["inputs"])
+        table["inputs"] = Inputs(**{**table["inputs"], "told": tuple(table["inputs"].get("told", ()))})
         table["metrics"] = {name: Metric(**value) for name, value in table["metrics"].items()}
         table["deviations"] = tuple(table.get("deviations", ()))
         return Record(**table)

@@ -23,6 +23,7 @@ from repbench.run.gather import gather
 from repbench.run.plan import Job, Plan, modality_of
 from repbench.run.report import Report
 from repbench.run.settings import Settings
+from repbench.run.trainable import to_train
 
 
 def execute(plan: Plan, settings: Settings, report: Report) -> list[Record]:
@@ -82,7 +83,8 @@ def _do(
             raise job.problem
         skipped = _embed(job, extractor)
         seconds["embedding"] = time.monotonic() - began
-        got, left_out = gather(job, shelves, skipped)
+        training = to_train(job, plan.encoder, settings, report.line)
+        got, left_out = gather(job, shelves, {**skipped, **(training.skipped if training else {})}, training)
         told = {"embedded": report.embedded - before}
         told |= _told(_towers(job, plan), extractor) | _named("fidelity", notes.of(job, shelves))
         outcome = job.task.protocol.score(got, settings.seed)
@@ -200,6 +202,7 @@ def _unknown_inputs(job: Job, encoder: Encoder, settings: Settings) -> Inputs:
         precision=settings.extract.precision,
         limit=settings.limit,
         on_bad_item=settings.extract.on_bad_item,
+        told=job.task.told,
     )
 
 

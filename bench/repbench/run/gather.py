@@ -9,14 +9,17 @@ import numpy as np
 from repbench.datasets.dataset import Dataset, Split
 from repbench.datasets.declaration import DatasetDeclaration
 from repbench.embeddings.embedded import Embeddings, TestSplit, TuningSplit
-from repbench.embeddings.needs import Need
+from repbench.embeddings.needs import AnyNeed, Need
 from repbench.embeddings.store import Address, Shelf
 from repbench.embeddings.views import view_size
 from repbench.errors import EmbeddingError, ProtocolError
 from repbench.run.plan import Job
+from repbench.run.trainable import ToTrain
 
 
-def gather(job: Job, shelves: Mapping[Address, Shelf], skipped: Mapping[str, str]) -> tuple[Embeddings, dict[str, str]]:
+def gather(
+    job: Job, shelves: Mapping[Address, Shelf], skipped: Mapping[str, str], training: ToTrain | None = None
+) -> tuple[Embeddings, dict[str, str]]:
     """What the protocol of a job is given, and the examples left out because their item could not be read (id -> reason).
 
     Raises EmbeddingError for embeddings that are not finite and ProtocolError for a split that is empty.
@@ -26,15 +29,20 @@ def gather(job: Job, shelves: Mapping[Address, Shelf], skipped: Mapping[str, str
     tuning: list[TuningSplit] = []
     test: list[TestSplit] = []
     left_out = _left_out(job, skipped)
-    for need, work in job.works:
+    works = dict(job.works)
+    for need in job.task.needs:
         split = _joined(need, job.dataset)
         keys = split.media[need.column].keys
         kept = np.array([place for place, one in enumerate(split.ids) if str(one) not in left_out], dtype=np.int64)
         if not len(kept):
             raise ProtocolError(f"{job.dataset.name}: the split {need.split!r} has no example that can be used.")
         split = split.take(kept) if len(kept) < len(keys) else split
-        x = _rows(shelves[work.address], [keys[place] for place in kept], split, need, declaration)
-        _check_finite(x, split, need)
+        if isinstance(need, Need):
+            x = _rows(shelves[works[need].address], [keys[place] for place in kept], split, need, declaration)
+            _check_finite(x, split, need)
+        else:
+            assert training is not None
+            x = training.rows[need][kept]
         if need.tuning:
             tuning.append(
                 TuningSplit(x=x, ids=split.ids, columns=split.columns, class_names=split.class_names, label=split.label)
@@ -57,6 +65,7 @@ def gather(job: Job, shelves: Mapping[Address, Shelf], skipped: Mapping[str, str
         metric=declaration.metric,
         factors=declaration.factors,
         probe=declaration.probe,
+        model=training.model if training is not None else None,
     )
     return got, left_out
 
@@ -66,7 +75,7 @@ def _left_out(job: Job, skipped: Mapping[str, str]) -> dict[str, str]:
     found: dict[str, str] = {}
     if not skipped or job.dataset is None:
         return found
-    for need, _ in job.works:
+    for need in job.task.needs:
         for name in need.splits:
             split = job.dataset.splits[name]
             pairs = zip(split.ids, split.media[need.column].keys, strict=True)
@@ -82,7 +91,7 @@ def _rows(shelf: Shelf, keys: list[str], split: Split, need: Need, declaration: 
     return shelf.frames(keys, split.frame, declaration.frames.count)
 
 
-def _joined(need: Need, dataset: Dataset) -> Split:
+def _joined(need: AnyNeed, dataset: Dataset) -> Split:
     first, *others = (dataset.splits[name] for name in need.splits)
     for other in others:
         first = _append(first, other, need.split)

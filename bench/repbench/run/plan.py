@@ -11,11 +11,11 @@ import numpy as np
 from repbench.datasets.dataset import Dataset
 from repbench.datasets.open import open_dataset
 from repbench.embeddings.extract import Work, distinct
-from repbench.embeddings.needs import Need
+from repbench.embeddings.needs import AnyNeed, Need, TrainableModel
 from repbench.embeddings.store import Address, Shelf
 from repbench.embeddings.views import view_address, view_size
 from repbench.encoder import Encoder, FrameGrid, Tower
-from repbench.errors import MissingModalityError, RecordError, RepbenchError
+from repbench.errors import MissingModalityError, RecordError, RepbenchError, UnfitError
 from repbench.results.files import read_record
 from repbench.results.record import DONE, Inputs, Record
 from repbench.run.settings import Settings
@@ -51,7 +51,7 @@ class Job:
 
     task: Task
     dataset: Dataset | None = None
-    works: tuple[tuple[Need, Work], ...] = ()  # one for each need
+    works: tuple[tuple[Need, Work], ...] = ()  # one for each need of embeddings
     inputs: Inputs | None = None
     problem: RepbenchError | None = None
     record: Record | None = None
@@ -63,8 +63,8 @@ class Job:
 
     @property
     def is_unfit(self) -> bool:
-        """Whether the encoder lacks a modality that the task needs."""
-        return isinstance(self.problem, MissingModalityError)
+        """Whether the encoder lacks what the task needs: a modality, or a network that can be trained."""
+        return isinstance(self.problem, UnfitError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +142,10 @@ def _job(
     dataset: Dataset | None = None
     try:
         dataset = datasets.open(task)
-        pairs = tuple((need, _work(towers, need, dataset, settings, works)) for need in task.needs)
+        pairs = tuple((need, _work(towers, need, dataset, settings, works)) for need in task.needs if isinstance(need, Need))
+        for need in task.needs:
+            if isinstance(need, TrainableModel) and need.tuning:
+                _check_trainable(towers.of(modality_of(need, dataset), dataset))
     except RepbenchError as error:
         return Job(task=task, dataset=dataset, problem=error)
     splits = tuple({split for need in task.needs for split in need.splits})
@@ -154,6 +157,7 @@ def _job(
         precision=settings.extract.precision,
         limit=settings.limit,
         on_bad_item=settings.extract.on_bad_item,
+        told=task.told,
         deviating=bool(dataset.deviations),
     )
     try:
@@ -163,9 +167,15 @@ def _job(
     return Job(task=task, dataset=dataset, works=pairs, inputs=inputs, record=record)
 
 
-def modality_of(need: Need, dataset: Dataset) -> str:
+def modality_of(need: AnyNeed, dataset: Dataset) -> str:
     """The modality of what a need asks for."""
     return dataset.splits[need.splits[0]].media[need.column].modality
+
+
+def _check_trainable(tower: Tower) -> None:
+    from repbench.trainers.fine_tuning import check_trainable  # only where a network is trained
+
+    check_trainable(tower)
 
 
 def _work(towers: Towers, need: Need, dataset: Dataset, settings: Settings, works: dict[tuple[Need, Address], Work]) -> Work:

@@ -56,7 +56,12 @@ class Report:
         """A task is finished (or was done before, or does not fit: those are counted already)."""
         if self._quiet or record.task in self._done_before or record.task in self._unfit:
             return
-        line = f"  {record.task:<40} {_result(record)}"
+        self.line(f"  {record.task:<40} {_result(record)}")
+
+    def line(self, line: str) -> None:
+        """A line, above the bar where there is one."""
+        if self._quiet:
+            return
         if self._bar is not None and not self._bar.disable:
             self._bar.write(line, file=self._stream)
         else:

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from repbench.digests import digest_json
-from repbench.errors import TrainingError, UnknownNameError
+from repbench.errors import DivergedError, TrainingError, UnknownNameError
 from repbench.trainers.batches import Batch, Examples, batches, fit_batch
 from repbench.trainers.distributed import rank, world_size, wrap
 from repbench.trainers.files import RunFiles
@@ -120,7 +120,7 @@ def _loop(run: Run, examples: Examples, files: RunFiles, identity: Mapping[str, 
     size = fit_batch(len(examples), settings.batch_size)
     parts = min(settings.accumulate, len(examples) // size)
     an_epoch = len(examples) // (size * parts)
-    total, warmup = an_epoch * settings.epochs, round(an_epoch * settings.warmup)
+    total, warmup = settings.steps or an_epoch * settings.epochs, round(an_epoch * settings.warmup)
     if run.step >= total:
         return
     stream = batches(
@@ -148,7 +148,8 @@ def _loop(run: Run, examples: Examples, files: RunFiles, identity: Mapping[str, 
             run.rows.append({"epoch": epoch, "step": run.step, "loss": _mean_loss(run), "learning_rate": rate, "rate": speed})
             run.losses = []
             left = (total - run.step) * size * parts / speed
-            log(f"epoch {epoch}/{settings.epochs}  loss {run.rows[-1]['loss']:.4f}  {speed:,.0f} items/s  {left:.0f} s left")
+            of = -(-total // an_epoch)
+            log(f"epoch {epoch}/{of}  loss {run.rows[-1]['loss']:.4f}  {speed:,.0f} items/s  {left:.0f} s left")
             if rank() == 0:
                 files.write_curve(run.rows)
                 hooks.epoch(epoch, run.kept, identity)
@@ -174,7 +175,7 @@ def _step(run: Run, network: torch.nn.Module, micro: list[Batch], rate: float, p
         (loss / len(micro)).backward()  # type: ignore[no-untyped-call]
         total += float(loss.detach()) / len(micro)
     if not math.isfinite(total):
-        raise TrainingError(
+        raise DivergedError(
             f"the loss is {total} at step {run.step + 1}. A lower --lr, a longer --warmup or --precision fp32 may help."
         )
     run.optimizer.step()

@@ -28,7 +28,8 @@ class TrainSettings:
     """One run. `batch_size` items go through the network at once, over all processes; `accumulate` such batches are a step.
 
     `lr` is the highest learning rate, reached after `warmup` epochs, then a cosine to 0. `ema` is the decay of an average of
-    the weights, which is what is then exported (0: none). `size` is the side of the images (None: the architecture's).
+    the weights, which is what is then exported (0: none). `steps` above 0 end the run in place of `epochs`. `size` is the side
+    of the images (None: the architecture's).
     """
 
     arch: str
@@ -40,6 +41,7 @@ class TrainSettings:
     accumulate: int = 1
     warmup: float = 1.0
     ema: float = 0.0
+    steps: int = 0
     size: int | None = None
     seed: int = 0
     precision: str = "fp32"
@@ -48,7 +50,7 @@ class TrainSettings:
     save_every: float = 30.0  # seconds between two saved states
 
     def __post_init__(self) -> None:
-        least = {"epochs": 0, "batch_size": 2, "accumulate": 1, "workers": 0, "warmup": 0, "save_every": 0, "lr": 0}
+        least = {"epochs": 0, "steps": 0, "batch_size": 2, "accumulate": 1, "workers": 0, "warmup": 0, "save_every": 0, "lr": 0}
         for name, bound in least.items():
             if getattr(self, name) < bound:
                 raise UsageError(f"{name} is {getattr(self, name)}; expected {bound} or more.")

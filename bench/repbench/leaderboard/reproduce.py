@@ -1,0 +1,138 @@
+"""Published figures against measured ones, where there are both: the difference, and why it may be there, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from repbench.leaderboard.published import Reported, convention_words
+from repbench.results.record import DONE, PUBLISHED, Metric, Record
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """A published figure, the record of the same system and task (None: not measured), and its value in the same metric."""
+
+    reported: Reported
+    record: Record | None
+    measured: Metric | None = None
+
+    @property
+    def difference(self) -> float | None:
+        """Measured less published, as a share."""
+        return None if self.measured is None else self.measured.value - self.reported.value
+
+    @property
+    def verdict(self) -> str:
+        """Whether the published figure, rounded as it is printed, lies in our 95 % interval."""
+        if self.measured is None:
+            return "not measured" if self.record is None else "another metric"
+        low, high = self.measured.low, self.measured.high
+        if low is None or high is None:
+            return "no interval"
+        slack = 0.5 * 10.0 ** -(2 + len(self.reported.percent.partition(".")[2]))
+        if low - slack <= self.reported.value <= high + slack:
+            return "agrees"
+        return "above" if self.measured.value > self.reported.value else "below"
+
+
+def compare_table(rows: Sequence[Reported], records: Sequence[Record], same: Mapping[str, str]) -> list[Compared]:
+    """Each row with the measured ones of its system: by the pattern of the table, an equal name, or `same` (name -> system).
+
+    A row of which nothing was measured comes once, without a record.
+    """
+    done = [record for record in records if record.status == DONE and record.encoder_kind != PUBLISHED]
+    found = []
+    for row in rows:
+        fitting = [
+            record
+            for record in done
+            if record.task == row.task and (same.get(record.encoder) == row.system or row.is_of(record.encoder))
+        ]
+        found += [Compared(reported=row, record=record, measured=record.metrics.get(row.metric)) for record in fitting]
+        if not fitting:
+            found.append(Compared(reported=row, record=None))
+    return found
+
+
+def reasons(one: Compared) -> list[str]:
+    """Why measured and published may differ: of the table, then of this very run."""
+    words = [convention_words()[name] for name in one.reported.conventions.split()]
+    record = one.record
+    if record is None:
+        return words
+    if one.measured is None:
+        words.append(f"The paper's metric is {one.reported.metric}; the record has {', '.join(sorted(record.metrics))}.")
+    words += [f"The copy of the data deviates: {deviation}." for deviation in record.deviations]
+    if record.inputs.limit is not None:
+        words.append(f"A quick look: at most {record.inputs.limit} examples a split (--limit).")
+    if record.inputs.told:
+        words.append(f"The run set options of its own: {', '.join(record.inputs.told)}.")
+    if record.inputs.precision != "fp32":
+        words.append(f"Embedded in {record.inputs.precision}.")
+    if record.skipped:
+        words.append(f"{len(record.skipped)} examples could not be read and were skipped.")
+    prepared = str(record.towers.get("image", {}).get("preprocessing", ""))
+    if "size-224" in one.reported.conventions.split() and prepared and "centre crop 224" not in prepared:
+        words.append(f"The images were prepared otherwise here: {prepared}.")
+    return words
+
+
+def reproduce_lines(found: Sequence[Compared]) -> list[str]:
+    """A table of what was measured, then the reasons, each once with the rows that it concerns; what was not measured last."""
+    from tabulate import tabulate
+
+    both = [one for one in found if one.record is not None]
+    lines: list[str] = []
+    if both:
+        headers = ["system", "measured by", "task", "metric", "published", "measured", "95 % interval", "difference", ""]
+        table = tabulate([_row(one) for one in both], headers=headers, disable_numparse=True, colalign=_ALIGN)
+        lines += [*str(table).splitlines(), ""]
+        by_reason: dict[str, list[str]] = {}
+        for one in both:
+            for reason in reasons(one):
+                by_reason.setdefault(reason, []).append(one.reported.task)
+        lines += ["What may explain a difference:"] * bool(by_reason)
+        lines += [f"  {reason} ({_some(tasks)})" for reason, tasks in by_reason.items()]
+    missing = [one.reported for one in found if one.record is None]
+    if missing:
+        lines.append(f"{len(missing)} figures of {len({row.system for row in missing})} systems were not measured here.")
+    return lines
+
+
+_ALIGN = ("left", "left", "left", "left", "right", "right", "right", "right", "left")
+
+
+def _row(one: Compared) -> list[str]:
+    assert one.record is not None
+    reported, measured = one.reported, one.measured
+    shown, interval, difference = "–", "", ""
+    if measured is not None:
+        shown, difference = f"{100 * measured.value:.2f}", f"{100 * (measured.value - reported.value):+.2f}"
+        if measured.low is not None and measured.high is not None:
+            interval = f"[{100 * measured.low:.2f}, {100 * measured.high:.2f}]"
+    head = [reported.system, one.record.encoder, reported.task, reported.metric]
+    return [*head, reported.percent, shown, interval, difference, one.verdict]
+
+
+def _some(tasks: Sequence[str]) -> str:
+    names = list(dict.fromkeys(tasks))
+    return ", ".join(names) if len(names) <= 4 else f"{', '.join(names[:3])} and {len(names) - 3} more"
+
+
+def table_lines(rows: Sequence[Reported]) -> list[str]:
+    """A table as it was published, with the conventions of its rows, and what to type to measure it."""
+    from tabulate import tabulate
+
+    shown = [[row.system, row.protocol, row.dataset, row.metric, row.percent] for row in rows]
+    headers = ["system", "protocol", "dataset", "metric", "%"]
+    table = tabulate(shown, headers=headers, disable_numparse=True, colalign=("left", "left", "left", "left", "right"))
+    used = dict.fromkeys(name for row in rows for name in row.conventions.split())
+    encoders = sorted({row.encoder.replace("*", "") for row in rows if row.encoder})
+    tasks = sorted({row.task.partition("/")[0] + "/*" for row in rows if row.task})
+    lines = [f"{rows[0].source}, {rows[0].table}", *str(table).splitlines(), ""]
+    lines += ["Conventions:", *(f"  {convention_words()[name]}" for name in used)] if used else []
+    if tasks:
+        encoder = encoders[0] if encoders else "ENCODER,name='SYSTEM OF THE TABLE'"
+        lines.append(f"To measure: repbench run {encoder} --tasks '{','.join(tasks)}' --data FOLDER --out results/")
+    return lines
