@@ -12,7 +12,7 @@ strength (solver/coordinates.py). L-BFGS, preconditioned by it, goes down the pa
 an iteration costs two products of the data, its line search none, and neither does the start at each strength, a polynomial
 through the last solutions; the pairs of curvature carry over (solver/descent.py). Where that is slow (weak strengths, classes
 that overlap) and there is room, the exact Hessian of each class by itself takes over. The refit on more rows starts from the
-path, or where that would be far off, goes down from the strong end in a few steps. Small problems are solved in float64, large ones
+path, or where that would be far off, goes down from the strong end in a few steps. Small problems run in float64, large ones
 with float32 products and float64 sums (unless the asked gap is finer than float32 can prove), on the CPU or on a CUDA device.
 
 Proof: F is strongly convex in W with modulus `strength`, hence, with b at its optimum, F - min F is at most
@@ -112,7 +112,7 @@ class Path(Sequence[Solution]):
 
         It starts from this path where it weighs the penalty against the loss in the same proportion. Where the new rows are
         badly served there (weak strengths, far from zero), it goes down from the strong end, coarsely; `evaluations` count
-        all. Its gap is a hundredth of the path's, so that hardly a prediction depends on where it started. Raises as `fit_path`.
+        all. Its gap is a hundredth of the path's, so hardly a prediction depends on where it started. Raises as `fit_path`.
         """
         return self._problem.with_more(x, y).refitted(self._solutions, strength, len(self._problem.z))
 

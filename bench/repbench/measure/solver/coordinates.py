@@ -49,7 +49,7 @@ class Coordinates:
         self._spread = self.z.square().mean(dim=0)
 
     def wider(self, z: torch.Tensor, x: np.ndarray) -> Coordinates:
-        """Coordinates that hold the rows placed in these, z, and more features x (n, d), which may lie outside of their space."""
+        """Coordinates that hold the rows placed in these, z, and more features x (n, d), which may lie outside them."""
         if self._basis is None or self._basis.shape[0] == self._basis.shape[1]:
             return self
         wider = copy.copy(self)
