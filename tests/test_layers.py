@@ -29,6 +29,7 @@ FLOORS = {
     "session": 7,
     "audit": 7,
     "similarity": 7,
+    "critic": 7,
     "training": 7,
     "quality": 7,
     "watching": 7,

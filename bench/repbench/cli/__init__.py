@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from repbench import __version__
-from repbench.cli import board, catalogue, compare, data, evaluate, published, share, training
+from repbench.cli import board, catalogue, compare, critic, data, evaluate, published, share, training
 from repbench.errors import DataError, EncoderError, RepbenchError, UsageError
 
 
@@ -26,6 +26,7 @@ COMMANDS = (
     *(evaluate.run, evaluate.audit, evaluate.similarity),
     *(catalogue.list_, catalogue.show, data.data),
     *(training.train, training.watch),
+    critic.critic,
     *(board.leaderboard, board.report, compare.compare, compare.diff, compare.gate, compare.groups),
     published.reproduce,
     *(share.merge, share.publish, share.verify),

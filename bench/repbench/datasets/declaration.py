@@ -7,9 +7,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from repbench.datasets.factors import Factor
 from repbench.datasets.probe import Probe
 from repbench.digests import digest_json
 from repbench.encoder import FrameGrid
+from repbench.errors import did_you_mean
 from repbench.strict import build, read_toml
 
 ELEVEN_POINT = "mean-average-precision-11-point"  # of datasets whose examples can be of several classes
@@ -150,6 +152,7 @@ class DatasetDeclaration:
     intervals and tests, since they depend on each other.
 
     With `frames` an example is a moment of a sound and `splits` count moments (datasets/frames.py).
+    `factors` are columns that say how an example came about; `factor` says of some what they are (`[factor.azimuth]`).
 
     Where examples can be of several classes, the metric says so. `difficult` is then what a class counts as of which an
     example has only objects that are marked difficult: "ignored" (it is negative while a probe is fitted, and takes no part
@@ -167,6 +170,7 @@ class DatasetDeclaration:
     columns: Mapping[str, str] = field(default_factory=lambda: {"image": "image"})
     label: str = "label"
     factors: tuple[str, ...] = ()
+    factor: Mapping[str, Factor] = field(default_factory=dict)
     cluster: str = ""
     frames: FrameRule | None = None
     validation: Validation | None = None
@@ -193,6 +197,9 @@ class DatasetDeclaration:
         for column, modality in self.columns.items():
             if modality not in MODALITIES:
                 raise ValueError(f"columns.{column} is {modality!r}; expected one of {', '.join(MODALITIES)}.")
+        for name in self.factor:
+            if name not in self.factors:
+                raise ValueError(f"[factor.{name}] is none of the factors.{did_you_mean(name, self.factors)}")
         if not self.sources:
             raise ValueError("sources is empty; name at least one place where the data can be.")
         if self.validation is not None and "val" in self.splits:
@@ -241,6 +248,8 @@ class DatasetDeclaration:
             del facts["probe"]
         if self.frames is None:
             del facts["frames"]
+        if not self.factor:
+            del facts["factor"]  # so that records of datasets without it stay as they are
         return digest_json(facts)
 
 

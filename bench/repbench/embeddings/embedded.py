@@ -7,11 +7,12 @@ function that fits or chooses accepts it, so a protocol cannot tune on what it r
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from repbench.datasets.factors import Factor
 from repbench.datasets.probe import Probe
 
 if TYPE_CHECKING:
@@ -56,3 +57,4 @@ class Embeddings:
     factors: tuple[str, ...] = ()  # the columns that the dataset declares as factors
     probe: Probe | None = None  # how a compositional probe is judged
     model: Trainable | None = None  # for a task that needs a `TrainableModel`
+    factor: Mapping[str, Factor] = field(default_factory=dict)  # what some of them are

@@ -66,6 +66,7 @@ def gather(
         factors=declaration.factors,
         probe=declaration.probe,
         model=training.model if training is not None else None,
+        factor=declaration.factor,
     )
     return got, left_out
 

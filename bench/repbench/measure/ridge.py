@@ -1,0 +1,92 @@
+"""Ridge regression at all strengths from one decomposition, with the leave-one-out error of each in closed form.
+
+Minimises |y - x w - b|^2 + strength |w|^2, the intercept b without a penalty (Hoerl & Kennard 1970). With x centred and
+x = U S V', the residual that a row has when it is left out is
+
+    e_i = (y_i - yhat_i) / (1 - h_ii),   h = 1 / n + U diag(s^2 / (s^2 + strength)) U'       (Allen 1974, PRESS)
+
+so that choosing a strength costs no second fit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from repbench.errors import ProtocolError
+
+STRENGTHS = tuple(10.0 ** (half / 2) for half in range(-8, 17))  # 1e-4 to 1e8
+NOTHING = 1e-12  # share of the largest eigenvalue below which a direction is rounding
+
+
+@dataclass(frozen=True, kw_only=True)
+class RidgePath:
+    """All solutions of one problem. `errors` (strengths, targets): mean squared leave-one-out error."""
+
+    strengths: np.ndarray
+    errors: np.ndarray
+    _x: np.ndarray  # (n, d) less its mean
+    _mean: np.ndarray
+    _offset: np.ndarray  # (targets,)
+    _rotated: np.ndarray  # U'y (r, targets)
+    _s: np.ndarray  # (r,)
+    _u: np.ndarray  # (n, r)
+
+    def weights(self, places: np.ndarray) -> np.ndarray:
+        """Weights (d, targets) where target t has the strength at `places[t]`, int (targets,)."""
+        shrunk = self._rotated / (self._s[:, None] ** 2 + self.strengths[places][None])
+        weights: np.ndarray = self._x.T @ (self._u @ shrunk)  # V S = x'U, so that V is never formed
+        return weights
+
+    def predict(self, x: np.ndarray, places: np.ndarray) -> np.ndarray:
+        """Predictions (m, targets) for rows x (m, d)."""
+        found: np.ndarray = (np.asarray(x, dtype=np.float64) - self._mean) @ self.weights(places) + self._offset
+        return found
+
+    def predict_all(self, x: np.ndarray) -> np.ndarray:
+        """Predictions (strengths, m, targets) at every strength."""
+        seen = ((np.asarray(x, dtype=np.float64) - self._mean) @ self._x.T) @ self._u
+        scale = self._s[:, None] ** 2
+        return np.stack([seen @ (self._rotated / (scale + one)) + self._offset for one in self.strengths])
+
+
+def fit_path(x: np.ndarray, y: np.ndarray, strengths: tuple[float, ...] = STRENGTHS) -> RidgePath:
+    """The solutions for x (n, d), y (n, targets) at every strength, all above 0.
+
+    One eigendecomposition of the smaller of x'x and xx'. Raises ProtocolError for fewer than three rows.
+    """
+    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    if x.ndim != 2 or y.ndim != 2 or len(x) != len(y) or len(x) < 3:
+        raise ProtocolError(f"ridge regression needs three rows or more; got x {x.shape} and y {y.shape}.")
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise ProtocolError("ridge regression was given values that are NaN or infinite.")
+    mean, offset = x.mean(axis=0), y.mean(axis=0)
+    x, y = x - mean, y - offset
+    u, s = _left(x)
+    rotated = u.T @ y
+    each = np.array(strengths)
+    errors = np.empty((len(each), y.shape[1]))
+    squares = u * u
+    for place, strength in enumerate(each):
+        kept = s * s / (s * s + strength)
+        left = 1 - 1 / len(x) - squares @ kept
+        residual = y - u @ (kept[:, None] * rotated)
+        errors[place] = ((residual / np.maximum(left, NOTHING)[:, None]) ** 2).mean(axis=0)
+    return RidgePath(strengths=each, errors=errors, _x=x, _mean=mean, _offset=offset, _rotated=rotated, _s=s, _u=u)
+
+
+def strongest_of_best(errors: np.ndarray) -> int:
+    """The place of the least error (strengths,), of equal ones the strongest penalty: strengths ascend."""
+    least = errors.min()
+    return int(np.flatnonzero(errors <= least + 1e-12 * max(abs(float(least)), 1e-300))[-1])
+
+
+def _left(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Left singular vectors (n, r) and values (r,) of centred x (n, d), those that are more than rounding."""
+    wide = x.shape[1] > len(x)
+    values, vectors = np.linalg.eigh(x @ x.T if wide else x.T @ x)
+    largest = max(float(values[-1]), 0.0) if len(values) else 0.0
+    kept = values > max(NOTHING * largest, 1e-24)
+    s = np.sqrt(values[kept])
+    return (vectors[:, kept] if wide else x @ vectors[:, kept] / s), s
