@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,35 @@ from repbench.errors import DataError
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """Ids, labels as in `RawSplit` (names, numbers or memberships), and the images."""
+    """Ids, labels as in `RawSplit` (names, numbers or memberships), the images, and further columns (factors)."""
 
     ids: np.ndarray
     label: np.ndarray
     items: Items
+    columns: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
-def listed(folder: Path, names: Sequence[str], label: Sequence[Any] | np.ndarray) -> Listing:
-    """The image files `names`, relative to `folder`, which are also their ids."""
-    return Listing(ids=np.array(names), label=np.asarray(label), items=FileItems("image", [folder / name for name in names]))
+def listed(folder: Path, names: Sequence[str], label: Sequence[Any] | np.ndarray, **columns: Sequence[str]) -> Listing:
+    """The image files `names`, relative to `folder`, which are also their ids; `columns` are factors, n texts each."""
+    return Listing(
+        ids=np.array(names),
+        label=np.asarray(label),
+        items=FileItems("image", [folder / name for name in names]),
+        columns={name: np.array(values) for name, values in columns.items()},
+    )
+
+
+def csv_rows(path: Path, *needed: str) -> list[dict[str, str]]:
+    """The rows of a CSV file with a header. Raises DataError that names the file, and a column that is needed and missing."""
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            reader = csv.DictReader(stream)
+            rows = list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error}).") from error
+    if missing := [name for name in needed if name not in (reader.fieldnames or ())]:
+        raise DataError(f"{path}: no column {missing[0]!r}; there are {', '.join(reader.fieldnames or ()) or 'none'}.")
+    return rows
 
 
 def lines_of(path: Path) -> list[str]:

@@ -15,15 +15,19 @@ LAYOUTS = {  # layout -> its module in layouts/, its folder, and what must lie t
     "aircraft": ("aircraft", "fgvc-aircraft-2013b", "data"),
     "caltech101": ("caltech101", "caltech101", "101_ObjectCategories"),
     "cars": ("cars", "stanford_cars", "devkit"),
+    "celeba": ("celeba", "celeba", "list_attr_celeba.txt"),
     "cifar10": ("cifar", "cifar-10-batches-py", "test_batch"),
     "cifar100": ("cifar", "cifar-100-python", "test"),
     "dtd": ("dtd", "dtd/dtd", "labels"),
+    "fairface": ("fairface", "fairface", "fairface_label_val.csv"),
     "flowers": ("flowers", "flowers-102", "setid.mat"),
     "food101": ("food101", "food-101", "meta"),
     "imagenet": ("imagenet", "imagenet", "val"),
     "pets": ("pets", "oxford-iiit-pet", "annotations"),
     "stl10": ("stl10", "stl10_binary", "test_y.bin"),
     "sun397": ("sun397", "SUN397", "ClassName.txt"),
+    "waterbirds": ("waterbirds", "waterbird_complete95_forest2water2", "metadata.csv"),
+    "waterbirds-wilds": ("waterbirds", "waterbirds_v1.0", "metadata.csv"),
     "voc2007": ("voc2007", "VOCdevkit/VOC2007", "ImageSets"),
 }
 
@@ -68,5 +72,7 @@ def read(options: Torchvision, declaration: DatasetDeclaration, data: Path | Non
     splits = {}
     for split in declaration.splits:
         found = layout.read(folder, split, options)
-        splits[split] = RawSplit(ids=found.ids, label=found.label, columns={}, media={declaration.medium: found.items})
+        splits[split] = RawSplit(
+            ids=found.ids, label=found.label, columns=found.columns, media={declaration.medium: found.items}
+        )
     return RawDataset(splits=splits, class_names=layout.class_names(folder), place=f"folder {folder}", folder=folder)
