@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO := leaderboard/demo
+REFERENCE := leaderboard/reference
 ENCODERS := packaged:efficientnet-lite0,size=64 joined:lite0+minilm,size=64 random:resnet18,size=64 \
     control:pixels control:random control:constant
 FULL := leaderboard/full
@@ -40,6 +41,8 @@ packs: $(BIN)/repbench
 
 reference: $(BIN)/repbench
 	$(BIN)/python reference/make.py
+	$(BIN)/repbench run $(ENCODERS) --out $(REFERENCE)/results --store $(REFERENCE)-runs/store
+	$(BIN)/repbench leaderboard $(REFERENCE)/results --out $(REFERENCE)
 
 versus: versus/.venv/bin/repbench
 	for script in $(filter-out versus/common.py versus/report.py,$(wildcard versus/*.py)); do versus/.venv/bin/python $$script || exit 1; done
