@@ -67,7 +67,9 @@ def csv_text(table: pd.DataFrame) -> str:
     table = table.copy()
     for column in table.columns:
         if not pd.api.types.is_numeric_dtype(table[column]):
-            table[column] = pd.Series([_harmless(value) for value in table[column]], index=table.index, dtype=object)
+            table[column] = pd.Series(
+                [_harmless(value) for value in table[column].to_numpy(dtype=object).tolist()], index=table.index, dtype=object
+            )
     return table.to_csv(index=False, float_format="%.6f", lineterminator="\n")
 
 
