@@ -114,5 +114,6 @@ class Encoder:
 
     @property
     def fingerprint(self) -> str:
-        """Digest of all towers: equal fingerprint, equal results."""
-        return digest_json({modality: tower.fingerprint for modality, tower in self.towers.items()})
+        """Digest of all towers and scorers: equal fingerprint, equal results."""
+        parts = {modality: tower.fingerprint for modality, tower in self.towers.items()}
+        return digest_json(parts | {f"scorer {name}": scorer.fingerprint for name, scorer in self.scorers.items()})

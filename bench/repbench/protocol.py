@@ -63,7 +63,7 @@ class Protocol(typing.Protocol):
         ...
 
     def needs(self, dataset: DatasetDeclaration) -> tuple[AnyNeed, ...]:
-        """The embeddings that it asks for, or the network itself where it trains one."""
+        """The embeddings and pair scores that it asks for, or the network itself where it trains one."""
         ...
 
     def score(self, got: Embeddings, seed: int) -> Outcome:

@@ -58,7 +58,7 @@ class Task:
 
     @property
     def needs(self) -> tuple[AnyNeed, ...]:
-        """The embeddings that it asks for, or the network itself."""
+        """The embeddings and pair scores that it asks for, or the network itself."""
         return self.protocol.needs(self.dataset)
 
     @property

@@ -21,7 +21,7 @@ import repbench.protocols
 from repbench.datasets.declaration import ELEVEN_POINT, METRICS, PAIR, Captions, DatasetDeclaration, Prompts
 from repbench.datasets.probe import Probe
 from repbench.embeddings.embedded import Embeddings, TestSplit, TuningSplit
-from repbench.embeddings.needs import AnyNeed, Need
+from repbench.embeddings.needs import AnyNeed, Need, PairScores
 from repbench.embeddings.trainable import Recipe
 from repbench.errors import EmbeddingError, ProtocolError
 from repbench.measure import logistic
@@ -125,6 +125,8 @@ class Network:
 
 def embed(need: AnyNeed, encode: Encode, metric: str = "accuracy") -> TuningSplit | TestSplit:
     """The embeddings that a need asks for, from an encoder of this world."""
+    if isinstance(need, PairScores):
+        return _judged(need, encode)
     if need.column in probe().columns:
         return _probed(need, encode)
     view = need.view if isinstance(need, Need) else "plain"
@@ -152,6 +154,27 @@ def _probed(need: Need, encode: Encode) -> TestSplit:
     x = encode((CENTRES[label % 4] + 0.7 * noise).astype(np.float32))
     ids = np.array([f"test-{i}" for i in range(len(label))])
     return TestSplit(x=x, ids=ids, columns={}, class_names=(), truth=np.zeros(len(label), int))
+
+
+def _judged(need: PairScores, encode: Encode) -> TuningSplit | TestSplit:
+    """Pair scores of the probe: the true caption's are higher, and all hang on how likely the caption is."""
+    count = len(labels("test")) // 2
+    rng = np.random.default_rng(len(need.split))
+    likely = rng.normal(size=(count, 2))
+    fits = np.array([image == "image_0" and caption == "caption_0" for image, caption in need.pairs])
+    x = (
+        np.stack([likely[:, int(caption[-1])] for _, caption in need.pairs], axis=1)
+        + fits
+        + 0.3 * rng.normal(size=(count, len(fits)))
+    )
+    shared: dict[str, Any] = {
+        "x": encode(x.astype(np.float32)),
+        "ids": np.array([f"{need.split}-{i}" for i in range(count)]),
+        "columns": {},
+        "class_names": (),
+    }
+    zeros = np.zeros(count, int)
+    return TuningSplit(label=zeros, **shared) if need.tuning else TestSplit(truth=zeros, **shared)
 
 
 def asked(protocol: Protocol, encode: Encode = good, metric: str = "accuracy") -> Embeddings:

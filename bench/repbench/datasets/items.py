@@ -153,6 +153,13 @@ def text_items(texts: Sequence[str], names: Sequence[str]) -> Items:
     return EncodedItems("text", names, [text.encode() for text in texts])
 
 
+def noise_images(seed: int, count: int) -> Items:
+    """`count` times one picture of Gaussian noise about mid-grey, 224 x 224 pixels, drawn by the seed: an image of nothing."""
+    noise = np.random.Generator(np.random.PCG64(seed)).normal(127.5, 64, (1, 224, 224, 3))
+    picture = PixelItems([f"noise image {seed}"], np.clip(noise, 0, 255).astype(np.uint8))
+    return picture.take(np.zeros(count, dtype=np.int64))
+
+
 class _Quiet:
     """A block in which PIL's warnings about odd EXIF data and palettes are silent, for the pixels are what counts; a picture of
     absurd size is an error. Threads may be in it together: the filters of warnings are one for all, and the last restores them.

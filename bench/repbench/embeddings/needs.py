@@ -24,6 +24,11 @@ class OfItems:
         """The single splits that make it up, in order."""
         return tuple(self.split.split("+"))
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of media that are looked at."""
+        return (self.column,)
+
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Need(OfItems):
@@ -47,4 +52,37 @@ class TrainableModel(OfItems):
         return f"the network itself, on {self.column} of {self.split}"
 
 
-AnyNeed = Need | TrainableModel
+NULL_IMAGES = ("null_0", "null_1", "null_2")  # columns of PairScores: pictures of noise, beside which a text stands alone
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class PairScores:
+    """Scores of (image, text) pairs of one split, by one of an encoder's pair scorers; `pairs` names their columns.
+
+    An image column may be one of NULL_IMAGES. The answer is a split whose x has a column for each pair, in their order.
+    """
+
+    dataset: str
+    split: str
+    scorer: str  # "itm" or "lm"
+    pairs: tuple[tuple[str, str], ...]
+    tuning: bool = True
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """As of a Need: one split."""
+        return (self.split,)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of media that are looked at."""
+        return tuple(dict.fromkeys(name for pair in self.pairs for name in pair if name not in NULL_IMAGES))
+
+    @property
+    def words(self) -> str:
+        """What is asked for, for people."""
+        images, texts = (list(dict.fromkeys(pair[side] for pair in self.pairs)) for side in range(2))
+        return f"scores by {self.scorer} of {', '.join(images)} with {', '.join(texts)} of {self.split}"
+
+
+AnyNeed = Need | TrainableModel | PairScores

@@ -23,6 +23,7 @@ from repbench.errors import EncoderError, UsageError
 
 AUDIO = ("wav2vec2", "hubert", "wavlm", "unispeech", "unispeech-sat", "data2vec-audio", "wav2vec2-conformer")
 PAIRED = ("clip", "siglip", "siglip2", "altclip", "chinese_clip", "align", "metaclip_2")
+BLIP = {"BlipForImageTextRetrieval": "blip-itm", "BlipForConditionalGeneration": "blip-lm"}  # saved as -> kind
 TOLERATED = ("pooler.", "logit_scale", "logit_bias", "mask_token", "masked_spec_embed")  # never used in an embedding
 
 INCIDENTAL = ("_name_or_path", "transformers_version", "architectures", "dtype", "torch_dtype", "id2label", "label2id")
@@ -30,7 +31,7 @@ INCIDENTAL = ("_name_or_path", "transformers_version", "architectures", "dtype",
 
 @dataclass(frozen=True, kw_only=True)
 class Loaded:
-    """A model of transformers in evaluation mode, and where it came from. `kind` is "image", "audio" or "pair"."""
+    """A model of transformers in evaluation mode, and where it came from. `kind`: "image", "audio", "pair" or one of BLIP's."""
 
     model: nn.Module
     config: Any
@@ -53,9 +54,13 @@ def load_model(spec: Spec) -> Loaded:
     if kind == "image" and _accepts_pooling_switch(config):
         arguments["add_pooling_layer"] = False  # a dense layer that is random unless the model was trained with it
     with _without_bars():
-        model, info = _fetch(spec, AutoModel.from_pretrained, **arguments)
+        model, info = _fetch(spec, _class(kind).from_pretrained, **arguments)
     report = _report(spec, model, info)
     return Loaded(model=model.eval(), config=config, kind=kind, report=report, notes=_notes(spec, config))
+
+
+def _class(kind: str) -> Any:
+    return next((getattr(transformers, name) for name, one in BLIP.items() if one == kind), AutoModel)
 
 
 @contextmanager
@@ -93,6 +98,8 @@ def _kind(config: Any) -> str:
         return "audio"
     if config.model_type in PAIRED:
         return "pair"
+    if config.model_type == "blip" and (saved := (config.architectures or [""])[0]) in BLIP:
+        return BLIP[saved]
     if hasattr(config, "num_channels") or hasattr(config, "image_size"):
         return "image"
     raise EncoderError(

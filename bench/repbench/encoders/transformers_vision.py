@@ -34,7 +34,7 @@ def tower(loaded: Loaded, spec: Spec) -> Tower:
     The default feature is the one that the model pools itself, where that involves no untrained layer, else its class token.
     """
     spec.only(*OPTIONS)
-    prepare, words = _preparation(loaded, spec)
+    prepare, words = preparation(loaded, spec)
     layer, pool = spec.options.get("layer"), spec.options.get("pool")
     if layer is not None and not layer.lstrip("-").isdigit():
         named = select_features(loaded.model, layer=layer, pool=pool, prefix_tokens=_prefix_tokens(loaded))
@@ -52,7 +52,7 @@ def paired_towers(loaded: Loaded, spec: Spec) -> dict[str, Tower]:
     wanted = spec.options.get("features", "projection")
     if wanted not in FEATURES:
         raise UnknownNameError("choice of features", wanted, FEATURES)
-    prepare, words = _preparation(loaded, spec)
+    prepare, words = preparation(loaded, spec)
     if wanted == "backbone":
         vision = getattr(loaded.model, "vision_model", None)
         if vision is None:
@@ -167,7 +167,7 @@ def _text_tower(loaded: Loaded, spec: Spec) -> Tower:
     )
 
 
-def _preparation(loaded: Loaded, spec: Spec) -> tuple[Callable[[Any], Tensor], str]:
+def preparation(loaded: Loaded, spec: Spec) -> tuple[Callable[[Any], Tensor], str]:
     """The model's own processor, or, with any option about images, our preparation with its mean and deviation."""
     processor = fetch_part(spec, AutoImageProcessor.from_pretrained)
     if not any(option in spec.options for option in preprocess.OPTIONS):

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from repbench.datasets.declaration import DatasetDeclaration
-from repbench.datasets.probe import Probe
-from repbench.embeddings.embedded import TestSplit
+from repbench.datasets.probe import RULES, Probe
+from repbench.embeddings.embedded import TestSplit, TuningSplit
 from repbench.errors import ProtocolError
 from repbench.measure import intervals, pairs
 from repbench.protocol import Estimate, Outcome
@@ -26,14 +26,38 @@ def no_probe(dataset: DatasetDeclaration) -> str:
     return "" if dataset.probe is not None else f"{dataset.name} is no compositional probe: it declares no [probe]."
 
 
+def all_pairs(dataset: DatasetDeclaration) -> tuple[tuple[str, str], ...]:
+    """Every image with every caption of an example, by their columns: the captions of the first image first."""
+    assert dataset.probe is not None
+    captions = dataset.probe.captions_of(dataset.columns)
+    return tuple((image, caption) for image in dataset.probe.images_of(dataset.columns) for caption in captions)
+
+
+def tensor(x: np.ndarray, rule: str, further: int = 0) -> np.ndarray:
+    """Scores float64 (n, images, captions) of pair scores (n, pairs), in the order of `all_pairs`.
+
+    After them may come the captions beside `further` images, which are left out here.
+    """
+    form = RULES[rule]
+    pairs_of_image = form.captions or x.shape[1] // (form.images + further)
+    images = form.images or x.shape[1] // pairs_of_image - further
+    if (images + further) * pairs_of_image != x.shape[1]:
+        raise ProtocolError(f"{x.shape[1]} scores an example do not fit the rule {rule}.")
+    return x[:, : images * pairs_of_image].reshape(len(x), images, pairs_of_image).astype(np.float64)
+
+
+def primary_value(scores: np.ndarray, split: TuningSplit | TestSplit, probe: Probe) -> float:
+    """The primary metric of scores (n, images, captions) alone, to choose by."""
+    judged = _judged(scores, split, probe)
+    return math.fsum(judged.credits[judged.primary] * _weights(_subset(split, probe), probe))
+
+
 def outcome(scores: np.ndarray, test: TestSplit, probe: Probe, seed: int, diagnostics: Mapping[str, Any]) -> Outcome:
     """Outcome of scores (n, images, captions) on `test`, whose columns say subset, sets and number of candidates.
 
     Raises ProtocolError where the scores cannot be judged.
     """
-    candidates = test.columns[probe.candidates].astype(np.int64) if probe.candidates else None
-    judged = pairs.judge(probe.rule, scores, candidates)
-    subset = test.columns[probe.subset].astype(str) if probe.subset else np.full(len(scores), "")
+    judged, subset = _judged(scores, test, probe), _subset(test, probe)
     weight = _weights(subset, probe)
     primary, credit = judged.primary, judged.credits[judged.primary]
     metrics = _metrics(judged, test, probe, subset, seed)
@@ -58,6 +82,14 @@ def outcome(scores: np.ndarray, test: TestSplit, probe: Probe, seed: int, diagno
             **diagnostics,
         },
     )
+
+
+def _judged(scores: np.ndarray, split: TuningSplit | TestSplit, probe: Probe) -> pairs.Judged:
+    return pairs.judge(probe.rule, scores, split.columns[probe.candidates].astype(np.int64) if probe.candidates else None)
+
+
+def _subset(split: TuningSplit | TestSplit, probe: Probe) -> np.ndarray:
+    return split.columns[probe.subset].astype(str) if probe.subset else np.full(len(split), "")
 
 
 def _weights(subset: np.ndarray, probe: Probe) -> np.ndarray:

@@ -6,7 +6,7 @@ encoder scores exactly chance (measure/pairs.py).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -66,7 +66,7 @@ class Compositional:
         found = beside_blind(found, scores, got, seed)
         if got.probe.rule != "two-true-captions":
             return found
-        return Outcome(**{**vars(found), "metrics": {**found.metrics, "text-only": _text_only(captions, got.test[0], seed)}})
+        return replace(found, metrics={**found.metrics, "text-only": _text_only(captions, got.test[0], seed)})
 
 
 def dot_products(images: tuple[np.ndarray, ...], captions: tuple[np.ndarray, ...]) -> np.ndarray:

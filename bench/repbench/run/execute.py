@@ -5,22 +5,23 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from repbench.embeddings.extract import Extractor
+from repbench.embeddings.extract import Extractor, Work
+from repbench.embeddings.pairs import PairExtractor
 from repbench.embeddings.store import Address, Shelf
-from repbench.encoder import Encoder, Tower
+from repbench.encoder import Encoder, PairScorer, Tower
 from repbench.errors import EmbeddingError, RepbenchError
 from repbench.protocol import Outcome
 from repbench.results.files import write_record
 from repbench.results.record import DONE, FAILED, Inputs, Record, metric
 from repbench.run.fidelity import FidelityNotes
 from repbench.run.gather import gather
-from repbench.run.plan import Job, Plan, modality_of
+from repbench.run.plan import Job, Plan, modality_of, open_shelves
 from repbench.run.report import Report
 from repbench.run.settings import Settings
 from repbench.run.trainable import to_train
@@ -38,40 +39,43 @@ def execute_together(plans: Sequence[Plan], settings: Settings, report: Report) 
     """Do several plans, and return the records of each. Encoders that prepare items in one way share what is decoded."""
     works = [work for plan in plans for job in plan.open_jobs for _, work in job.works]
     towers = {fingerprint: tower for plan in plans for fingerprint, tower in plan.towers.items()}
-    shelves = {work.address: Shelf(settings.store, work.address) for work in works}
+    scorers = [scorer for plan in plans for scorer in plan.encoder.scorers.values()]
+    shelves = open_shelves(plans, settings)
     extractor = Extractor(works, towers.values(), shelves, settings.extract, report.advance)
+    judges = PairExtractor(scorers, shelves, settings.extract, report.advance)
     found = []
     for place, plan in enumerate(plans):
-        lacking = [keys for later in plans[place:] for keys in later.distinct_items(shelves).values()]
+        lacking = [keys for later in plans[place:] for keys in later.lacking(shelves)]
         report.begin(plan, sum(map(len, lacking)))
-        found.append(_do_all(plan, shelves, extractor, settings, report))
+        notes = FidelityNotes(plan.towers, settings)
+        supply = Supply(shelves=shelves, extractor=extractor, judges=judges, notes=notes)
+        found.append(_do_all(plan, supply, settings, report))
     return found
 
 
-def _do_all(
-    plan: Plan, shelves: Mapping[Address, Shelf], extractor: Extractor, settings: Settings, report: Report
-) -> list[Record]:
-    notes = FidelityNotes(plan.towers, settings)
+def _do_all(plan: Plan, supply: Supply, settings: Settings, report: Report) -> list[Record]:
     records = []
     for job in plan.jobs:
         if job.is_done and job.record is not None:
             records.append(job.record)
         else:
-            records.append(_do(job, plan, shelves, extractor, notes, settings, report))
+            records.append(_do(job, plan, supply, settings, report))
         report.finish(records[-1])
     report.end()
     return records
 
 
-def _do(
-    job: Job,
-    plan: Plan,
-    shelves: Mapping[Address, Shelf],
-    extractor: Extractor,
-    notes: FidelityNotes,
-    settings: Settings,
-    report: Report,
-) -> Record:
+@dataclass(frozen=True, kw_only=True)
+class Supply:
+    """What brings the embeddings and pair scores of one encoder's jobs."""
+
+    shelves: Mapping[Address, Shelf]
+    extractor: Extractor
+    judges: PairExtractor
+    notes: FidelityNotes
+
+
+def _do(job: Job, plan: Plan, supply: Supply, settings: Settings, report: Report) -> Record:
     began, before = time.monotonic(), report.embedded
     seconds: dict[str, float] = {}
     left_out: dict[str, str] = {}
@@ -81,12 +85,12 @@ def _do(
     try:
         if job.problem is not None:
             raise job.problem
-        skipped = _embed(job, extractor)
+        skipped = _embed(job, supply)
         seconds["embedding"] = time.monotonic() - began
         training = to_train(job, plan.encoder, settings, report.line)
-        got, left_out = gather(job, shelves, {**skipped, **(training.skipped if training else {})}, training)
+        got, left_out = gather(job, supply.shelves, {**skipped, **(training.skipped if training else {})}, training)
         told = {"embedded": report.embedded - before}
-        told |= _told(_towers(job, plan), extractor) | _named("fidelity", notes.of(job, shelves))
+        told |= _told(_towers(job, plan), supply.extractor) | _named("fidelity", supply.notes.of(job, supply.shelves))
         outcome = job.task.protocol.score(got, settings.seed)
     except RepbenchError as error:
         reason = str(error)
@@ -123,11 +127,11 @@ def _in_library(file: str) -> bool:
     return "site-packages" in file or "dist-packages" in file or file.startswith("<")
 
 
-def _embed(job: Job, extractor: Extractor) -> dict[str, str]:
+def _embed(job: Job, supply: Supply) -> dict[str, str]:
     skipped: dict[str, str] = {}
-    for need, work in job.works:
+    for need, work in job.all_works:
         try:
-            skipped |= extractor.fill(work)
+            skipped |= supply.extractor.fill(work) if isinstance(work, Work) else supply.judges.fill(work)
         except EmbeddingError as error:
             raise EmbeddingError(f"{need.dataset}/{need.split}: {error}") from error
     return skipped
@@ -174,7 +178,10 @@ def make_record(
         options=job.task.options,
         reason=reason,
         skipped=skipped,
-        towers={modality: _tower_words(tower) for modality, tower in sorted(towers.items())},
+        towers={
+            **{modality: _tower_words(tower) for modality, tower in sorted(towers.items())},
+            **{f"{need.scorer} scorer": _scorer_words(encoder.scorers[need.scorer]) for need, _ in job.pair_works},
+        },
         load_report=asdict(encoder.load_report) if encoder.load_report is not None else None,
         notes=encoder.notes,
         source=job.dataset.source if job.dataset is not None else "",
@@ -217,6 +224,10 @@ def _what_came_out(outcome: Outcome) -> dict[str, Any]:
         "chances": outcome.chances,
         "diagnostics": outcome.diagnostics,
     }
+
+
+def _scorer_words(scorer: PairScorer) -> dict[str, Any]:
+    return {"fingerprint": scorer.fingerprint, "dim": 1, "preprocessing": "as its towers'", "features": scorer.words}
 
 
 def _tower_words(tower: Any) -> dict[str, Any]:

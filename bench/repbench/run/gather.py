@@ -9,7 +9,8 @@ import numpy as np
 from repbench.datasets.dataset import Dataset, Split
 from repbench.datasets.declaration import DatasetDeclaration
 from repbench.embeddings.embedded import Embeddings, TestSplit, TuningSplit
-from repbench.embeddings.needs import AnyNeed, Need
+from repbench.embeddings.needs import AnyNeed, Need, PairScores
+from repbench.embeddings.pairs import column_items, pair_key
 from repbench.embeddings.store import Address, Shelf
 from repbench.embeddings.views import view_size
 from repbench.errors import EmbeddingError, ProtocolError
@@ -29,20 +30,19 @@ def gather(
     tuning: list[TuningSplit] = []
     test: list[TestSplit] = []
     left_out = _left_out(job, skipped)
-    works = dict(job.works)
+    works = dict(job.all_works)
     for need in job.task.needs:
-        split = _joined(need, job.dataset)
-        keys = split.media[need.column].keys
-        kept = np.array([place for place, one in enumerate(split.ids) if str(one) not in left_out], dtype=np.int64)
-        if not len(kept):
-            raise ProtocolError(f"{job.dataset.name}: the split {need.split!r} has no example that can be used.")
-        split = split.take(kept) if len(kept) < len(keys) else split
+        whole = _joined(need, job.dataset)
+        kept = _kept(whole, left_out, need)
+        split = whole.take(kept) if len(kept) < len(whole) else whole
         if isinstance(need, Need):
-            x = _rows(shelves[works[need].address], [keys[place] for place in kept], split, need, declaration)
-            _check_finite(x, split, need)
+            x = _rows(need, split, shelves[works[need].address], declaration)
+        elif isinstance(need, PairScores):
+            x = _scores(need, split, shelves[works[need].address])
         else:
             assert training is not None
             x = training.rows[need][kept]
+        _check_finite(x, split, need)
         if need.tuning:
             tuning.append(
                 TuningSplit(x=x, ids=split.ids, columns=split.columns, class_names=split.class_names, label=split.label)
@@ -71,25 +71,43 @@ def gather(
     return got, left_out
 
 
+def _kept(split: Split, left_out: Mapping[str, str], need: AnyNeed) -> np.ndarray:
+    """The places of the examples that can be used, int64 (m,)."""
+    kept = np.array([place for place, one in enumerate(split.ids) if str(one) not in left_out], dtype=np.int64)
+    if not len(kept):
+        raise ProtocolError(f"{need.dataset}: the split {need.split!r} has no example that can be used.")
+    return kept
+
+
+def _rows(need: Need, split: Split, shelf: Shelf, declaration: DatasetDeclaration) -> np.ndarray:
+    """Embeddings (n, dim), or (n, views, dim) of a view of several crops; of moments of sounds each its own."""
+    keys = split.media[need.column].keys
+    if split.frame is None or declaration.frames is None:
+        x = shelf.rows(keys)
+        return x[:, 0] if view_size(need.view) == 1 else x
+    return shelf.frames(list(keys), split.frame, declaration.frames.count)
+
+
+def _scores(need: PairScores, split: Split, shelf: Shelf) -> np.ndarray:
+    """Scores float32 (n, pairs)."""
+    columns = []
+    for image, text in need.pairs:
+        keys = zip(column_items(split, image).keys, column_items(split, text).keys, strict=True)
+        columns.append(shelf.rows([pair_key(*pair) for pair in keys])[:, 0, 0])
+    return np.stack(columns, axis=1)
+
+
 def _left_out(job: Job, skipped: Mapping[str, str]) -> dict[str, str]:
     """The examples of which some medium that is needed could not be read (id -> reason): they are left out of every column."""
     found: dict[str, str] = {}
     if not skipped or job.dataset is None:
         return found
     for need in job.task.needs:
-        for name in need.splits:
+        for name, column in ((name, column) for name in need.splits for column in need.columns):
             split = job.dataset.splits[name]
-            pairs = zip(split.ids, split.media[need.column].keys, strict=True)
+            pairs = zip(split.ids, split.media[column].keys, strict=True)
             found |= {str(one): skipped[key] for one, key in pairs if key in skipped}
     return found
-
-
-def _rows(shelf: Shelf, keys: list[str], split: Split, need: Need, declaration: DatasetDeclaration) -> np.ndarray:
-    """Embeddings (n, dim), or (n, views, dim) of a view of several crops; of moments of sounds each its own."""
-    if split.frame is None or declaration.frames is None:
-        x = shelf.rows(keys)
-        return x[:, 0] if view_size(need.view) == 1 else x
-    return shelf.frames(keys, split.frame, declaration.frames.count)
 
 
 def _joined(need: AnyNeed, dataset: Dataset) -> Split:
@@ -114,10 +132,11 @@ def _append(first: Split, other: Split, name: str) -> Split:
     )
 
 
-def _check_finite(x: np.ndarray, split: Split, need: Need) -> None:
+def _check_finite(x: np.ndarray, split: Split, need: AnyNeed) -> None:
     bad = np.flatnonzero(~np.isfinite(x.reshape(len(x), -1)).all(axis=1))
     if len(bad):
         raise EmbeddingError(
-            f"embeddings are NaN or infinite for {len(bad)} of {len(x)} items of {need.dataset}/{need.split}"
+            f"{'scores' if isinstance(need, PairScores) else 'embeddings'} are NaN or infinite for {len(bad)} of {len(x)} items"
+            f" of {need.dataset}/{need.split}"
             f" (the first is {split.ids[bad[0]]})."
         )

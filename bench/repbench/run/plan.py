@@ -11,7 +11,8 @@ import numpy as np
 from repbench.datasets.dataset import Dataset
 from repbench.datasets.open import open_dataset
 from repbench.embeddings.extract import Work, distinct
-from repbench.embeddings.needs import AnyNeed, Need, TrainableModel
+from repbench.embeddings.needs import AnyNeed, Need, PairScores, TrainableModel
+from repbench.embeddings.pairs import PairWork, pair_work
 from repbench.embeddings.store import Address, Shelf
 from repbench.embeddings.views import view_address, view_size
 from repbench.encoder import Encoder, FrameGrid, Tower
@@ -52,9 +53,15 @@ class Job:
     task: Task
     dataset: Dataset | None = None
     works: tuple[tuple[Need, Work], ...] = ()  # one for each need of embeddings
+    pair_works: tuple[tuple[PairScores, PairWork], ...] = ()  # one for each need of pair scores
     inputs: Inputs | None = None
     problem: RepbenchError | None = None
     record: Record | None = None
+
+    @property
+    def all_works(self) -> tuple[tuple[AnyNeed, Work | PairWork], ...]:
+        """Those of embeddings, then those of pair scores."""
+        return (*self.works, *self.pair_works)
 
     @property
     def is_done(self) -> bool:
@@ -93,6 +100,18 @@ class Plan:
                 earlier.update(keys)
                 found[work] = shelves[work.address].missing(keys) if shelves else keys
         return found
+
+    def distinct_pairs(self, shelves: Mapping[Address, Shelf] | None = None) -> dict[Address, list[str]]:
+        """The keys of the pairs of the open jobs, by scorer; with shelves, only those not stored yet."""
+        found: dict[Address, dict[str, None]] = {}
+        for job in self.open_jobs:
+            for _, work in job.pair_works:
+                found.setdefault(work.address, {}).update(dict.fromkeys(work.keys))
+        return {one: shelves[one].missing(list(keys)) if shelves else list(keys) for one, keys in found.items()}
+
+    def lacking(self, shelves: Mapping[Address, Shelf]) -> list[list[str]]:
+        """The keys of items and of pairs that are not stored yet."""
+        return [*self.distinct_items(shelves).values(), *self.distinct_pairs(shelves).values()]
 
 
 def make_plan(encoder: Encoder, tasks: Sequence[Task], datasets: Datasets, settings: Settings) -> Plan:
@@ -142,7 +161,8 @@ def _job(
     dataset: Dataset | None = None
     try:
         dataset = datasets.open(task)
-        pairs = tuple((need, _work(towers, need, dataset, settings, works)) for need in task.needs if isinstance(need, Need))
+        asked = tuple((need, _work(towers, need, dataset, settings, works)) for need in task.needs if isinstance(need, Need))
+        pairs = tuple((need, _pairs(encoder, need, dataset, settings)) for need in task.needs if isinstance(need, PairScores))
         for need in task.needs:
             if isinstance(need, TrainableModel) and need.tuning:
                 _check_trainable(towers.of(modality_of(need, dataset), dataset))
@@ -164,10 +184,10 @@ def _job(
         record = read_record(settings.results, encoder.name, task.name, inputs)
     except RecordError:  # damaged: it is written again
         record = None
-    return Job(task=task, dataset=dataset, works=pairs, inputs=inputs, record=record)
+    return Job(task=task, dataset=dataset, works=asked, pair_works=pairs, inputs=inputs, record=record)
 
 
-def modality_of(need: AnyNeed, dataset: Dataset) -> str:
+def modality_of(need: Need | TrainableModel, dataset: Dataset) -> str:
     """The modality of what a need asks for."""
     return dataset.splits[need.splits[0]].media[need.column].modality
 
@@ -191,6 +211,20 @@ def _work(towers: Towers, need: Need, dataset: Dataset, settings: Settings, work
         found = distinct(places)
         works[need, address] = Work(address=address, view=need.view, keys=tuple(found), places=tuple(found.values()))
     return works[need, address]
+
+
+def _pairs(encoder: Encoder, need: PairScores, dataset: Dataset, settings: Settings) -> PairWork:
+    if need.scorer not in encoder.scorers:
+        has = ", ".join(encoder.scorers) or "none"
+        raise MissingModalityError(f"missing scorer: it needs the pair scorer {need.scorer}; {encoder.name} has {has}.")
+    scorer = encoder.scorers[need.scorer]
+    return pair_work(need, dataset.splits[need.split], scorer, settings.extract.precision)
+
+
+def open_shelves(plans: Sequence[Plan], settings: Settings) -> dict[Address, Shelf]:
+    """The shelves that the open jobs of plans read and fill."""
+    addresses = [work.address for plan in plans for job in plan.open_jobs for _, work in job.all_works]
+    return {address: Shelf(settings.store, address) for address in dict.fromkeys(addresses)}
 
 
 def bytes_of(work: Work, keys: Sequence[str], plan: Plan) -> int:

@@ -12,7 +12,7 @@ from repbench.embeddings.extract import Work, extract
 from repbench.embeddings.store import Shelf
 from repbench.encoder import Tower
 from repbench.errors import RepbenchError
-from repbench.run.plan import Plan, bytes_of
+from repbench.run.plan import Plan, bytes_of, open_shelves
 from repbench.run.report import load_lines
 from repbench.run.settings import Settings
 
@@ -45,8 +45,7 @@ def preview(plan: Plan, settings: Settings) -> list[Expected]:
 
 def missing_items(plan: Plan, settings: Settings) -> dict[Work, list[str]]:
     """The keys that are to be embedded, by the first need that asks for them."""
-    shelves = {work.address: Shelf(settings.store, work.address) for job in plan.open_jobs for _, work in job.works}
-    return plan.distinct_items(shelves)
+    return plan.distinct_items(open_shelves([plan], settings))
 
 
 def preview_lines(plan: Plan, settings: Settings) -> list[str]:
@@ -62,6 +61,9 @@ def preview_lines(plan: Plan, settings: Settings) -> list[str]:
         f"  {total} distinct embeddings: {total - lacking} stored, {lacking} to compute ({size / 1e6:.1f} MB)"
         f" in {settings.store}",
     ]
+    if pairs := sum(map(len, plan.distinct_pairs().values())):
+        to_do = sum(map(len, plan.distinct_pairs(open_shelves([plan], settings)).values()))
+        lines.append(f"  {pairs} distinct pairs of an image and a text: {pairs - to_do} stored, {to_do} to judge")
     for row in rows:
         more = f": {row.reason}" if row.reason else f", {row.embeddings} embeddings" if row.embeddings else ""
         lines.append(f"    {row.task:<40} {row.state}{more}")

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from repbench.digests import digest_text
-from repbench.encoder import Encoder, FrameGrid, Sound, Tower
+from repbench.encoder import Encoder, FrameGrid, PairScorer, Sound, Tower
 from repbench.encoders import mel
 from repbench.encoders.frames import OnGrid
 from repbench.encoders.load import LoadOptions
@@ -38,7 +38,16 @@ def check(spec: Spec, options: LoadOptions) -> None:
 
 def load(spec: Spec, options: LoadOptions) -> Encoder:
     """The named control."""
-    return Encoder(name=spec.name, towers=CONTROLS[spec.target](), kind="control")
+    towers = CONTROLS[spec.target]()
+    return Encoder(name=spec.name, towers=towers, scorers=_scorers(towers), kind="control")
+
+
+class Agreement(nn.Module):
+    """Scores (n,) of prepared pairs: the dot product of what the towers give."""
+
+    def forward(self, images: Tensor, texts: Tensor) -> Tensor:
+        """The same for a constant, noise for noise, NaN for NaN."""
+        return (images * texts).sum(dim=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +131,20 @@ def _tower(prepare: Callable[[Any], Tensor], dim: int, words: str) -> Tower:
         preprocessing="none",
         features=words,
     )
+
+
+def _scorers(towers: dict[str, Tower]) -> dict[str, PairScorer]:
+    """Pair scorers of a control that has both towers: what is tested on them is the protocol."""
+    if not {"image", "text"} <= set(towers):
+        return {}
+    prepare = {modality: towers[modality].prepare for modality in ("image", "text")}
+    words = towers["image"].features
+    return {
+        kind: PairScorer(
+            prepare=prepare, module=Agreement(), fingerprint=digest_text("control", VERSION, kind, words), words=words
+        )
+        for kind in ("itm", "lm")
+    }
 
 
 def _sounds(prepare: Callable[[Any], Tensor], dim: int, words: str, kind: str, width: int, what: str) -> Tower:

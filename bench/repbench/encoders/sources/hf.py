@@ -1,4 +1,4 @@
-"""Encoders from transformers: `hf:facebook/dinov2-base` or a folder; images, images with texts, or speech."""
+"""Encoders from transformers: `hf:facebook/dinov2-base` or a folder; images, images with texts, BLIP, or speech."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from repbench.encoder import Encoder, Tower
+from repbench.encoder import Encoder, PairScorer, Tower
 from repbench.encoders import features, preprocess
 from repbench.encoders.images import check_image_options
 from repbench.encoders.load import LoadOptions
@@ -38,14 +38,17 @@ def load(spec: Spec, options: LoadOptions) -> Encoder:
     from repbench.encoders import transformers_loading as loading
 
     loaded = loading.load_model(spec)
-    return Encoder(name=spec.name, towers=_towers(loaded, spec), load_report=loaded.report, notes=loaded.notes)
+    towers, scorers = _parts(loaded, spec)
+    return Encoder(name=spec.name, towers=towers, scorers=scorers, load_report=loaded.report, notes=loaded.notes)
 
 
-def _towers(loaded: Loaded, spec: Spec) -> dict[str, Tower]:
-    from repbench.encoders import transformers_audio, transformers_vision
+def _parts(loaded: Loaded, spec: Spec) -> tuple[dict[str, Tower], dict[str, PairScorer]]:
+    from repbench.encoders import transformers_audio, transformers_blip, transformers_vision
 
     if loaded.kind == "audio":
-        return {"audio": transformers_audio.tower(loaded, spec)}
+        return {"audio": transformers_audio.tower(loaded, spec)}, {}
     if loaded.kind == "image":
-        return {"image": transformers_vision.tower(loaded, spec)}
-    return transformers_vision.paired_towers(loaded, spec)
+        return {"image": transformers_vision.tower(loaded, spec)}, {}
+    if loaded.kind == "pair":
+        return transformers_vision.paired_towers(loaded, spec), {}
+    return transformers_blip.parts(loaded, spec)

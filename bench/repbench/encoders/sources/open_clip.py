@@ -15,11 +15,11 @@ import open_clip
 from open_clip.pretrained import get_pretrained_cfg, list_pretrained_tags_by_model
 from torch import Tensor, nn
 
-from repbench.encoder import Encoder, Tower
+from repbench.encoder import Encoder, PairScorer, Tower
 from repbench.encoders import features, preprocess
 from repbench.encoders.architectures import seeded
 from repbench.encoders.features import first_tensor, select_features
-from repbench.encoders.fingerprint import make_tower
+from repbench.encoders.fingerprint import fingerprint_module, make_tower
 from repbench.encoders.hub import hub
 from repbench.encoders.images import check_image_options, name_without_folders, unreachable
 from repbench.encoders.load import LoadOptions
@@ -73,7 +73,9 @@ def load(spec: Spec, options: LoadOptions) -> Encoder:
     towers = {"image": _image_tower(model, spec, name, backbone)}
     if tokenizer is not None:
         towers["text"] = _text_tower(model, tokenizer, name)
-    return Encoder(name=name_without_folders(spec, weights) if is_file else spec.name, towers=towers, notes=notes)
+    scorers = _scorers(model, towers) if "text" in towers else {}
+    row = name_without_folders(spec, weights) if is_file else spec.name
+    return Encoder(name=row, towers=towers, scorers=scorers, notes=notes)
 
 
 class TextTower(nn.Module):
@@ -103,6 +105,27 @@ class ImageTower(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Embeddings (n, dim), not normalised."""
         return first_tensor(self.visual(images))
+
+
+class Captioner(nn.Module):
+    """CoCa's likelihood of texts given images (Yu et al. 2022): the sum of the log-probabilities of their tokens."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor, tokens: Tensor) -> Tensor:
+        """Scores (n,): log p(text | image); padding counts nothing."""
+        model: Any = self.model
+        _, seen = model._encode_image(images)
+        _, read = model._encode_text(tokens)
+        logs = model.text_decoder(seen, read)[:, :-1].float().log_softmax(dim=-1)
+        follows = tokens[:, 1:]
+        if logs.shape[1] != follows.shape[1]:
+            raise EncoderError(f"the decoder gives {logs.shape[1] + 1} tokens for {tokens.shape[1]}: texts of another length.")
+        there = follows != getattr(model, "pad_id", 0)
+        scores: Tensor = (logs.gather(2, follows.unsqueeze(2))[:, :, 0] * there).sum(dim=1)
+        return scores
 
 
 @dataclass(frozen=True)
@@ -219,6 +242,17 @@ def _text_tower(model: nn.Module, tokenizer: Any, name: str) -> Tower:
         architecture=_architecture(model, name),
         example="a photo of a cat",
     )
+
+
+def _scorers(model: nn.Module, towers: Mapping[str, Tower]) -> dict[str, PairScorer]:
+    """The likelihood of a model that writes captions; none for others."""
+    if not hasattr(model, "text_decoder"):
+        return {}
+    prepare = {modality: tower.prepare for modality, tower in towers.items()}
+    module = Captioner(model).eval().requires_grad_(False)
+    fingerprint = fingerprint_module(module, "lm", *(tower.preprocessing for tower in towers.values()))
+    words = "log-probability of the text, given the image"
+    return {"lm": PairScorer(prepare=prepare, module=module, fingerprint=fingerprint, words=words)}
 
 
 def _architecture(model: nn.Module, name: str) -> str:
