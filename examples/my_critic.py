@@ -10,9 +10,9 @@ from torch.nn import functional
 STEPS, BATCH = 1500, 128
 
 
-def train(f, parameters, draw):
+def train(f, parameters, draw, rate=3e-3):
     """Minimise InfoNCE in both directions, which leaves only a constant free."""
-    optimiser = torch.optim.Adam(parameters, lr=3e-3)
+    optimiser = torch.optim.Adam(parameters, lr=rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS)
     own = torch.arange(BATCH)
     for _ in range(STEPS):
@@ -45,4 +45,4 @@ def quadratic(draw, dimensions):
     torch.manual_seed(0)
     w = nn.Parameter(torch.zeros(dimensions, dimensions))
     a, b = (nn.Parameter(torch.zeros(dimensions)) for _ in range(2))
-    return train(lambda x, y: x @ w @ y.T + (x * x @ a)[:, None] + (y * y @ b)[None], [w, a, b], draw)
+    return train(lambda x, y: x @ w @ y.T + (x * x @ a)[:, None] + (y * y @ b)[None], [w, a, b], draw, rate=5e-2)
