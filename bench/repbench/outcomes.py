@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from repbench.datasets.declaration import ELEVEN_POINT, DatasetDeclaration
 from repbench.embeddings.embedded import TestSplit, TuningSplit
@@ -14,6 +13,16 @@ from repbench.errors import ProtocolError
 from repbench.measure import average_precision, classification, intervals
 from repbench.measure.classification import Judged
 from repbench.protocol import Estimate, Outcome
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+def table(columns: Mapping[str, Any]) -> DataFrame:
+    """A table of named columns, for `Outcome.examples`. Pandas is imported here: listing the tasks must not wait for it."""
+    from pandas import DataFrame
+
+    return DataFrame(columns)
 
 
 def check_split(split: TuningSplit | TestSplit, what: str, *, dimensions: int = 2) -> None:
@@ -106,10 +115,10 @@ def _multilabel_outcome(scores: np.ndarray, test: TestSplit, seed: int, diagnost
     )
 
 
-def _multilabel_examples(scores: np.ndarray, ranking: np.ndarray, test: TestSplit) -> pd.DataFrame:
+def _multilabel_examples(scores: np.ndarray, ranking: np.ndarray, test: TestSplit) -> DataFrame:
     """One row an example: its classes, those not judged, and the score of each class, from which all metrics can be had."""
     names = np.array(test.class_names, dtype=object)
-    return pd.DataFrame(
+    return table(
         {
             "id": test.ids,
             "truth": [", ".join(names[row > 0]) for row in test.truth],
@@ -136,9 +145,9 @@ def _estimates(judged: Judged, test: TestSplit, seed: int) -> dict[str, Estimate
     }
 
 
-def _examples(judged: Judged, test: TestSplit) -> pd.DataFrame:
+def _examples(judged: Judged, test: TestSplit) -> DataFrame:
     names = np.array(test.class_names, dtype=object)
-    return pd.DataFrame(
+    return table(
         {
             "id": test.ids,
             "truth": names[test.truth],

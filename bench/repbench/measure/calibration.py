@@ -13,8 +13,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.special import log_softmax, logsumexp
-from scipy.stats import rankdata
 
 from repbench.errors import ProtocolError
 
@@ -24,6 +22,8 @@ COLDEST, HOTTEST = 1e-3, 1e3  # temperatures that a fit may find
 
 def log_probabilities(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
     """Log-softmax (n, classes) of logits by a temperature."""
+    from scipy.special import log_softmax
+
     found: np.ndarray = log_softmax(np.asarray(logits, dtype=np.float64) / temperature, axis=1)
     return found
 
@@ -33,6 +33,7 @@ def fit_temperature(logits: np.ndarray, truth: np.ndarray) -> float:
     if not len(logits):
         raise ProtocolError("a temperature needs at least one example of validation.")
     from scipy.optimize import minimize_scalar
+    from scipy.special import logsumexp
 
     logits = np.asarray(logits, dtype=np.float64)
     own = logits[np.arange(len(truth)), truth]
@@ -116,6 +117,8 @@ def auroc_rows(positive: np.ndarray, negative: np.ndarray) -> tuple[np.ndarray, 
     """
     if not len(positive) or not len(negative):
         raise ProtocolError(f"an AUROC needs both kinds; got {len(positive)} and {len(negative)}.")
+    from scipy.stats import rankdata
+
     both = np.concatenate([positive, negative])
     m, n = len(positive), len(negative)
     overall = rankdata(both)

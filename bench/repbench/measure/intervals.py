@@ -8,9 +8,9 @@ drawing rows, at a cost that does not grow with the number of examples.
 from __future__ import annotations
 
 import math
+from statistics import NormalDist
 
 import numpy as np
-from scipy.stats import norm
 
 from repbench.errors import ProtocolError
 
@@ -26,7 +26,7 @@ def wilson(share: float, n: float, level: float = LEVEL) -> Interval:
     """Score interval of a proportion `share` observed in `n` independent examples (Wilson 1927). Raises for n <= 0."""
     if n <= 0:
         raise ProtocolError("an interval needs at least one example; got none.")
-    z = float(norm.ppf(0.5 + level / 2))
+    z = NormalDist().inv_cdf(0.5 + level / 2)
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
     low = 0.0 if share <= 0 else max(0.0, centre - half)
@@ -127,7 +127,7 @@ def normal_mean(values: np.ndarray, level: float = LEVEL, *, groups: np.ndarray 
     Raises ProtocolError for an empty or non-finite array.
     """
     values = _values(values)
-    mean, z = math.fsum(values) / len(values), float(norm.ppf(0.5 + level / 2))
+    mean, z = math.fsum(values) / len(values), NormalDist().inv_cdf(0.5 + level / 2)
     if groups is not None:
         sums = np.sort(np.bincount(np.unique(groups, return_inverse=True)[1], weights=values - mean))
         if len(sums) < 2:

@@ -14,7 +14,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import gammaln
 
 from repbench.errors import ProtocolError
 from repbench.measure.geometry import unit_rows
@@ -82,6 +81,8 @@ def guessing(wanted: np.ndarray, offered: np.ndarray) -> Places:
 
 def _none_among(group: np.ndarray, right: np.ndarray, drawn: np.ndarray) -> np.ndarray:
     """C(group - right, drawn) / C(group, drawn): that none of the right ones is among so many drawn."""
+    from scipy.special import gammaln
+
     wrong = group - right
     possible = drawn <= wrong
     safe = np.where(possible, drawn, 0)

@@ -5,17 +5,20 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from repbench.datasets.declaration import DatasetDeclaration
 from repbench.datasets.probe import RULES, Probe
 from repbench.embeddings.embedded import TestSplit, TuningSplit
 from repbench.errors import ProtocolError
 from repbench.measure import intervals, pairs
+from repbench.outcomes import table
 from repbench.protocol import Estimate, Outcome
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 MACRO = "mean-of-subsets"
 MOST_SUBSETS = 24  # each of up to so many is a metric of its own; more are found by grouping the examples
@@ -140,10 +143,10 @@ def _examples(
     subset: np.ndarray,
     weight: np.ndarray,
     seed: int,
-) -> pd.DataFrame:
+) -> DataFrame:
     """One row an example: its subset, what it earned by every metric, the score of every pair, and its weight."""
     own = judged.credits[judged.primary]
-    return pd.DataFrame(
+    return table(
         {
             "id": test.ids,
             **({"subset": subset} if probe.subset else {}),

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from repbench.embeddings.embedded import TestSplit
 from repbench.measure import calibration, classification, intervals
+from repbench.outcomes import table
 from repbench.protocol import Estimate, Outcome
 
 DRAWS = 300  # of the bootstrap of what is no mean over examples
@@ -52,7 +52,7 @@ def uncertainty_outcome(
     return Outcome(
         primary="brier-after",
         metrics=metrics,
-        examples=pd.DataFrame(
+        examples=table(
             {
                 "id": test.ids,
                 "truth": np.array(test.class_names, dtype=object)[test.truth],

@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import pandas as pd
 
 from repbench.datasets.declaration import DatasetDeclaration
 from repbench.embeddings.embedded import Embeddings, TestSplit
 from repbench.embeddings.needs import Need
 from repbench.errors import ProtocolError
 from repbench.measure import geometry, intervals
-from repbench.outcomes import check_split
+from repbench.outcomes import check_split, table
 from repbench.protocol import Estimate, Outcome
 
 COLLAPSED = -0.01  # uniformity above this: the mean squared distance between images is below 0.005 at t = 2
@@ -70,7 +69,7 @@ class AlignmentUniformity:
         return Outcome(
             primary="loss",
             metrics=metrics,
-            examples=pd.DataFrame({"id": plain.ids, "score": score, **rows}),
+            examples=table({"id": plain.ids, "score": score, **rows}),
             chance=0.0,
             higher_is_better=False,
             diagnostics=diagnostics,

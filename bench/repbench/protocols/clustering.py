@@ -9,18 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import ClassVar
 
 import numpy as np
-import pandas as pd
-from scipy.stats import norm
 
 from repbench.datasets.declaration import DatasetDeclaration
 from repbench.embeddings.embedded import Embeddings, TestSplit
 from repbench.embeddings.needs import Need
 from repbench.measure import clustering
 from repbench.measure.geometry import unit_rows
-from repbench.outcomes import check_split, single_label
+from repbench.outcomes import check_split, single_label, table
 from repbench.protocol import Estimate, Outcome
 
 Measure = Callable[[np.ndarray], np.ndarray]
@@ -62,7 +61,7 @@ class Clustering:
         return Outcome(
             primary="ari",
             metrics={"ari": ari, "nmi": nmi},
-            examples=pd.DataFrame(
+            examples=table(
                 {
                     "id": test.ids,
                     "truth": names[test.truth],
@@ -94,5 +93,7 @@ def _estimate(cluster: np.ndarray, test: TestSplit, measure: Measure) -> tuple[E
     influence = (len(test) - 1) * (float((table * without).sum()) / len(test) - without[rows, columns])
     groups = np.arange(len(test)) if test.clusters is None else np.unique(test.clusters, return_inverse=True)[1]
     sums = np.bincount(groups, weights=influence)
-    half = float(norm.ppf(0.975)) * float(np.sqrt(len(sums) / max(len(sums) - 1, 1) * (np.sort(sums**2).sum()))) / len(test)
+    half = (
+        NormalDist().inv_cdf(0.975) * float(np.sqrt(len(sums) / max(len(sums) - 1, 1) * (np.sort(sums**2).sum()))) / len(test)
+    )
     return Estimate(value=value, low=value - half, high=value + half), value + influence

@@ -15,15 +15,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import pandas as pd
-from scipy.stats import t
 
 from repbench.datasets.declaration import DatasetDeclaration
 from repbench.embeddings.embedded import Embeddings, TestSplit, TuningSplit
 from repbench.embeddings.needs import Need
 from repbench.measure import classification, intervals
 from repbench.measure.geometry import unit_rows
-from repbench.outcomes import check_classes, check_split
+from repbench.outcomes import check_classes, check_split, table
 from repbench.protocol import Estimate, Outcome
 from repbench.protocols.knn import KNN
 
@@ -69,7 +67,7 @@ class FewShot:
         return Outcome(
             primary=f"{got.metric}-{OVER}",
             metrics=metrics,
-            examples=pd.DataFrame(
+            examples=table(
                 {
                     "id": test.ids,
                     "truth": np.array(test.class_names, dtype=object)[test.truth],
@@ -129,10 +127,12 @@ def _estimate(metric: str, credit: np.ndarray, test: TestSplit, seed: int) -> Es
 
     Half-widths add as squares: the bootstrap over examples of their mean credit, and Student's over the draws' values.
     """
+    from scipy.stats import t as student_t  # a second of loading, which listing the tasks must not wait for
+
     mean = credit.mean(axis=0)
     interval = intervals.mean_per_class(mean, test.truth, seed, groups=test.clusters) if metric == "mean-per-class" else None
     low, high = interval or intervals.proportion(mean, seed, groups=test.clusters)
     values = np.array([classification.value(metric, one, test.truth) for one in credit])
     value = classification.value(metric, mean, test.truth)
-    half = float(t.ppf(0.975, len(values) - 1)) * float(values.std(ddof=1)) / math.sqrt(len(values))
+    half = float(student_t.ppf(0.975, len(values) - 1)) * float(values.std(ddof=1)) / math.sqrt(len(values))
     return Estimate(value=value, low=value - math.hypot(value - low, half), high=value + math.hypot(high - value, half))

@@ -13,14 +13,13 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import pandas as pd
 
 from repbench.datasets.declaration import DatasetDeclaration
 from repbench.embeddings.embedded import Embeddings, TestSplit
 from repbench.embeddings.needs import Need
 from repbench.errors import ProtocolError
 from repbench.measure import classification, groups, intervals
-from repbench.outcomes import single_label
+from repbench.outcomes import single_label, table
 from repbench.protocol import Estimate, Outcome
 from repbench.protocols import _probe
 
@@ -61,7 +60,7 @@ class Groups:
         return Outcome(
             primary="worst-group-accuracy",
             metrics=metrics,
-            examples=pd.DataFrame(
+            examples=table(
                 {
                     "id": test.ids,
                     "truth": names[test.truth],

@@ -10,15 +10,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import pandas as pd
-from scipy.stats import t
 
 from repbench.datasets.declaration import DatasetDeclaration
 from repbench.embeddings.embedded import Embeddings
 from repbench.embeddings.needs import Need
 from repbench.errors import ProtocolError
 from repbench.measure.lidar import lidar
-from repbench.outcomes import check_split
+from repbench.outcomes import check_split, table
 from repbench.protocol import Estimate, Outcome
 
 BLOCKS = 10  # of the jackknife
@@ -61,7 +59,7 @@ class Lidar:
         return Outcome(
             primary="lidar",
             metrics={"lidar": Estimate(value=value, low=value - half, high=value + half)},
-            examples=pd.DataFrame({"id": plain.ids, "score": np.full(len(plain), value)}),
+            examples=table({"id": plain.ids, "score": np.full(len(plain), value)}),
             chance=None,
             judges=False,
             diagnostics={"items": len(views), "views": views.shape[1], "dimensions": views.shape[2], "delta": self.delta},
@@ -70,6 +68,8 @@ class Lidar:
 
 def _half_width(views: np.ndarray, value: float, delta: float) -> float:
     """Half a 95 % interval, from the values with one of (at most) ten blocks of items left out."""
+    from scipy.stats import t
+
     blocks = min(BLOCKS, len(views))
     if blocks < 4:
         raise ProtocolError(f"LiDAR over {len(views)} images says nothing; it needs at least four.")

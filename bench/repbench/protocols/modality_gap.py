@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import pandas as pd
 
 from repbench.datasets.declaration import DatasetDeclaration
 from repbench.embeddings.embedded import Embeddings
@@ -20,7 +19,7 @@ from repbench.embeddings.needs import Need
 from repbench.errors import ProtocolError
 from repbench.measure import intervals
 from repbench.measure.geometry import mean_cosine_contributions, normalised
-from repbench.outcomes import check_split
+from repbench.outcomes import check_split, table
 from repbench.protocol import Estimate, Outcome
 
 
@@ -70,7 +69,7 @@ class ModalityGap:
                 "mean-cosine-of-texts": _estimate(mean_cosine_contributions(texts)),
                 "separability": _separability(images, texts, seed),
             },
-            examples=pd.DataFrame({"id": test.ids, "score": rows, "cosine": own}),
+            examples=table({"id": test.ids, "score": rows, "cosine": own}),
             chance=None,
             judges=False,
             diagnostics={"prompts": len(prompts), "images": len(test)},

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import pandas as pd
-from scipy.special import logsumexp
 
 from repbench.datasets.declaration import DatasetDeclaration
 from repbench.embeddings.embedded import Embeddings, TestSplit, TuningSplit
@@ -22,7 +20,7 @@ from repbench.embeddings.needs import Need
 from repbench.errors import ProtocolError
 from repbench.measure import calibration, intervals, logistic, neighbours
 from repbench.measure.geometry import unit_rows
-from repbench.outcomes import check_split, single_label
+from repbench.outcomes import check_split, single_label, table
 from repbench.protocol import Estimate, Outcome
 from repbench.protocols import _probe
 
@@ -74,7 +72,7 @@ class Ood:
         return Outcome(
             primary="auroc-neighbour",
             metrics=metrics,
-            examples=pd.DataFrame(
+            examples=table(
                 {
                     "id": test.ids,
                     "score": rows["neighbour"],
@@ -109,6 +107,8 @@ def _only(split: TuningSplit, known: np.ndarray) -> TuningSplit:
 
 def _scores(probe: logistic.Solution, fit: TuningSplit, x: np.ndarray, k: int) -> dict[str, np.ndarray]:
     """The four scores of each row (n,); ties of equal embeddings stay ties."""
+    from scipy.special import logsumexp
+
     logits = probe.scores(x)
     similarities, _ = neighbours.search(x, fit.x, min(k, len(fit)))
     found = {

@@ -15,19 +15,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import pandas as pd
 
 from repbench.datasets.declaration import DatasetDeclaration
 from repbench.embeddings.embedded import Embeddings, TestSplit, TuningSplit
 from repbench.embeddings.needs import Need
 from repbench.errors import ProtocolError
 from repbench.measure import classification, intervals, logistic
-from repbench.outcomes import check_split, single_label
+from repbench.outcomes import check_split, single_label, table
 from repbench.protocol import Estimate, Outcome
 from repbench.protocols import _probe
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 DIVERSE = 1 / 3  # of a class's known instances
 CHOOSING = 10  # one row in so many of the diverse ones chooses the penalty
@@ -145,8 +147,10 @@ class PoseRobustness:
             found["relative-drop"] = Estimate(value=drop, low=float("nan"), high=float("nan"))
         return found
 
-    def _examples(self, parts: Mapping[str, TestSplit], judged: Mapping[str, classification.Judged]) -> pd.DataFrame:
+    def _examples(self, parts: Mapping[str, TestSplit], judged: Mapping[str, classification.Judged]) -> DataFrame:
         """One row an example of each test; `score` is zero outside the primary test, where its mean is the primary metric."""
+        from pandas import concat
+
         total = sum(map(len, parts.values()))
         frames = []
         for name in TESTS:
@@ -155,7 +159,7 @@ class PoseRobustness:
             share = total * credit / (len(sizes) * sizes[place])
             names = np.array(part.class_names, dtype=object)
             frames.append(
-                pd.DataFrame(
+                table(
                     {
                         "id": part.ids,
                         "test": name,
@@ -168,7 +172,7 @@ class PoseRobustness:
                     }
                 )
             )
-        return pd.concat(frames, ignore_index=True)
+        return concat(frames, ignore_index=True)
 
 
 def _roles(instance: np.ndarray, label: np.ndarray, names: tuple[str, ...], seed: int) -> dict[str, bool]:

@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import pandas as pd
 
 from repbench.datasets.declaration import PAIR, DatasetDeclaration
 from repbench.embeddings.embedded import Embeddings, TestSplit
 from repbench.embeddings.needs import Need
 from repbench.errors import ProtocolError
 from repbench.measure import intervals, retrieval
-from repbench.outcomes import check_split
+from repbench.outcomes import check_split, table
 from repbench.protocol import Estimate, Outcome
 
 AT = (1, 5, 10)
@@ -67,7 +66,7 @@ class Retrieval:
         return Outcome(
             primary=PRIMARY,
             metrics={PRIMARY: _estimate(value, score, seed, clusters), **metrics},
-            examples=pd.DataFrame(
+            examples=table(
                 {
                     "id": images.ids,
                     "score": score,

@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import pandas as pd
 
 from repbench.datasets.declaration import DatasetDeclaration
 from repbench.digests import digest_text
 from repbench.embeddings.embedded import Embeddings
 from repbench.embeddings.needs import Need
 from repbench.measure import geometry, intervals
-from repbench.outcomes import check_split
+from repbench.outcomes import check_split, table
 from repbench.protocol import Estimate, Outcome
 
 
@@ -73,7 +72,7 @@ class SpectrumOfEmbeddings:
         return Outcome(
             primary="rankme",
             metrics={name: _estimate(values) for name, values in rows.items()},
-            examples=pd.DataFrame({"id": test.ids[drawn], "score": rows["rankme"]}),
+            examples=table({"id": test.ids[drawn], "score": rows["rankme"]}),
             chance=None,
             judges=False,
             diagnostics=diagnostics,

@@ -48,15 +48,19 @@ def find(options: HuggingFace, declaration: DatasetDeclaration, data: Path | Non
 
 
 def _snapshot(options: HuggingFace, folder: Path) -> Path | Absent:
+    from huggingface_hub import constants
+
+    pinned = f" at {options.revision}" if options.revision else ""
+    absent = Absent(looked_for=f"{options.repository}{pinned} in the local hub cache or {folder}")
+    if not (Path(constants.HF_HUB_CACHE) / f"datasets--{options.repository.replace('/', '--')}").is_dir():
+        return absent  # what else would be imported takes half a second, and lists look for many repositories
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     try:
-        found = snapshot_download(options.repository, repo_type="dataset", revision=options.revision, local_files_only=True)
+        return Path(snapshot_download(options.repository, repo_type="dataset", revision=options.revision, local_files_only=True))
     except (LocalEntryNotFoundError, HFValidationError, OSError):
-        pinned = f" at {options.revision}" if options.revision else ""
-        return Absent(looked_for=f"{options.repository}{pinned} in the local hub cache or {folder}")
-    return Path(found)
+        return absent
 
 
 def read(options: HuggingFace, declaration: DatasetDeclaration, data: Path | None) -> RawDataset | Absent:
