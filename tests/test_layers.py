@@ -37,7 +37,8 @@ FLOORS = {
     "cli": 7,
     "__init__": 7,
 }
-LIGHT = ("errors", "digests", "strict", "cli", "__init__", "tasks", "listing", "protocol")  # import no torch, pandas or sklearn
+# import no torch, pandas or SciPy at the top: listing the tasks reads them all
+LIGHT = ("errors", "digests", "strict", "cli", "__init__", "tasks", "listing", "protocol", "protocols", "outcomes")
 HEAVY = ("torch", "pandas", "sklearn", "scipy", "datasets", "timm", "open_clip", "transformers", "faiss")
 
 

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import pandas as pd
 
 from repbench.datasets.declaration import DatasetDeclaration
 from repbench.digests import digest_text
@@ -26,7 +25,7 @@ from repbench.embeddings.needs import Need
 from repbench.errors import ProtocolError
 from repbench.measure import equivariance, intervals
 from repbench.measure.explained import ratio_contributions
-from repbench.outcomes import check_split
+from repbench.outcomes import check_split, table
 from repbench.protocol import Estimate, Outcome
 
 HITS = (1, 3, 5)
@@ -121,7 +120,7 @@ def _outcome(operators: equivariance.Operators, z: np.ndarray, views: _Views, te
             still = moved < STILL or not missed["blind"].sum() > STILL * spread
             metrics[f"{name}-r2"] = Estimate(value=0.0, low=0.0, high=0.0) if still else _r2(missed[name], missed["blind"], own)
     primary = ranked["linear"].reciprocal()
-    examples = pd.DataFrame(
+    examples = table(
         {
             "id": [f"{test.ids[a]} to {test.ids[b]}" for a, b in zip(pairs.before, pairs.after, strict=True)],
             "turn": pairs.turn * pairs.step,

@@ -13,10 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import pandas as pd
 
 from repbench.datasets.declaration import DatasetDeclaration
 from repbench.datasets.factors import ROLES, Factor
@@ -25,8 +24,11 @@ from repbench.embeddings.embedded import Embeddings, TestSplit, TuningSplit
 from repbench.embeddings.needs import Need
 from repbench.errors import ProtocolError
 from repbench.measure import classification, disentanglement, intervals, kernels, ridge
-from repbench.outcomes import check_split
+from repbench.outcomes import check_split, table
 from repbench.protocol import Estimate, Outcome
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 from repbench.protocols._factors import Reading, column_of, reading, with_class
 
 WIDTHS = (0.25, 1.0, 4.0)  # of the kernel, times the median heuristic's
@@ -254,10 +256,12 @@ def _estimate(rows: np.ndarray, clusters: np.ndarray | None) -> Estimate:
     return Estimate(value=float(rows.mean()), low=low, high=high)
 
 
-def _examples(parts: Sequence[_Part], read: Sequence[_Read]) -> pd.DataFrame:
+def _examples(parts: Sequence[_Part], read: Sequence[_Read]) -> DataFrame:
     """One row an example of each part: `score`, whose mean is `content`, and what the row adds to the skill of each factor."""
     total = sum(len(part.test) for part in parts)
     content = [one for one in read if one.way == "kernel" and one.role == "content"]
+    from pandas import concat
+
     frames = []
     for part in parts:
         own = [one for one in read if one.part == part.number and one.way == "kernel"]
@@ -267,8 +271,8 @@ def _examples(parts: Sequence[_Part], read: Sequence[_Read]) -> pd.DataFrame:
                 score += one.skill * total / len(part.test) / len(content)
         columns = {f"skill of {one.name}": one.skill for one in own}
         clusters = {} if part.test.clusters is None else {"cluster": part.test.clusters}
-        frames.append(pd.DataFrame({"id": part.test.ids, "score": score, **columns, **clusters}))
-    return pd.concat(frames, ignore_index=True)
+        frames.append(table({"id": part.test.ids, "score": score, **columns, **clusters}))
+    return concat(frames, ignore_index=True)
 
 
 def _fitted(split: TuningSplit, mask: np.ndarray) -> TuningSplit:
