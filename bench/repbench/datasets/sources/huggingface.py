@@ -58,9 +58,7 @@ def _snapshot(options: HuggingFace, folder: Path) -> Path | Absent:
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     try:
-        return Path(
-            snapshot_download(options.repository, repo_type="dataset", revision=options.revision, local_files_only=True)
-        )
+        found = snapshot_download(options.repository, repo_type="dataset", revision=options.revision, local_files_only=True)
     except (LocalEntryNotFoundError, HFValidationError, OSError):
         return absent
     return Path(found)
