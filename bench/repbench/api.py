@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from repbench.datasets.prompt_files import read_prompts
 from repbench.embeddings.options import ExtractOptions, check_device
 from repbench.encoder import Encoder
 from repbench.encoders.load import LoadOptions, load_encoder
@@ -46,6 +47,7 @@ def evaluate(
     stop_rule: str = "certified",
     steps: int | None = None,
     grid: str | None = None,
+    prompts: str | Path | None = None,
     deviating: bool = False,
     features: str | Sequence[str] = (),
     dry_run: bool = False,
@@ -57,7 +59,8 @@ def evaluate(
     that failed has the metric "failed", no value, and a reason. The default leaves out datasets that have yet to be fetched,
     and costly tasks, which must be named: `fine-tune/*`, which `steps` and `grid` ("3x2") make smaller. `trust_checkpoint`
     unpickles checkpoint files in full, which runs any code that they hold; `stop_rule` of linear probes is "certified" or
-    "sklearn". `deviating` lets in copies of datasets that are known to differ from the published data, and marks their rows.
+    "sklearn". `prompts` is a file of zero-shot prompts in place of the declared ones.
+    `deviating` lets in copies of datasets that are known to differ from the published data, and marks their rows.
     With `dry_run` nothing is written, and the table says of each task whether it is "to do", "done" or "not possible", and
     how many embeddings it adds. With `features` ("layer3,layer4,mean") each is a row, NAME[FEATURE]; `read_features` then
     says which is best and what hangs on the choice.
@@ -67,7 +70,8 @@ def evaluate(
     catalogue = load_catalogue([Path(path) for path in plugins])
     folder = Path(data) if data is not None else None
     told = {"stop_rule": stop_rule, "steps": steps, "grid": grid}
-    chosen = [task.with_options(told) for task in catalogue.select_here(patterns(tasks), folder)]
+    own = read_prompts(Path(prompts)) if prompts is not None else None
+    chosen = [task.with_options(told).with_prompts(own) for task in catalogue.select_here(patterns(tasks), folder)]
     check_device(device)
     load = LoadOptions(arch=arch, trust_checkpoint=trust_checkpoint, seed=seed)
     encoders = _encoders(encoder, features, load)

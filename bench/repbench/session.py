@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from repbench.datasets.prompt_files import read_prompts
 from repbench.embeddings.options import check_device
 from repbench.encoder import Encoder
 from repbench.encoders.load import LoadOptions, check_encoder, load_encoder
@@ -33,6 +34,7 @@ def run_encoders(
     load: LoadOptions,
     *,
     options: Mapping[str, Any],
+    prompts: Path | None = None,
     dry_run: bool,
     quiet: bool,
     features: Sequence[str] = (),
@@ -45,7 +47,10 @@ def run_encoders(
     `options` are set on every task whose protocol has them; None leaves what is declared.
     """
     wanted = patterns(tasks)
-    chosen = [task.with_options(options) for task in load_catalogue(plugins).select_here(wanted, settings.data)]
+    own = read_prompts(prompts) if prompts is not None else None
+    chosen = [
+        task.with_options(options).with_prompts(own) for task in load_catalogue(plugins).select_here(wanted, settings.data)
+    ]
     check_device(settings.extract.device)
     _check_specs(specs, load)
     datasets, report = Datasets(settings), Report(quiet=quiet)

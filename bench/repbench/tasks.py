@@ -21,8 +21,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
-from repbench.datasets.declaration import DatasetDeclaration, read_declaration
+from repbench.datasets.declaration import DatasetDeclaration, Prompts, read_declaration
 from repbench.datasets.fetch.places import is_here
+from repbench.datasets.prompt_files import with_prompts
 from repbench.digests import digest_json
 from repbench.embeddings.needs import AnyNeed
 from repbench.errors import DeclarationError, UnknownNameError, UsageError
@@ -50,6 +51,7 @@ class Task:
     protocol: Protocol
     dataset: DatasetDeclaration
     told: tuple[str, ...] = ()
+    own_prompts: Prompts | None = None  # the user's, in place of the declared ones
 
     @property
     def name(self) -> str:
@@ -82,6 +84,17 @@ class Task:
         except ValueError as error:
             raise UsageError(f"{self.name}: {error}") from error
         return dataclasses.replace(self, protocol=protocol, told=tuple(f"{name}={new[name]}" for name in sorted(new)))
+
+    @property
+    def prompt_digest(self) -> str:
+        """The beginning of the digest of the prompts that the user gave; "" where they are the declared ones."""
+        return digest_json(asdict(self.own_prompts))[:6] if self.own_prompts is not None else ""
+
+    def with_prompts(self, own: Prompts | None) -> Task:
+        """This task with the user's prompts, if it asks for prompts. Raises UsageError for classes that it does not have."""
+        if own is None or not any("prompts" in need.splits for need in self.needs if isinstance(need, Need)):
+            return self
+        return dataclasses.replace(self, dataset=with_prompts(self.dataset, own), own_prompts=own)
 
     @property
     def digest(self) -> str:

@@ -46,6 +46,11 @@ if TYPE_CHECKING:
 @click.option("--features", help="Each a row: layers, cls, mean, max, projection, backbone, own (layer3,layer4,own).")
 @click.option("--steps", type=click.IntRange(min=1), help="Steps of each fine-tuning run, for a quick look. [default: 20000]")
 @click.option("--grid", metavar="RATESxDECAYS", help="Learning rates and weight decays of fine-tuning. [default: 7x8]")
+@click.option(
+    "--prompts",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Your own zero-shot prompts in place of the declared ones: .txt, .json or .toml.",
+)
 @click.option("--on-bad-item", default="fail", show_default=True, help="fail, or skip (the record counts the skipped).")
 @click.option("--deviating", is_flag=True, help="Use copies that are known to differ from the published data; marks the rows.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
@@ -54,6 +59,7 @@ def run(
     encoders: tuple[str, ...],
     tasks: str,
     features: str | None,
+    prompts: Path | None,
     dry_run: bool,
     quiet: bool,
     plugins: tuple[Path, ...],
@@ -76,6 +82,7 @@ def run(
         settings,
         load,
         options=told,
+        prompts=prompts,
         dry_run=dry_run,
         quiet=quiet,
         features=feature_words(features) if features is not None else (),

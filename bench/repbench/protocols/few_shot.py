@@ -26,6 +26,7 @@ from repbench.protocol import Estimate, Outcome
 from repbench.protocols.knn import KNN
 
 OVER = "over-shots"
+GAP = 1e-6  # of the objective, proven
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +89,7 @@ class FewShot:
         x, held_out = unit_rows(pool.x).astype(np.float32), unit_rows(test.x).astype(np.float32)
         credit, gaps = np.empty((len(self.shots), self.draws, len(test))), []
         for place, rows in enumerate(drawn):
-            stack = fit_stack(x, rows, pool.label[rows], len(test.class_names), self.strength)
+            stack = fit_stack(x, rows, pool.label[rows], len(test.class_names), self.strength, gap=GAP)
             gaps.append(float(stack.relative_gap.max()))
             for one, scores in enumerate(stack.scores(held_out)):
                 credit[place, one] = classification.judge(scores, test.truth).credit
@@ -97,7 +98,13 @@ class FewShot:
     def _diagnostics(self, pool: TuningSplit, gaps: list[float]) -> dict[str, Any]:
         counts = np.bincount(pool.label, minlength=len(pool.class_names))
         short = [name for name, count in zip(pool.class_names, counts, strict=True) if count < self.shots[-1]]
-        return {"draws": self.draws, "strength": self.strength, "relative_gap": max(gaps), "classes_that_are_short": short}
+        return {
+            "draws": self.draws,
+            "strength": self.strength,
+            "relative_gap": max(gaps),
+            "converged": max(gaps) <= GAP,
+            "classes_that_are_short": short,
+        }
 
 
 def draw(label: np.ndarray, classes: int, shots: tuple[int, ...], draws: int, seed: int) -> list[np.ndarray]:

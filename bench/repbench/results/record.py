@@ -38,6 +38,7 @@ class Inputs:
     on_bad_item: str
     told: tuple[str, ...] = ()  # options of the task that the run set beside the declared ones: "steps=200"
     deviating: bool = False  # the copy of the data is known to differ from what was published
+    prompts: str = ""  # the beginning of the digest of the user's own prompts
 
     @property
     def unusual(self) -> tuple[str, ...]:
@@ -45,7 +46,8 @@ class Inputs:
         limit = () if self.limit is None else (f"limit={self.limit}",)
         seed = () if self.seed == 0 else (f"seed={self.seed}",)
         precision = () if self.precision == "fp32" else (self.precision,)
-        return (*limit, *seed, *precision, *(("deviating",) if self.deviating else ()))
+        prompts = (f"prompts={self.prompts}",) if self.prompts else ()
+        return (*limit, *seed, *precision, *prompts, *(("deviating",) if self.deviating else ()))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +78,7 @@ class Record:
     notes: Mapping[str, str] = field(default_factory=dict)
     source: str = ""  # where the data were read
     deviations: tuple[str, ...] = ()  # in what they are known to differ from the published ones
+    conventions: Mapping[str, str] = field(default_factory=dict)  # what was done where published tables differ, by subject
     versions: Mapping[str, str] = field(default_factory=dict)
     circumstances: Mapping[str, Any] = field(default_factory=dict)  # device, seconds, command: may differ between equal runs
     schema: int = SCHEMA
@@ -84,6 +87,15 @@ class Record:
     def value(self) -> Metric | None:
         """The primary metric; None for a failed task."""
         return self.metrics.get(self.primary)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader of the number should be told first: a choice at an end of its grid, a fit that stopped early."""
+        told = self.diagnostics
+        edge = (f"the chosen strength {told.get('strength', 0):g} is an end of its grid",) if told.get("at_grid_edge") else ()
+        stopped = ("a fit stopped before it was proven near its optimum",) if told.get("converged") is False else ()
+        shared = self.conventions.get("shared items")
+        return (*edge, *stopped, *((shared,) if shared else ()), *self.deviations)
 
     def to_json(self) -> str:
         """Canonical JSON text: sorted keys, no NaN. Raises RecordError for a number that is not finite."""

@@ -19,6 +19,7 @@ from repbench.errors import EmbeddingError, RepbenchError
 from repbench.protocol import Outcome
 from repbench.results.files import write_record
 from repbench.results.record import DONE, FAILED, Inputs, Record, metric
+from repbench.run.conventions import conventions
 from repbench.run.fidelity import FidelityNotes
 from repbench.run.gather import gather
 from repbench.run.plan import Job, Plan, modality_of, open_shelves
@@ -186,6 +187,7 @@ def make_record(
         notes=encoder.notes,
         source=job.dataset.source if job.dataset is not None else "",
         deviations=job.dataset.deviations if job.dataset is not None else (),
+        conventions=conventions(job, encoder),
         versions=settings.versions,
         circumstances={
             "device": settings.extract.device,

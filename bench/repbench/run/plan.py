@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from repbench.datasets.dataset import Dataset
-from repbench.datasets.open import open_dataset
+from repbench.datasets.open import open_dataset, prompt_split
 from repbench.embeddings.extract import Work, distinct
 from repbench.embeddings.needs import AnyNeed, Need, PairScores, TrainableModel
 from repbench.embeddings.pairs import PairWork, pair_work
@@ -43,7 +43,10 @@ class Datasets:
         found = self._opened[name]
         if isinstance(found, RepbenchError):
             raise found
-        return found
+        if task.own_prompts is None:
+            return found
+        spoken = prompt_split(task.dataset, next(iter(found)).class_names)
+        return replace(found, declaration=task.dataset, splits={**found.splits, "prompts": spoken})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,6 +182,7 @@ def _job(
         on_bad_item=settings.extract.on_bad_item,
         told=task.told,
         deviating=bool(dataset.deviations),
+        prompts=task.prompt_digest,
     )
     try:
         record = read_record(settings.results, encoder.name, task.name, inputs)

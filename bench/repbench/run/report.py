@@ -57,6 +57,8 @@ class Report:
         if self._quiet or record.task in self._done_before or record.task in self._unfit:
             return
         self.line(f"  {record.task:<40} {_result(record)}")
+        for words in record.warnings:
+            self.line(f"    warning: {words}")
 
     def line(self, line: str) -> None:
         """A line, above the bar where there is one."""

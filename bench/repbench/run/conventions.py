@@ -1,0 +1,78 @@
+"""Which conventions a number follows, in words, for the record: what published tables differ in and seldom say.
+
+The published protocol of linear evaluation (SimCLR, Chen et al. 2020, B.8.1) resizes the shorter side to 224 pixels, bicubic,
+and crops the centre; pixels are normalised as the network was trained.
+"""
+
+from __future__ import annotations
+
+from repbench.datasets.declaration import DatasetDeclaration
+from repbench.encoder import Encoder
+from repbench.run.plan import Job
+
+PUBLISHED = "transfer"  # the family of datasets that have a published protocol
+SIDE = 224
+RULES = {
+    "ignored": "a class with only difficult objects is a negative in fitting, and not judged in choosing and testing (VISSL)",
+    "negative": "a class with only difficult objects is a negative (Ericsson et al. 2021)",
+    "positive": "a class with only difficult objects is a positive (CLIP_benchmark)",
+}
+SHOWN = 3
+
+
+def conventions(job: Job, encoder: Encoder) -> dict[str, str]:
+    """By subject, what was done where others do otherwise; empty where there is nothing to say."""
+    if job.dataset is None:
+        return {}
+    declaration = job.dataset.declaration
+    found = {"shared items": _shared(job)}
+    if declaration.is_multilabel:
+        found["difficult objects"] = RULES[declaration.difficult]
+    if declaration.family == PUBLISHED:
+        found["preprocessing"] = _preprocessing(job, encoder)
+        found["validation"] = _validation(declaration)
+    return {subject: words for subject, words in found.items() if words}
+
+
+def _preprocessing(job: Job, encoder: Encoder) -> str:
+    from repbench.encoders.preprocess import ImagePreprocess
+
+    used = {work.address.tower for _, work in job.works}
+    image = encoder.towers.get("image")
+    if image is None or image.fingerprint not in used:
+        return ""
+    prepare = image.prepare
+    if not isinstance(prepare, ImagePreprocess):
+        return "the encoder's own; whether it is the published one (224 bicubic, centre crop) is not known"
+    side = (prepare.size, prepare.resize, prepare.interpolation, prepare.mode)
+    if side == (SIDE, SIDE, "bicubic", "shortest"):
+        return "as published (SimCLR B.8.1): shorter side to 224 by PIL's bicubic filter, centre crop, own mean and std"
+    change = f"size={SIDE},interpolation=bicubic,resize=shortest"
+    return f"not the published one (224 bicubic, centre crop), which the options {change} of the encoder give; by PIL"
+
+
+def _validation(declaration: DatasetDeclaration) -> str:
+    rule = declaration.validation
+    if rule is None:
+        return "the creators' split" if "val" in declaration.splits else ""
+    share = f"{rule.per_class} a class" if rule.per_class else f"{rule.share:.0%} of each class"
+    return f"{share} of train, by a fixed seed: other papers hold out other images"
+
+
+def _shared(job: Job) -> str:
+    """Test items that are also among those that are fitted on, by content: the splits of a sound copy are disjoint."""
+    assert job.dataset is not None
+    tuned: set[str] = set()
+    reported: dict[str, str] = {}
+    for need, _ in job.works:
+        for split in (job.dataset.splits[name] for name in need.splits):
+            keys = split.media[need.column].keys
+            if need.tuning:
+                tuned.update(keys)
+            else:
+                reported |= dict(zip(keys, split.ids.astype(str).tolist(), strict=True))
+    common = sorted(name for key, name in reported.items() if key in tuned)
+    if not common:
+        return ""
+    shown = ", ".join(common[:SHOWN]) + (", …" if len(common) > SHOWN else "")
+    return f"{len(common)} items of test are also in what is fitted on ({shown})"
