@@ -25,7 +25,7 @@ from repbench.datasets.declaration import DatasetDeclaration, Prompts, read_decl
 from repbench.datasets.fetch.places import is_here
 from repbench.datasets.prompt_files import with_prompts
 from repbench.digests import digest_json
-from repbench.embeddings.needs import AnyNeed
+from repbench.embeddings.needs import AnyNeed, Need
 from repbench.errors import DeclarationError, UnknownNameError, UsageError
 from repbench.protocol import Protocol
 from repbench.strict import build, read_toml
