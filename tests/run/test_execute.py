@@ -69,7 +69,7 @@ def test_a_record_holds_what_is_needed_to_repeat_the_number(colours: Path) -> No
     assert record.n == 18
     assert record.towers["image"]["features"] == "RGB pixels in [-1, 1], 32 x 32, bilinear"
     assert record.inputs.seed == 0
-    assert set(record.circumstances) == {"device", "batch_size", "workers", "seconds", "command"}
+    assert set(record.circumstances) == {"device", "batch_size", "workers", "seconds", "command", "embedded"}
 
 
 def test_nan_embeddings_fail_their_task_and_name_the_first_item(colours: Path) -> None:

@@ -39,6 +39,8 @@ def test_an_untrained_network_is_fine_tuned_to_the_end(colours: Path) -> None:
     assert record.inputs.told == ("grid=2x1", "steps=30")
     assert {row["learning_rate"] for row in record.diagnostics["validation"]} == {1e-4, 1e-1}
     assert record.n == 18
+    chosen = f"the chosen learning rate {record.diagnostics['learning_rate']:g} and weight decay 0 is an end of its grid"
+    assert record.warnings == (chosen,)
     assert (next((colours / "results").rglob("colours+grid=2x1+steps=30.json"))).is_file()
 
 

@@ -92,7 +92,9 @@ class Record:
     def warnings(self) -> tuple[str, ...]:
         """What a reader of the number should be told first: a choice at an end of its grid, a fit that stopped early."""
         told = self.diagnostics
-        edge = (f"the chosen strength {told.get('strength', 0):g} is an end of its grid",) if told.get("at_grid_edge") else ()
+        choices = ("strength", "learning_rate", "weight_decay")
+        chosen = " and ".join(f"{name.replace('_', ' ')} {told[name]:g}" for name in choices if name in told)
+        edge = (f"the chosen {chosen or 'option'} is an end of its grid",) if told.get("at_grid_edge") else ()
         stopped = ("a fit stopped before it was proven near its optimum",) if told.get("converged") is False else ()
         shared = self.conventions.get("shared items")
         return (*edge, *stopped, *((shared,) if shared else ()), *self.deviations)
