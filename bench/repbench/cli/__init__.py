@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from repbench import __version__
-from repbench.cli import board, catalogue, compare, critic, data, evaluate, published, share, training
+from repbench.cli import board, catalogue, compare, critic, data, evaluate, probes, published, share, training
 from repbench.errors import DataError, EncoderError, RepbenchError, UsageError
 
 
@@ -23,7 +23,7 @@ def cli() -> None:
 
 
 COMMANDS = (
-    *(evaluate.run, evaluate.audit, evaluate.similarity),
+    *(evaluate.run, evaluate.audit, evaluate.similarity, probes.audit_probe),
     *(catalogue.list_, catalogue.show, data.data),
     *(training.train, training.watch),
     critic.critic,

@@ -2,20 +2,22 @@
 
 "plain" is the item as it is. "two-crops" are two random augmentations of an image, the positive pair of contrastive
 learning, with the settings of Wang & Isola (2020) on STL-10: random crop of 8 to 100 % of the area, resized to 64 px;
-horizontal flip; colour jitter 0.4 on brightness, contrast, saturation and hue; grey with probability 0.2. The random numbers
-are keyed by the content of the item, so that neither order nor batch nor process changes a view.
+horizontal flip; colour jitter 0.4 on brightness, contrast, saturation and hue; grey with probability 0.2. "shuffled-words"
+is a text with its words in another order. The random numbers are keyed by the content of the item, so that neither order nor
+batch nor process changes a view.
 """
 
 from __future__ import annotations
 
 import threading
 from functools import cache
+from random import Random
 from typing import Any
 
 from repbench.errors import UnknownNameError, UsageError
 
-VIEWS = {"plain": 1, "two-crops": 2}  # name -> how many variants of an item it makes
-TWO_CROPS_VERSION = 1  # raised when the same item would give other crops
+VIEWS = {"plain": 1, "two-crops": 2, "shuffled-words": 1}  # name -> how many variants of an item it makes
+VERSIONS = {"two-crops": 1, "shuffled-words": 1}  # raised when the same item would give another view
 _GENERATOR = threading.Lock()  # the transforms draw from torch's one generator, which loader threads share
 
 
@@ -28,16 +30,33 @@ def view_size(view: str) -> int:
 
 def view_address(view: str, seed: int) -> str:
     """What tells the embeddings of this view from those of others in the store: name, version and seed of its randomness."""
-    return view if view_size(view) == 1 else f"{view}-{TWO_CROPS_VERSION}-seed{seed}"
+    view_size(view)
+    return f"{view}-{VERSIONS[view]}-seed{seed}" if view in VERSIONS else view
 
 
 def variants(item: Any, key: str, view: str, seed: int) -> list[Any]:
     """The variants of one raw item, in order. Raises UsageError for a view that the item's modality has not."""
-    if view_size(view) == 1:
+    size = view_size(view)
+    if view == "plain":
         return [item]
+    if view == "shuffled-words":
+        if not isinstance(item, str):
+            raise UsageError(f"the view {view!r} is for texts; it was asked of a {type(item).__name__}.")
+        return [shuffled_words(item, f"{key}/{seed}")]
     if not hasattr(item, "convert"):
         raise UsageError(f"the view {view!r} is for images; it was asked of a {type(item).__name__}.")
-    return [_augment(item, key, seed, place) for place in range(view_size(view))]
+    return [_augment(item, key, seed, place) for place in range(size)]
+
+
+def shuffled_words(text: str, key: str) -> str:
+    """The words of a text in another order, drawn by `key`; the text itself where there is no other order."""
+    words, random = text.split(), Random(key)
+    if len(set(words)) < 2:
+        return text
+    drawn = list(words)
+    while drawn == words:
+        random.shuffle(drawn)
+    return " ".join(drawn)
 
 
 @cache

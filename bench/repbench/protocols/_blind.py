@@ -15,6 +15,7 @@ import numpy as np
 from repbench.datasets.probe import RULES, Probe
 from repbench.embeddings.embedded import Embeddings, TestSplit
 from repbench.measure import blind, intervals, pairs
+from repbench.measure.geometry import unit_rows
 from repbench.protocol import Estimate, Outcome
 
 OWN_TEXT = "typical for its own text tower"
@@ -87,13 +88,8 @@ def _apart(solved: np.ndarray, found: Outcome, test: TestSplit, seed: int) -> di
 
 def _shuffled(scores: np.ndarray, got: Embeddings, probe: Probe, seed: int) -> Estimate:
     """The primary credit when every example has the images of the next one, in an order by lot."""
-    from repbench.measure.geometry import unit_rows
-
     images, captions = scores.shape[1:]
-    lots = [hashlib.blake2b(f"{seed}|{one}".encode(), digest_size=8).digest() for one in got.test[0].ids]
-    order = np.array(sorted(range(len(lots)), key=lots.__getitem__))
-    following = np.empty_like(order)
-    following[order] = np.roll(order, 1)
+    following = another(got.test[0].ids, seed)
     x = [unit_rows(split.x) for split in got.test[: images + captions]]
     mixed = np.stack(
         [np.stack([np.einsum("nd,nd->n", i[following], c) for c in x[images:]], axis=1) for i in x[:images]], axis=1
@@ -105,6 +101,15 @@ def _shuffled(scores: np.ndarray, got: Embeddings, probe: Probe, seed: int) -> E
     value = math.fsum(credit) / len(credit)
     low, high = intervals.proportion(credit, seed, groups=test.clusters)
     return Estimate(value=value, low=min(low, value), high=max(high, value))
+
+
+def another(ids: np.ndarray, seed: int) -> np.ndarray:
+    """For each example the place of another one, int (n,): the next in an order by lot that hangs on ids and seed alone."""
+    lots = [hashlib.blake2b(f"{seed}|{one}".encode(), digest_size=8).digest() for one in ids]
+    order = np.array(sorted(range(len(lots)), key=lots.__getitem__))
+    following = np.empty_like(order)
+    following[order] = np.roll(order, 1)
+    return following
 
 
 def _texts(split: TestSplit, columns: list[str] | tuple[str, ...]) -> list[tuple[str, ...]]:

@@ -1,0 +1,139 @@
+"""audit-probe on files in their authors' layouts: what leaks is named, what cannot leak is not, and errors say what to type."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+
+from repbench.cli import cli
+from repbench.datasets.caption_files import read_captions
+from repbench.errors import DataError, UsageError
+from repbench.measure.text_classifier import classifier_scores
+
+TASKS = Path(__file__).parents[1] / "tasks" / "compositional"
+COLOURS, THINGS = ("red", "blue", "green", "black"), ("dog", "cup", "hat", "car", "bell")
+ADDED = [
+    (f"a {thing} on a {other}", f"a {colour} {thing} on a {other}")
+    for colour in COLOURS
+    for thing in THINGS
+    for other in THINGS
+]
+
+
+def sugar_crepe(folder: Path, pairs: list[tuple[str, str]] = ADDED) -> Path:
+    path = folder / "add_att.json"
+    rows = {
+        str(k): {"filename": f"{k // 2:012d}.jpg", "caption": true, "negative_caption": false}
+        for k, (true, false) in enumerate(pairs)
+    }
+    path.write_text(json.dumps(rows))
+    return path
+
+
+def audit(*arguments: object) -> Result:
+    return CliRunner().invoke(cli, ["audit-probe", *map(str, arguments), "--encoder", ""], standalone_mode=False)
+
+
+def test_what_is_added_leaks_by_its_length_and_the_negatives_are_named(tmp_path: Path) -> None:
+    result = audit(sugar_crepe(tmp_path))
+    assert result.exit_code == 1
+    assert "HACKABLE" in result.output
+    assert "hackable negatives: 100 of 100" in result.output
+    assert [line.split()[0] for line in result.output.splitlines() if line.startswith("  ") and line[2].isdigit()] == list(
+        "123456789"
+    )
+
+
+def test_json_has_every_rule_and_every_hackable_example(tmp_path: Path) -> None:
+    (found,) = json.loads(audit(sugar_crepe(tmp_path), "--json").output)
+    assert found["hackable"]
+    assert found["rules"]["fewest characters"]["score"] == 1
+    assert found["images"] == 50
+    assert len(found["hackable_examples"]) == 100
+    assert len(found["steps"]) == 9
+
+
+def test_our_own_probe_is_not_hackable() -> None:
+    result = audit(TASKS / "emoji-pairs.toml")
+    assert result.exit_code == 0
+    assert "100.0% of the examples have captions of the same words" in result.output
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "parquet"])
+def test_tables_are_read_by_their_columns(tmp_path: Path, ending: str) -> None:
+    frame = pd.DataFrame(
+        {"image": ["a", "a", "b"], "right": ["x", "y", "z"], "wrong": ["p", "q", "r"], "kind": ["1", "2", "2"]}
+    )
+    path = tmp_path / f"mine.{ending}"
+    if ending == "parquet":
+        frame.to_parquet(path)
+    else:
+        frame.to_csv(path, index=False, sep="\t" if ending == "tsv" else ",")
+    probe = read_captions(path, {"true": "right", "false": "wrong"})
+    assert probe.captions == (("x", "p"), ("y", "q"), ("z", "r"))
+    assert probe.groups.tolist() == ["a", "a", "b"]
+    assert probe.part(probe.subset == "2", "two").ids == ("1", "2")
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [{"image_path": "1.jpg", "true_caption": "a", "false_caption": "b"}],  # ARO
+        {"one": {"image_file": "1.jpg", "caption": "a", "foil": "b"}},  # VALSE
+        [{"image_id": 1, "caption": "a", "negatives": ["b"]}],
+        [{"caption_0": "a", "caption_1": "b"}],
+    ],
+)
+def test_layouts_of_other_probes(tmp_path: Path, rows: object) -> None:
+    path = tmp_path / "probe.json"
+    path.write_text(json.dumps(rows))
+    assert read_captions(path, {}).captions == (("a", "b"),)
+
+
+def test_pairs_of_images_and_captions_are_judged_as_winoground_is(tmp_path: Path) -> None:
+    path = tmp_path / "probe.csv"
+    pd.DataFrame({"caption_0": ["a"], "caption_1": ["b"], "image_0": ["1"], "image_1": ["2"]}).to_csv(path, index=False)
+    probe = read_captions(path, {})
+    assert (probe.rule, probe.images) == ("winoground", 2)
+
+
+def test_examples_with_fewer_negatives_are_judged_by_what_they_have(tmp_path: Path) -> None:
+    path = tmp_path / "probe.json"
+    rows = [{"caption": f"dog {k}", "negatives": ["a cat here"] * (1 + k % 3), "image": str(k)} for k in range(30)]
+    path.write_text(json.dumps(rows))
+    (found,) = json.loads(audit(path, "--json").output)
+    assert found["chance"] == pytest.approx((1 / 2 + 1 / 3 + 1 / 4) / 3)
+    assert found["rules"]["fewest words"]["score"] == 1
+    assert found["rules"]["most words"]["score"] == 0
+
+
+def test_what_is_wrong_with_a_file_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "probe.json"
+    path.write_text(json.dumps([{"caption": "a", "other": "b"}]))
+    with pytest.raises(UsageError, match=r"no column holds the negative caption .* Name it: --false COLUMN"):
+        read_captions(path, {})
+    path.write_text("{")
+    with pytest.raises(DataError, match="cannot be read"):
+        read_captions(path, {})
+    path.write_text("[]")
+    with pytest.raises(DataError, match="holds no example"):
+        read_captions(path, {})
+    with pytest.raises(UsageError, match="there is no such file"):
+        read_captions(tmp_path / "none.json", {})
+    with pytest.raises(UsageError, match="is no probe"):
+        read_captions(TASKS.parent / "embedded" / "digits.toml", {})
+
+
+def test_a_classifier_finds_the_word_that_gives_negatives_away_and_nothing_where_there_is_none() -> None:
+    groups = np.arange(len(ADDED))
+    for scores in classifier_scores(ADDED, groups).values():
+        assert (scores[:, 0] > scores[:, 1]).mean() > 0.95
+    twins = [pair for true, false in ADDED for pair in ((true, false), (false, true))]
+    for scores in classifier_scores(twins, np.arange(len(twins)) // 2).values():
+        assert (scores[:, 0] > scores[:, 1]).mean() + (scores[:, 0] == scores[:, 1]).mean() / 2 == pytest.approx(0.5)
+    assert classifier_scores(ADDED, np.zeros(len(ADDED))) == {}
