@@ -1,8 +1,8 @@
-"""Does the text tower notice the order of words? It describes and judges nothing: a tower may notice it and still not understand.
+"""Does the text tower notice the order of words? This describes and judges nothing: who notices it need not understand it.
 
-Two questions: are two captions of the same words one to it (their embeddings equal, so that they score the same against every
-image; Yuksekgonul et al. 2023 call such a tower a bag of words), and how far does shuffling the words move a caption, beside the
-distance of captions of different examples?
+Two questions: are two captions of the same words one to the tower (their embeddings equal, so that they score the same against
+every image; Yuksekgonul et al. 2023 call such a tower a bag of words), and how far does shuffling the words move a caption,
+beside the distance of captions of different examples?
 """
 
 from __future__ import annotations

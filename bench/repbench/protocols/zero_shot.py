@@ -18,6 +18,7 @@ from repbench.errors import ProtocolError
 from repbench.measure.geometry import unit_rows
 from repbench.outcomes import check_classes, check_split, classification_outcome
 from repbench.protocol import Outcome
+from repbench.protocols._priors import accuracy_by_frequency, prediction_prior
 
 SCALE = 100.0
 
@@ -50,12 +51,15 @@ class ZeroShot:
         """Raises ProtocolError for an empty split, a class without prompts, unequal widths, or values not finite."""
         (prompts,), (test,) = got.tuning, got.test
         check(prompts, test)
+        scores = SCALE * unit_rows(test.x) @ class_embeddings(prompts.x, prompts.label, len(test.class_names)).T
         return classification_outcome(
-            SCALE * unit_rows(test.x) @ class_embeddings(prompts.x, prompts.label, len(test.class_names)).T,
+            scores,
             test,
             got.metric,
             seed,
+            further=accuracy_by_frequency(scores, test, seed),
             diagnostics={
+                **prediction_prior(scores, test),
                 "prompts": len(prompts),
                 "zero_prompts": int((~prompts.x.any(axis=1)).sum()),
                 "zero_images": int((~test.x.any(axis=1)).sum()),
