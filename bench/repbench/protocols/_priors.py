@@ -15,7 +15,7 @@ NAMES = ("rare", "middling", "common")
 
 
 def prediction_prior(scores: np.ndarray, test: TestSplit) -> dict[str, Any]:
-    """How often each class is said by class scores (n, classes), beside how often it occurs; {} for several classes an example."""
+    """How often class scores (n, classes) say each class, beside how often it occurs; {} for several classes an example."""
     if test.truth.ndim == 2 or len(test.class_names) < 2:
         return {}
     said = priors.histogram(scores)
