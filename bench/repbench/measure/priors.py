@@ -27,7 +27,7 @@ def effective_classes(p: np.ndarray) -> float:
 
 
 def thirds(counts: np.ndarray) -> np.ndarray:
-    """For each class 0 (rare), 1 or 2 (common), int (classes,): thirds of the classes by their counts; equal counts stay together.
+    """For each class 0 (rare), 1 or 2 (common), int (classes,): thirds by their counts; equal counts stay together.
 
     All are 1 where the counts do not differ.
     """
