@@ -13,7 +13,6 @@ from itertools import combinations
 from typing import ClassVar
 
 import numpy as np
-import pandas as pd
 
 from repbench.datasets.declaration import DatasetDeclaration
 from repbench.embeddings.embedded import Embeddings, TestSplit
@@ -50,6 +49,8 @@ class WordOrder:
 
     def score(self, got: Embeddings, seed: int) -> Outcome:
         """Raises ProtocolError for values not finite and columns of different examples."""
+        import pandas as pd
+
         for split in got.test:
             check_split(split, "test")
         shuffled, *captions = got.test
