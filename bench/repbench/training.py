@@ -28,6 +28,7 @@ def train(
     data_folder: str | Path | None = None,
     plugins: Sequence[str | Path] = (),
     limit: int | None = None,
+    deviating: bool = False,
     log: Callable[[str], None] = print,
     hooks: Hooks | None = None,
     evaluate: str | None = None,
@@ -37,13 +38,14 @@ def train(
     """Train `method` on the training split of the dataset `data` and return the encoder that the file `out` now holds.
 
     `options` are the method's own, `settings` those of `TrainSettings`; what is left out (or None) is the method's default.
-    `evaluate` names tasks that score the encoder every `every` epochs; the table is FILE.quality.csv.
+    `deviating` lets in a copy of the data that is known to differ from what was published. `evaluate` names tasks that score
+    the encoder every `every` epochs; the table is FILE.quality.csv.
     The same call goes on with a run that was interrupted. Raises UsageError, DataError and TrainingError.
     """
     found = find_method(method)
     files = RunFiles(Path(out))
     declaration = load_catalogue([Path(path) for path in plugins]).dataset(data)
-    dataset = open_dataset(declaration, Path(data_folder) if data_folder is not None else None, limit)
+    dataset = open_dataset(declaration, Path(data_folder) if data_folder is not None else None, limit, deviating=deviating)
     given = {name: value for name, value in settings.items() if value is not None}
     known = TrainSettings.__dataclass_fields__
     for name in given:

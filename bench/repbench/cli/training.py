@@ -32,6 +32,7 @@ from repbench.cli.options import PLUGIN
 @click.option("--save-every", type=float, help="Seconds between two saved states.")
 @click.option("--set", "options", multiple=True, metavar="KEY=VALUE", help="An option of the method, e.g. temperature=0.2.")
 @click.option("--limit", type=click.IntRange(min=1), help="So many examples, at least one a class (a quick look).")
+@click.option("--deviating", is_flag=True, help="Use a copy of the data that is known to differ from the published one.")
 @click.option("--data-folder", type=click.Path(path_type=Path, file_okay=False, exists=True), help="Folder of your datasets.")
 @click.option("--evaluate", metavar="TASKS", help="Score the encoder on these tasks while it trains, e.g. 'knn/*'.")
 @click.option("--every", type=int, default=5, show_default=True, help="Epochs between two such scores.")
