@@ -16,7 +16,9 @@ from torch import Tensor, nn
 from repbench.embeddings.needs import NULL_IMAGES
 from repbench.encoder import Encoder, PairScorer
 from repbench.encoders.load import load_encoder
+from repbench.leaderboard.shares import shares_of
 from repbench.protocols.compositional_lm import CompositionalLM, likelihoods
+from repbench.results.files import read_examples
 from repbench.results.record import DONE, FAILED, Record
 from repbench.run.execute import execute
 from repbench.run.plan import Datasets, make_plan
@@ -181,3 +183,13 @@ def test_alpha_moves_no_choice_of_images() -> None:
     assert CompositionalLM().alphas[0] == 0.0
     one, other = (given - alpha * prior[:, None] for alpha in (0.0, 0.7))
     assert np.array_equal(one[:, 0] > one[:, 1], other[:, 0] > other[:, 1])
+
+
+def test_what_examples_add_to_the_mean_of_subsets_can_be_compared_pair_by_pair(small: Path) -> None:
+    record = run(small, "control:random", "compositional/small")["compositional"]
+    shares = shares_of(record, read_examples(small / "results", record))
+    assert shares is not None
+    assert record.value is not None
+    assert shares.added.sum() == pytest.approx(record.value.value)
+    assert shares.clusters is not None
+    assert len(set(shares.clusters)) == IMAGES

@@ -37,6 +37,8 @@ def shares_of(record: Record, examples: pd.DataFrame | None) -> Shares | None:
     if by_class:
         _, place, sizes = np.unique(examples["truth"].to_numpy().astype(str), return_inverse=True, return_counts=True)
         added = score / sizes[place] / len(sizes)
+    elif "weight" in examples:  # a mean over subsets
+        added = score * examples["weight"].to_numpy(dtype=float)
     if abs(float(added.sum()) - record.value.value) > AGREES * max(1.0, abs(record.value.value)):
         return None
     clusters = examples["cluster"].to_numpy().astype(str) if "cluster" in examples else None
