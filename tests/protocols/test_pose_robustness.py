@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from scipy.ndimage import rotate
 from sklearn.datasets import load_digits
 
+from repbench.datasets.factors import Factor
 from repbench.embeddings.embedded import Embeddings, TestSplit, TuningSplit
 from repbench.errors import ProtocolError
 from repbench.protocols.pose_robustness import PoseRobustness
@@ -105,6 +107,18 @@ def test_raw_pixels_of_rotated_digits_fall_as_in_the_reference_run() -> None:
     primary = outcome.examples["score"].mean()
     assert primary == pytest.approx(unknown_new)
     assert outcome.metrics["unknown-new"].low < unknown_new < outcome.metrics["unknown-new"].high
+
+
+def test_the_dataset_says_which_factor_is_the_pose_and_what_is_typical_of_it() -> None:
+    got = world(draw(6, True, 0), draw(4, True, 1), 4)
+    yaw = Factor(kind="angle", role="style", typical=(0,))
+    parts = (*got.tuning, *got.test)
+    renamed = [{"instance": one.columns["instance"], "yaw": one.columns["azimuth"]} for one in parts]
+    tuning, *test = (replace(one, columns=columns) for one, columns in zip(parts, renamed, strict=True))
+    found = PoseRobustness().score(replace(got, tuning=(tuning,), test=tuple(test), factor={"yaw": yaw}), 0)
+    assert {name: one.value for name, one in found.metrics.items() if name != "relative-drop"} == {
+        name: one.value for name, one in PROTOCOL.score(got, 0).metrics.items() if name != "relative-drop"
+    }
 
 
 def test_what_the_split_cannot_be_made_of_is_named() -> None:

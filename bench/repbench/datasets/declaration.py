@@ -250,6 +250,9 @@ class DatasetDeclaration:
             del facts["frames"]
         if not self.factor:
             del facts["factor"]  # so that records of datasets without it stay as they are
+        for one in facts.get("factor", {}).values():
+            if not one["typical"]:
+                del one["typical"]
         return digest_json(facts)
 
 

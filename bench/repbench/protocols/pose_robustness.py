@@ -14,12 +14,13 @@ draw whole instances. The probe weighs instances equally, and its penalty is cho
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from repbench.datasets.declaration import DatasetDeclaration
+from repbench.datasets.factors import Factor
 from repbench.embeddings.embedded import Embeddings, TestSplit, TuningSplit
 from repbench.embeddings.needs import Need
 from repbench.errors import ProtocolError
@@ -40,6 +41,7 @@ TESTS = ("known-new", "unknown-new", "unknown-typical")
 class PoseRobustness:
     """`instance` and `angle` name columns; `typical` the angles of the typical pose, in the column's own numbers (degrees).
 
+    Where the dataset says of a factor which values are typical, that factor is the angle.
     `typical_probe`: the probe sees all known instances in the typical pose only: only the representation can know the rest.
     """
 
@@ -54,7 +56,8 @@ class PoseRobustness:
         missing = [split for split in ("train", "test") if split not in dataset.split_names]
         if missing:
             return f"{dataset.name} has no split {' and no split '.join(repr(split) for split in missing)}."
-        lacking = [name for name in (self.instance, self.angle) if name not in dataset.factors]
+        angle, _ = self._pose(dataset.factor)
+        lacking = [name for name in (self.instance, angle) if name not in dataset.factors]
         if lacking:
             return f"{dataset.name} declares no factor {' and no factor '.join(repr(name) for name in lacking)}."
         return single_label(dataset, "a test of poses")
@@ -67,6 +70,9 @@ class PoseRobustness:
 
     def score(self, got: Embeddings, seed: int) -> Outcome:
         """Raises ProtocolError for a missing column, no typical pose, or a class without an instance in a role."""
+        angle, typical = self._pose(got.factor)
+        if (angle, typical) != (self.angle, self.typical):
+            return replace(self, angle=angle, typical=typical).score(replace(got, factor={}), seed)
         (train,), (unknown, known) = got.tuning, got.test
         for split, what in ((train, "train"), (unknown, "test")):
             check_split(split, what)
@@ -96,6 +102,10 @@ class PoseRobustness:
             chances=dict.fromkeys((*TESTS, "unknown-any"), 1 / len(unknown.class_names)),
             diagnostics=diagnostics,
         )
+
+    def _pose(self, factors: Mapping[str, Factor]) -> tuple[str, tuple[float, ...]]:
+        """The column of the pose and its typical values: as the dataset declares them, else as the options say."""
+        return next(((name, one.typical) for name, one in factors.items() if one.typical), (self.angle, self.typical))
 
     def _angles(self, split: TuningSplit | TestSplit) -> np.ndarray:
         for name in (self.instance, self.angle):

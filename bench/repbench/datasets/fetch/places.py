@@ -24,6 +24,8 @@ SOURCES = {  # module in sources/ -> its options
     "huggingface": "HuggingFace",
     "annotations": "Annotations",
     "karpathy": "Karpathy",
+    "factored": "Factored",
+    "table": "Table",
 }
 BY_HAND = ("karpathy",)  # sources that no command brings
 ANY_SOURCE = (  # what every source can say, beside its own options
@@ -115,6 +117,6 @@ def _command(source: str, options: Mapping[str, Any], declaration: DatasetDeclar
     if source in ("pack", "composed"):
         packs = [str(options.get("name", "")), *options.get("pictures", ())]
         return next((fetch_command(name) for name in packs if name in FETCHABLE), "")
-    if source == "annotations":
+    if source in ("annotations", "factored"):
         return str(options.get("get", ""))
     return fetch_command(declaration.name) if source == "torchvision" or options.get("repository") else ""
