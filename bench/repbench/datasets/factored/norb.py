@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from repbench.datasets.layouts.listing import Listing
 from repbench.errors import DataError
 
 STEMS = {"train": "smallnorb-5x46789x9x18x6x2x96x96-training", "test": "smallnorb-5x01235x9x18x6x2x96x96-testing"}
-TYPES = {0x1E3D4C55: np.dtype("u1"), 0x1E3D4C54: np.dtype("<i4")}
+TYPES: dict[int, np.dtype[Any]] = {0x1E3D4C55: np.dtype("u1"), 0x1E3D4C54: np.dtype("<i4")}
 TOYS = ("animal", "human", "airplane", "truck", "car")
 
 
@@ -71,4 +72,5 @@ def matrix(path: Path) -> np.ndarray:
     wanted = start + kind.itemsize * int(np.prod(shape))
     if len(raw) != wanted:
         raise DataError(f"{path}: has {len(raw)} bytes; a matrix of {' x '.join(map(str, shape))} asks for {wanted}.")
-    return raw[start:].view(kind).reshape(shape)
+    found: np.ndarray = raw[start:].view(kind).reshape(shape)
+    return found
