@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from repbench.leaderboard.blind import beside_blind
 from repbench.leaderboard.curves import Curves, run_and_step
 from repbench.leaderboard.judge import Verdict, Verdicts
 from repbench.leaderboard.tables import Board, common_line, common_tasks, is_unfit, stale_lines, wide_table, with_reported
@@ -168,6 +169,7 @@ def _cell(record: Record | None, verdicts: Verdicts, drawn: Mapping[str, Any], b
         "g": verdict.group,
         "tested": verdict.tested,
         "s": _shade(record),
+        **({"x": blind} if (blind := beside_blind(record)) else {}),
         **more,
         **drawn,
     }

@@ -11,7 +11,7 @@ function facts(pairs) {
 function provenance(row, column) {
   const cell = row.cells[column.place], task = column.task;
   open(make("h2", `${row.name} on ${task.name}`), facts([
-    ["result", hover(cell, task)], ["chance", task.chance], ["all metrics", cell.m], ["convergence and more", cell.d], ["seconds", cell.t],
+    ["result", hover(cell, task)], ["chance", task.chance], ["beside blind rules", cell.x], ["all metrics", cell.m], ["convergence and more", cell.d], ["seconds", cell.t],
     ["encoder fingerprint", row.fingerprint], ["towers", row.towers], ["load report", row.load], ["notes", row.notes], ["dataset fingerprint", task.data],
     ["task digest", task.digest], ["task version", task.version], ["options", task.options], ["command", row.command], ["versions", row.versions],
   ]));

@@ -39,6 +39,7 @@ function hover(cell, task) {
     lines.push(cell.p === null ? "best of its column" : `p = ${cell.p < 1e-4 ? "< 0.0001" : show(cell.p, 4)} against the best`);
     lines.push(`rank between ${cell.rl} and ${cell.rh}; tie group ${cell.g}`);
   } else lines.push(task.judges ? "not tested: no examples to pair" : "describes: more is not better");
+  if (cell.x) lines.push(...Object.entries(cell.x).map(([name, value]) => `${name}: ${typeof value === "number" ? show(value) : value}`));
   return lines.join("\n");
 }
 
