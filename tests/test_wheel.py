@@ -33,7 +33,7 @@ def test_the_wheel_holds_packs_tasks_licences_and_the_page(wheel: Path) -> None:
         "repbench/_tasks/audio/speakers.toml",
         "repbench/_published/simclr-8.csv",
         "repbench/_published/conventions.toml",
-        "repbench/leaderboard/page.html.jinja",
+        "repbench/leaderboard/web/page.html.jinja",
         "repbench/datasets/packs/LICENCES.md",
         "repbench/py.typed",
     ):

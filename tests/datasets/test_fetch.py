@@ -120,7 +120,8 @@ def test_a_fetched_pack_carries_its_provenance_and_opens_as_a_dataset(tux: Clien
     declared = replace(CATALOGUE.datasets["stamps"], splits=sizes)
     dataset = open_dataset(declared)
     assert dataset.source == "fetched pack stamps"
-    assert {name: len(split.ids) for name, split in dataset.splits.items() if name != "prompts"} == sizes
+    assert {name: len(dataset.splits[name].ids) for name in sizes} == sizes
+    assert set(dataset.splits) - set(sizes) == {"prompts", "captions"}  # derived
     corner = dataset.splits["train"].media["image"].load(0).getpixel((1, 1))
     assert corner == (255, 255, 255)  # what was transparent
 

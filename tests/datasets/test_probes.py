@@ -211,7 +211,7 @@ WRITERS: dict[str, tuple[int, Callable[[Path], None]]] = {  # declaration -> exa
     "pug-spar": (4, spar),
 }
 A, B = ("on", "under", "left_of", "right_of"), ("in-front_of", "behind", "left_of", "right_of")
-EXTERNAL = [name for name, one in DECLARED.items() if "pack" not in one.sources]
+EXTERNAL = [name for name, one in DECLARED.items() if not {"pack", "composed"} & set(one.sources)]
 
 
 def opened(name: str, data: Path, size: int | None = None) -> Dataset:

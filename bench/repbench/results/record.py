@@ -40,6 +40,9 @@ class Inputs:
     deviating: bool = False  # the copy of the data is known to differ from what was published
     prompts: str = ""  # the beginning of the digest of the user's own prompts
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "told", tuple(self.told))  # JSON has lists only
+
     @property
     def unusual(self) -> tuple[str, ...]:
         """What a run was told beside the defaults, in words that are safe in a file name: ("limit=50", "seed=1", "bf16")."""
@@ -118,7 +121,7 @@ def record_from_json(text: str, where: str) -> Record:
         table = json.loads(text)
         if table.get("schema") != SCHEMA:
             raise RecordError(f"{where}: schema {table.get('schema')!r}; this version of repbench reads {SCHEMA}.")
-        table["inputs"] = Inputs(**{**table["inputs"], "told": tuple(table["inputs"].get("told", ()))})
+        table["inputs"] = Inputs(**table["inputs"])
         table["metrics"] = {name: Metric(**value) for name, value in table["metrics"].items()}
         table["deviations"] = tuple(table.get("deviations", ()))
         return Record(**table)
