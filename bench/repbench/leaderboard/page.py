@@ -12,6 +12,7 @@ import pandas as pd
 from repbench.leaderboard.blind import beside_blind
 from repbench.leaderboard.curves import Curves, run_and_step
 from repbench.leaderboard.judge import Verdict, Verdicts
+from repbench.leaderboard.label_free import foretold
 from repbench.leaderboard.tables import Board, common_line, common_tasks, is_unfit, stale_lines, wide_table, with_reported
 from repbench.results.record import Record
 
@@ -72,6 +73,7 @@ def _content(board: Board, verdicts: Verdicts, pairs: Pairs, curves: Curves) -> 
     return {
         "common": len(common),
         "judging": len(board.judging),
+        "foretold": _foretold(board),
         "tasks": [_task(asked[task]) | {"common": task in common, "classes": curves["tasks"].get(task)} for task in tasks],
         "rows": [
             _row(entry, place, tasks, records[str(entry["encoder"])], verdicts, curves, brief)
@@ -81,6 +83,15 @@ def _content(board: Board, verdicts: Verdicts, pairs: Pairs, curves: Curves) -> 
             {f"{number[a]},{number[b]}": round(error, 9) for (a, b), error in sorted(pairs.get(task, {}).items())}
             for task in tasks
         ],
+    }
+
+
+def _foretold(board: Board) -> dict[str, list[float | int | None]]:
+    """ "free|probe|dataset" -> Spearman's correlation of the two primary metrics, its interval, and over how many encoders."""
+    return {
+        f"{one.protocol}|{one.probe}|{one.dataset}": [_number(one.rho), _number(one.low), _number(one.high), one.n]
+        for one in foretold(board)
+        if one.primary
     }
 
 

@@ -34,8 +34,11 @@ function plotLabelFree(svg) {
   const column = place => ofTask.find(one => one.place === place);
   if (free < 0 || probe < 0) return nothing(svg, "Not both measured on this dataset.");
   const points = scatter(svg, { ...column(free), log: false }, column(probe));
-  const rho = points && points.length > 2 ? spearman(points.map(one => one.x), points.map(one => one.y)) : null;
-  told(rho === null || Number.isNaN(rho) ? "Too few encoders for a correlation." : `Spearman's correlation ${show(rho, 2)} over ${points.length} encoders: how far a metric without labels ranks them as the probe does.`);
+  const [rho, low, high, n] = data.foretold[`${get("free").value}|${get("probe").value}|${get("on").value}`] || [null, null, null, 0];
+  const whole = rho === null ? `${n} encoders of the board have both${n < 5 ? ": too few for a correlation (5 are needed)." : ", and one of the two is the same for all."}`
+    : `Spearman's correlation over the ${n} encoders of the board ${show(rho, 2)} (95 %: ${show(low, 2)} to ${show(high, 2)}): how far a metric without labels ranks them as the probe does; a loss that does is negative.`;
+  const seen = rho !== null && points && points.length >= 5 && points.length < n ? spearman(points.map(one => one.x), points.map(one => one.y)) : NaN;
+  told(whole + (Number.isNaN(seen) ? "" : ` In sight: ${show(seen, 2)} over ${points.length}.`));
 }
 
 function heat() {
