@@ -92,6 +92,13 @@ def test_a_damaged_memory_is_made_anew(results: Path, content: bytes) -> None:
     assert as_remembered(results) == want == as_read(results)
 
 
+def test_what_a_run_was_told_is_remembered(results: Path) -> None:
+    told = replace(record("e1", "knn/x", 0.5), inputs=replace(INPUTS, told=("steps=20",)))
+    write_record(results, told, None)
+    as_remembered(results)
+    assert as_remembered(results) == as_read(results)
+
+
 def test_two_networks_of_one_name_are_told_apart(results: Path) -> None:
     write_record(results, replace(record("e1", "knn/x", 0.5), inputs=replace(INPUTS, encoder_fingerprint="f" * 12)), None)
     as_remembered(results)

@@ -46,8 +46,8 @@ def open_board(folders: Sequence[Path], *, remember: bool = False) -> tuple[Boar
         if memory is None:
             found += [(folder, record, "") for record in read_records(folder)]
         else:
-            own = Memory(memory.folder / str(place))
-            found += [(folder, record, f"{folder.resolve()}/{identity}") for record, identity in own.records(folder)]
+            own, whole = Memory(memory.folder / str(place)), folder.resolve()
+            found += [(folder, record, f"{whole}/{identity}") for record, identity in own.records(folder)]
     rows = row_names([record for _, record, _ in found])
     where = {(rows[named(one)], one.inputs, one.task): (folder, one, identity) for folder, one, identity in reversed(found)}
     return make_board(record for _, record, _ in found), Examples(where, memory)

@@ -125,7 +125,7 @@ def scan(results: Path) -> Iterator[tuple[str, str]]:
             told = os.stat(path)
         except OSError as error:
             raise RecordError(f"{path}: cannot be read ({error.strerror or error}).") from error
-        yield path[len(str(results)) + 1 :], f"{_stamp(told)}-{_stamp_of(beside)}"
+        yield path[len(str(results)) + 1 :], f"{_stamp(told)}-{stamp_of(beside)}"
 
 
 def count_of(results: Path, enough: int = MANY) -> int:
@@ -154,7 +154,8 @@ def _stamp(told: os.stat_result) -> str:
     return f"{told.st_size}.{told.st_mtime_ns}.{told.st_ino}"
 
 
-def _stamp_of(path: str) -> str:
+def stamp_of(path: str) -> str:
+    """Size, time and place on disk of a file; "none" where there is none."""
     try:
         return _stamp(os.stat(path))
     except OSError:
@@ -188,7 +189,8 @@ def _unpacked(row: Sequence[Any], shared: Sequence[Any]) -> Record:
     table = dict(zip(NAMES, row, strict=True))
     for name in SHARED:
         table[name] = shared[table[name]]
-    table["inputs"] = Inputs(**dict(zip(INPUTS, table["inputs"], strict=True)))
+    inputs = dict(zip(INPUTS, table["inputs"], strict=True))
+    table["inputs"] = Inputs(**{**inputs, "told": tuple(inputs["told"])})
     table["metrics"] = {name: Metric(**dict(zip(METRIC, one, strict=True))) for name, one in table["metrics"].items()}
     table["deviations"] = tuple(table["deviations"])
     return Record(**table)
