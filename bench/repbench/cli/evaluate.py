@@ -149,6 +149,7 @@ def similarity(
 def _settings(options: dict[str, Any]) -> tuple[Settings, LoadOptions]:
     from repbench.embeddings.options import ExtractOptions
     from repbench.encoders.load import LoadOptions
+    from repbench.results.secrets import without_secrets
     from repbench.run.settings import Settings, default_store, library_versions
 
     extract = ExtractOptions(
@@ -167,7 +168,7 @@ def _settings(options: dict[str, Any]) -> tuple[Settings, LoadOptions]:
         limit=options["limit"],
         deviating=options["deviating"],
         extract=extract,
-        command=shlex.join(["repbench", *sys.argv[1:]]),
+        command=without_secrets(shlex.join(["repbench", *sys.argv[1:]])),
         versions=library_versions(),
     )
     load = LoadOptions(arch=options["arch"], trust_checkpoint=options["trust_checkpoint"], seed=options["seed"])

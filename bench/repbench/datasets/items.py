@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from PIL import Image
 
 
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")  # PIL knows more; some of those start other programs
+MOST_LONG = 200  # times that an image may be as long as it is wide, or as wide as long
+MOST_SAMPLES = 300_000_000  # of a sound, over its channels: half an hour of stereo at 48 kHz is 173 million
 _ADDRESS = re.compile(r" ?<[^<>]* at 0x[0-9a-fA-F]+>")
 
 
@@ -192,24 +195,34 @@ _QUIET = _Quiet()
 def decode_image(data: bytes) -> Image.Image:
     """A PIL image in mode RGB. Transparent pixels are laid over white and 16-bit grey is scaled to 8 bits; of an animation the
     first frame counts; the EXIF rotation is not applied, as in torchvision.
+
+    Raises ValueError and whatever PIL raises: for a format that is none of FORMATS, for pixels without a known scale (floating
+    point, 32 bits), for more than 89 million pixels, and for sides of which one is more than MOST_LONG times the other.
     """
     from PIL import Image
 
     with _QUIET:
-        picture: Image.Image = Image.open(io.BytesIO(data))
+        picture: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
+        if max(picture.size) > MOST_LONG * min(picture.size):  # resized to the shorter side it would fill the memory
+            raise ValueError(f"its sides, {picture.width} x {picture.height} pixels, are too unlike")
         picture.load()
     if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
         layer = picture.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
     if picture.mode.startswith("I;16"):
         picture = Image.fromarray((np.asarray(picture).astype(np.uint16) >> 8).astype(np.uint8))
+    if picture.mode in ("I", "F"):
+        raise ValueError(f"its pixels are of PIL's mode {picture.mode!r}, whose scale is not known; save it with 8 or 16 bits")
     return picture if picture.mode == "RGB" else picture.convert("RGB")  # PIL would copy it
 
 
 def decode_sound(data: bytes) -> Sound:
-    """A mono sound, float32 in [-1, 1]; channels are averaged."""
+    """A mono sound, float32 in [-1, 1]; channels are averaged. Raises ValueError for none and for more than MOST_SAMPLES."""
     import soundfile
 
+    about = soundfile.info(io.BytesIO(data))
+    if about.frames * about.channels > MOST_SAMPLES:
+        raise ValueError(f"{about.frames:,} samples in {about.channels} channels are more than {MOST_SAMPLES:,}")
     samples, rate = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
     if not len(samples):
         raise ValueError("it holds no samples")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from repbench.leaderboard.publish import csv_text
 from repbench.results.record import DONE, Record
 
 _ROW = re.compile(r"^(?P<encoder>.+)\[(?P<feature>[^\[\]]+)\]$")
@@ -103,5 +104,5 @@ def write_features(table: pd.DataFrame, folder: Path) -> Path:
     """Write the table to `features.csv` and return its path."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / FILE
-    table.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
+    path.write_text(csv_text(table, "%.6g"), encoding="utf-8")
     return path

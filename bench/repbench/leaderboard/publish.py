@@ -64,19 +64,19 @@ def publish(
     return [folder / name for name in (*texts, "leaderboard.parquet", "leaderboard.html")]
 
 
-def csv_text(table: pd.DataFrame) -> str:
+def csv_text(table: pd.DataFrame, digits: str = "%.6f") -> str:
     """CSV with six decimals and Unix line ends; a text that a spreadsheet would run as a formula is quoted with '."""
-    table = table.copy()
+    table = table.rename(columns=_harmless)
     for column in table.columns:
         if not pd.api.types.is_numeric_dtype(table[column]):
             table[column] = pd.Series(
                 [_harmless(value) for value in table[column].to_numpy(dtype=object).tolist()], index=table.index, dtype=object
             )
-    return table.to_csv(index=False, float_format="%.6f", lineterminator="\n")
+    return table.to_csv(index=False, float_format=digits, lineterminator="\n")
 
 
 def _harmless(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    return f"'{value}" if isinstance(value, str) and value.lstrip(" \n").startswith(_FORMULA) else value
 
 
 def text_table(board: Board, style: str = "simple", verdicts: Verdicts | None = None, most: int | None = None) -> str:

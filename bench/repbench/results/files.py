@@ -32,12 +32,17 @@ def encoder_folder(name: str) -> str:
 
 def network_folder(inputs: Inputs) -> str:
     """The folder of one network under the settings of a run: "3f2a91bc04de", or "3f2a91bc04de+limit=50+seed=1"."""
-    return "+".join([inputs.encoder_fingerprint[:12], *inputs.unusual])
+    return "+".join(_UNSAFE.sub("-", part) for part in (inputs.encoder_fingerprint[:12], *inputs.unusual)).strip(".") or "-"
 
 
 def record_path(results: Path, encoder: str, task: str, inputs: Inputs) -> Path:
-    """Where the record of an encoder on a task lies."""
-    protocol, dataset = task.split("/")
+    """Where the record of an encoder on a task lies: below `results`, whatever the record, which may be another's, holds.
+
+    Raises RecordError for a task that is no name of a protocol and one of a dataset.
+    """
+    protocol, slash, dataset = task.partition("/")
+    if not slash or any(set("/\\\0") & set(part) or part in ("", ".", "..") for part in (protocol, dataset)):
+        raise RecordError(f"{task!r} is no task; expected PROTOCOL/DATASET.")
     name = "+".join([dataset, *(_UNSAFE.sub("-", one) for one in inputs.told)])  # a quick look replaces no full result
     return results / encoder_folder(encoder) / network_folder(inputs) / protocol / f"{name}.json"
 

@@ -33,6 +33,7 @@ def merge(folders: Sequence[Path], out: Path) -> Merged:
     equal, contradictions = 0, []
     for folder in [*([out] if out.is_dir() else []), *folders]:
         for path in record_files(folder):
+            _check_no_link(path)
             inside, record = path.relative_to(folder), record_from_json(path.read_text(encoding="utf-8"), str(path))
             if inside not in chosen:
                 chosen[inside] = (path, record)
@@ -59,6 +60,13 @@ def merge(folders: Sequence[Path], out: Path) -> Merged:
 def _numbers(record: Record) -> Record:
     """The record without what may differ between equal runs."""
     return replace(record, circumstances={}, source="", versions={})
+
+
+def _check_no_link(path: Path) -> None:
+    """Raise RecordError where a record or its examples are a link: another's folder could so bring in any file of this machine."""
+    for one in (path, path.with_suffix(".parquet")):
+        if one.is_symlink():
+            raise RecordError(f"{one}: is a link; records that are merged or published are files.")
 
 
 def _result_of(failure: Path) -> Path:

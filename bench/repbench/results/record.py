@@ -14,6 +14,9 @@ SCHEMA = 1
 DONE, FAILED = "done", "failed"
 PUBLISHED = "published"  # the kind of a row that a paper reports and nobody here measured
 UNFIT = ("missing modality", "not trainable")  # how a reason begins that says that the encoder lacks what the task asks for
+_TEXTS = ("status", "encoder", "encoder_kind", "task", "protocol", "dataset", "primary", "reason", "source")
+_INPUT_TEXTS = ("encoder_fingerprint", "task_digest", "dataset_fingerprint", "precision", "on_bad_item")
+_TABLES = ("options", "metrics", "chances", "skipped", "diagnostics", "towers", "notes", "versions", "circumstances")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,12 +121,42 @@ def metric(value: float, low: float, high: float) -> Metric:
 def record_from_json(text: str, where: str) -> Record:
     """The record that a JSON text holds. Raises RecordError that begins with `where`."""
     try:
-        table = json.loads(text)
+        table = json.loads(text, parse_constant=_refuse)
         if table.get("schema") != SCHEMA:
             raise RecordError(f"{where}: schema {table.get('schema')!r}; this version of repbench reads {SCHEMA}.")
         table["inputs"] = Inputs(**table["inputs"])
         table["metrics"] = {name: Metric(**value) for name, value in table["metrics"].items()}
         table["deviations"] = tuple(table.get("deviations", ()))
-        return Record(**table)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        record = Record(**table)
+        _check_kinds(record)
+        return record
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise RecordError(f"{where}: this is no record of repbench ({error}).") from error
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is no number of a record")
+
+
+def _check_kinds(record: Record) -> None:
+    """Raise ValueError for a value of another kind than the field's: what others wrote is used in names, tables and pages."""
+    inputs = record.inputs
+    texts = {name: getattr(record, name) for name in _TEXTS} | {name: getattr(inputs, name) for name in _INPUT_TEXTS}
+    for name, value in texts.items():
+        if not isinstance(value, str):
+            raise ValueError(f"{name} is {value!r}, and no text")
+        value.encode()  # a UnicodeEncodeError, which is a ValueError, for half a character
+    for name in _TABLES:
+        if not isinstance(getattr(record, name), dict):
+            raise ValueError(f"{name} is no table")
+    numbers = [record.task_version, record.n, inputs.seed, *([] if inputs.limit is None else [inputs.limit])]
+    if not all(isinstance(number, int) for number in numbers) or not all(isinstance(one, str) for one in inputs.told):
+        raise ValueError("task_version, n, seed and limit are whole numbers, told is a list of texts")
+    chances = [*record.chances.values(), *([] if record.chance is None else [record.chance])]
+    found = [number for one in record.metrics.values() for number in (one.value, one.low, one.high) if number is not None]
+    if not all(isinstance(number, int | float) and math.isfinite(number) for number in (*found, *chances)):
+        raise ValueError("metrics and chances are finite numbers")
+    if record.status not in (DONE, FAILED) or (record.status == DONE and getattr(record.value, "value", None) is None):
+        raise ValueError(f"status is {record.status!r}; expected {DONE!r} with the primary metric, or {FAILED!r}")
+    if record.task != f"{record.protocol}/{record.dataset}":
+        raise ValueError(f"task is {record.task!r}; expected '{record.protocol}/{record.dataset}'")

@@ -19,6 +19,7 @@ from repbench.errors import EmbeddingError, RepbenchError
 from repbench.protocol import Outcome
 from repbench.results.files import write_record
 from repbench.results.record import DONE, FAILED, Inputs, Record, metric
+from repbench.results.secrets import without_secrets
 from repbench.run.conventions import conventions
 from repbench.run.fidelity import FidelityNotes
 from repbench.run.gather import gather
@@ -177,7 +178,7 @@ def make_record(
         inputs=job.inputs or _unknown_inputs(job, encoder, settings),
         task_version=job.task.protocol.version,
         options=job.task.options,
-        reason=reason,
+        reason=without_secrets(reason),
         skipped=skipped,
         towers={
             **{modality: _tower_words(tower) for modality, tower in sorted(towers.items())},

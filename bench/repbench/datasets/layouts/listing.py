@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from repbench.datasets.inside import check_inside
 from repbench.datasets.items import FileItems, Items
 from repbench.errors import DataError
 
@@ -25,11 +26,16 @@ class Listing:
 
 
 def listed(folder: Path, names: Sequence[str], label: Sequence[Any] | np.ndarray, **columns: Sequence[str]) -> Listing:
-    """The image files `names`, relative to `folder`, which are also their ids; `columns` are factors, n texts each."""
+    """The image files `names`, relative to `folder`, which are also their ids; `columns` are factors, n texts each.
+
+    Raises DataError for a name that leads out of the folder.
+    """
+    paths = [folder / name for name in names]
+    check_inside(paths, folder)
     return Listing(
         ids=np.array(names),
         label=np.asarray(label),
-        items=FileItems("image", [folder / name for name in names]),
+        items=FileItems("image", paths),
         columns={name: np.array(values) for name, values in columns.items()},
     )
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from repbench.datasets.declaration import DatasetDeclaration
 from repbench.datasets.fetch.places import data_folder
-from repbench.datasets.probes.rows import table
+from repbench.datasets.inside import check_inside
+from repbench.datasets.probes.rows import Picture, table
 from repbench.datasets.table import Absent, RawDataset
 from repbench.errors import did_you_mean
 
@@ -67,7 +68,12 @@ def read(options: Annotations, declaration: DatasetDeclaration, data: Path | Non
     folder, images = _folders(options, declaration, data)
     module, function = LAYOUTS[options.layout][0].split(".")
     layout = getattr(importlib.import_module(f"repbench.datasets.probes.{module}"), function)
-    split = layout(folder, declaration) if module == "naturalbench" else table(list(layout(folder, images)), declaration)
+    if module == "naturalbench":
+        split = layout(folder, declaration)
+    else:
+        rows = list(layout(folder, images))
+        check_inside((one.path for row in rows for one in row.values() if isinstance(one, Picture)), images, folder)
+        split = table(rows, declaration)
     return RawDataset(splits={"test": split}, class_names=None, place=f"annotations in {folder}", folder=folder)
 
 

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from repbench.datasets.declaration import DatasetDeclaration
+from repbench.datasets.card import check_card
+from repbench.datasets.inside import check_inside
 from repbench.datasets.items import EncodedItems, FileItems, Items
 from repbench.datasets.table import Absent, RawDataset, RawSplit
 from repbench.errors import DataError
@@ -73,28 +75,38 @@ def read(options: HuggingFace, declaration: DatasetDeclaration, data: Path | Non
     class_names: tuple[str, ...] | None = None
     place = options.repository or "Parquet files"
     for split in declaration.splits:
-        splits[split], names = raw_split(_load(options, split, folder), split, options.columns, declaration, place)
+        splits[split], names = raw_split(_load(options, split, folder), split, options.columns, declaration, place, folder)
         class_names = class_names or names
     return RawDataset(splits=splits, class_names=class_names, place=f"Hugging Face datasets: {place}")
 
 
 def _load(options: HuggingFace, split: str, folder: Path) -> Any:
-    import datasets
-
-    theirs = options.splits.get(split, split)
     if options.files:
         paths = [str(path) for path in sorted(folder.glob(options.files[split]))]
-        return datasets.load_dataset("parquet", data_files={split: paths}, split=split)
+        return load_table(folder, "parquet", data_files={split: paths}, split=split)
+    check_card(folder)
+    return load_table(folder, str(folder), options.config, split=options.splits.get(split, split))
+
+
+def load_table(folder: Path, *which: Any, split: str, **arguments: Any) -> Any:
+    """A split by `datasets.load_dataset`, from files of `folder`. Raises DataError for whatever that raises."""
+    import datasets
+
     try:
-        return datasets.load_dataset(str(folder), options.config, split=theirs)
-    except (ValueError, OSError) as error:
-        raise DataError(f"{folder}: the split {theirs!r} cannot be read ({error}).") from error
+        return datasets.load_dataset(*which, split=split, **arguments)
+    except Exception as error:  # errors of its own, of pyarrow, fsspec and the language
+        cause = error.__cause__ or error
+        reason = str(cause).strip() or type(cause).__name__
+        raise DataError(f"{folder}: the split {split!r} cannot be read ({reason[:500]}).") from error
 
 
 def raw_split(
-    table: Any, split: str, names: Mapping[str, str], declaration: DatasetDeclaration, place: str
+    table: Any, split: str, names: Mapping[str, str], declaration: DatasetDeclaration, place: str, folder: Path
 ) -> tuple[RawSplit, tuple[str, ...] | None]:
-    """One split of a table of `datasets`, and its class names where it knows them; `names` maps our columns to theirs."""
+    """One split of a table of `datasets`, and its class names where it knows them; `names` maps our columns to theirs.
+
+    Files that the table names lie in `folder`.
+    """
     label = () if declaration.probe is not None else (declaration.label,)
     theirs = {column: names.get(column, column) for column in (*declaration.columns, *label)}
     for column in theirs.values():
@@ -104,7 +116,8 @@ def raw_split(
     class_names = getattr(getattr(feature, "feature", feature), "names", None)
     ids = np.array([f"{split}/{place}" for place in range(len(table))])
     media = {
-        column: column_items(table, theirs[column], modality, list(ids)) for column, modality in declaration.columns.items()
+        column: column_items(table, theirs[column], modality, list(ids), folder)
+        for column, modality in declaration.columns.items()
     }
     columns = {
         column: np.asarray(table[column][:])
@@ -131,8 +144,11 @@ def _memberships(
     return label
 
 
-def column_items(table: Any, column: str, modality: str, names: list[str]) -> Items:
-    """The media of one column of a table of `datasets`; images and sounds stay encoded."""
+def column_items(table: Any, column: str, modality: str, names: list[str], folder: Path) -> Items:
+    """The media of one column of a table of `datasets`; images and sounds stay encoded.
+
+    Raises DataError where the table names a file outside `folder` and the caches of the hub.
+    """
     import datasets
 
     if modality == "text":
@@ -140,7 +156,9 @@ def column_items(table: Any, column: str, modality: str, names: list[str]) -> It
     feature = datasets.Image(decode=False) if modality == "image" else datasets.Audio(decode=False)
     values: Sequence[Mapping[str, Any]] = table.select_columns([column]).cast_column(column, feature)[column]
     if len(values) and values[0]["bytes"] is None:
-        return FileItems(modality, [Path(value["path"]) for value in values])
+        paths = [Path(value["path"] or "") for value in values]
+        check_inside(paths, folder, Path(datasets.config.HF_DATASETS_CACHE), Path(datasets.config.HF_HUB_CACHE))
+        return FileItems(modality, paths)
     return _Lazy(modality, names, values)
 
 
@@ -152,5 +170,7 @@ class _Lazy(Items):
         self._values = values
 
     def content(self, place: int) -> bytes:
-        data: bytes = self._values[place]["bytes"]
+        data: bytes | None = self._values[place]["bytes"]
+        if data is None:
+            raise DataError(f"{self.names[place]}: the table holds no bytes of this {self.modality}.")
         return data

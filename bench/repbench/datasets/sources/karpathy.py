@@ -19,6 +19,7 @@ import numpy as np
 
 from repbench.datasets.declaration import DatasetDeclaration
 from repbench.datasets.fetch.places import data_folder
+from repbench.datasets.inside import check_inside
 from repbench.datasets.items import FileItems
 from repbench.datasets.table import Absent, RawDataset, RawSplit
 from repbench.errors import DataError
@@ -67,13 +68,15 @@ def _raw(images: list[_Image], folder: Path, options: Karpathy, declaration: Dat
     if images and root is None:
         looked = " or ".join(str(folder / name / images[0].name) for name in options.images)
         raise DataError(f"{declaration.name}: the images of the list are missing; looked for {looked}.")
+    paths = [root / image.name for image in images] if root else []
+    check_inside(paths, folder)
     captions = np.empty(len(images), dtype=object)
     captions[:] = [image.captions for image in images]
     return RawSplit(
         ids=np.array([image.name for image in images]),
         label=np.zeros(len(images), dtype=np.int64),
         columns={"caption": captions},
-        media={declaration.medium: FileItems("image", [root / image.name for image in images] if root else [])},
+        media={declaration.medium: FileItems("image", paths)},
     )
 
 

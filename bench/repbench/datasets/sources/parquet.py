@@ -9,7 +9,7 @@ from typing import Any
 
 from repbench.datasets.declaration import DatasetDeclaration
 from repbench.datasets.fetch.places import data_folder
-from repbench.datasets.sources.huggingface import raw_split
+from repbench.datasets.sources.huggingface import load_table, raw_split
 from repbench.datasets.table import Absent, RawDataset, RawSplit
 from repbench.errors import DataError
 
@@ -45,7 +45,7 @@ def read(options: Parquet, declaration: DatasetDeclaration, data: Path | None) -
     class_names: tuple[str, ...] | None = None
     for split in declaration.splits:
         table = _table(folder, options.splits.get(split, split))
-        splits[split], names = raw_split(table, split, options.columns, declaration, str(folder))
+        splits[split], names = raw_split(table, split, options.columns, declaration, str(folder), folder)
         class_names = class_names or names
     return RawDataset(splits=splits, class_names=class_names, place=f"files in {folder}")
 
@@ -58,7 +58,10 @@ def _table(folder: Path, split: str) -> Any:
     import datasets
 
     if (folder / "dataset_dict.json").is_file():
-        whole = datasets.load_from_disk(str(folder))
+        try:
+            whole = datasets.load_from_disk(str(folder))
+        except Exception as error:  # errors of its own, of pyarrow and the language
+            raise DataError(f"{folder}: cannot be read as a folder of save_to_disk ({error}).") from error
         if split not in whole:
             raise DataError(f"{folder}: no split {split!r}; there are {', '.join(whole)}.")
         return whole[split]
@@ -66,4 +69,4 @@ def _table(folder: Path, split: str) -> Any:
     if not files:
         raise DataError(f"{folder}: no files of the split {split!r}; expected {split}-*.parquet or {split}-*.arrow.")
     kind = files[0].suffix[1:]
-    return datasets.load_dataset(kind, data_files={split: [str(path) for path in files]}, split=split)
+    return load_table(folder, kind, data_files={split: [str(path) for path in files]}, split=split)

@@ -59,15 +59,15 @@ def _split(folder: Path, split: str, theirs: str, declaration: DatasetDeclaratio
     if not shards:
         raise DataError(f"{folder / theirs}: no shard of the split {split!r}; expected {theirs}/0.tar or {theirs}-000000.tar.")
     told = folder / theirs / "nshards.txt"
-    if told.is_file() and int(told.read_text()) != len(shards):
-        raise DataError(f"{told}: says {told.read_text().strip()} shards; there are {len(shards)}.")
+    if told.is_file() and told.read_text(errors="replace").strip() != str(len(shards)):
+        raise DataError(f"{told}: says {told.read_text(errors='replace').strip()[:20]} shards; there are {len(shards)}.")
     endings = ENDINGS[declaration.columns[declaration.medium]]
     parts: list[Part] = []
     label: list[Any] = []
     ids: list[str] = []
     for key, example in (found for shard in shards for found in _examples(shard)):
         picture = next((part for ending, part in example.items() if f".{ending}".endswith(endings)), None)
-        mark = next((_label(ending, part) for ending, part in example.items() if ending in ("cls", "npy")), None)
+        mark = next((_label(key, ending, part) for ending, part in example.items() if ending in ("cls", "npy")), None)
         if picture is None or mark is None:
             raise DataError(f"{key}: this example has {', '.join(example)}; expected a picture and a label, cls or npy.")
         parts.append(picture)
@@ -103,12 +103,13 @@ def _examples(shard: Path) -> Iterator[tuple[str, dict[str, Part]]]:
         yield key, example
 
 
-def _label(ending: str, part: Part) -> Any:
+def _label(key: str, ending: str, part: Part) -> Any:
     """A class number; or of several classes, 1 where it is there and -1 elsewhere (shards know of no difficult objects)."""
     data = _bytes(part)
-    if ending == "cls":
-        return int(data)
-    return np.where(np.load(io.BytesIO(data), allow_pickle=False) > 0, 1, -1)
+    try:
+        return int(data) if ending == "cls" else np.where(np.load(io.BytesIO(data), allow_pickle=False) > 0, 1, -1)
+    except (ValueError, TypeError, EOFError, MemoryError) as error:
+        raise DataError(f"{key}: its label {ending} cannot be read ({error}).") from error
 
 
 def _bytes(part: Part) -> bytes:
