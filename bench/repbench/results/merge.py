@@ -63,7 +63,7 @@ def _numbers(record: Record) -> Record:
 
 
 def _check_no_link(path: Path) -> None:
-    """Raise RecordError where a record or its examples are a link: another's folder could so bring in any file of this machine."""
+    """Raise RecordError where a record or its examples are a link, which could bring in any file of this machine."""
     for one in (path, path.with_suffix(".parquet")):
         if one.is_symlink():
             raise RecordError(f"{one}: is a link; records that are merged or published are files.")

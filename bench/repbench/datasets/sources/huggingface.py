@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from repbench.datasets.declaration import DatasetDeclaration
 from repbench.datasets.card import check_card
+from repbench.datasets.declaration import DatasetDeclaration
 from repbench.datasets.inside import check_inside
 from repbench.datasets.items import EncodedItems, FileItems, Items
 from repbench.datasets.table import Absent, RawDataset, RawSplit
