@@ -17,6 +17,7 @@ from repbench.embeddings.needs import NULL_IMAGES
 from repbench.encoder import Encoder, PairScorer
 from repbench.encoders.load import load_encoder
 from repbench.leaderboard.shares import shares_of
+from repbench.protocols._blind import OWN_PRIOR
 from repbench.protocols.compositional_lm import CompositionalLM, likelihoods
 from repbench.results.files import read_examples
 from repbench.results.record import DONE, FAILED, Record
@@ -193,3 +194,15 @@ def test_what_examples_add_to_the_mean_of_subsets_can_be_compared_pair_by_pair(s
     assert shares.added.sum() == pytest.approx(record.value.value)
     assert shares.clusters is not None
     assert len(set(shares.clusters)) == IMAGES
+
+
+def test_blind_rules_stand_beside_scores_of_pairs_and_the_captioners_own_prior_is_one_of_them(small: Path) -> None:
+    records = run(small, judging(Counting()))
+    for protocol in ("compositional-itm", "compositional-lm"):
+        metrics, told = records[protocol].metrics, records[protocol].diagnostics["blind"]
+        assert told["rules"]["fewest words"] == metrics["blind-best"].value == metrics["blind-solved"].value == 1.0
+        assert told["rules"]["most words"] == 0.0
+        assert "shuffled-images" not in metrics  # it would take pairs of their own
+    rules = records["compositional-lm"].diagnostics["blind"]["rules"]
+    assert rules[OWN_PRIOR] == 0.0  # foils are likelier texts
+    assert OWN_PRIOR not in records["compositional-itm"].diagnostics["blind"]["rules"]

@@ -1,6 +1,6 @@
 """Beside the score of a compositional probe: what blind rules score, and what the encoder scores where the best of them fails.
 
-Blind rules see captions only: their length, language models of counts, and how typical the encoder's own text tower finds them.
+Blind rules see captions only: their length, language models of counts, and what the encoder itself finds typical or likely.
 Models are fitted on the true captions of the probe's split to tune on, or where it has none on those of other folds of test.
 """
 
@@ -9,16 +9,18 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from repbench.datasets.probe import RULES, Probe
-from repbench.embeddings.embedded import Embeddings, TestSplit
+from repbench.embeddings.embedded import TestSplit
 from repbench.measure import blind, intervals, pairs
-from repbench.measure.geometry import unit_rows
 from repbench.protocol import Estimate, Outcome
+from repbench.protocols._composition import candidates_of
 
 OWN_TEXT = "typical for its own text tower"
+OWN_PRIOR = "its own log p(text)"
 TRUE = {"two-true-captions": 2}  # rule -> how many captions are true of an image, where it is not one for each image
 
 
@@ -28,19 +30,31 @@ def true_captions(rule: str, captions: tuple[str, ...]) -> tuple[str, ...]:
     return captions if form.images > 1 else captions[: TRUE.get(rule, 1)]
 
 
-def beside_blind(found: Outcome, scores: np.ndarray, got: Embeddings, seed: int) -> Outcome:
-    """The outcome of `scores` (n, images, captions) with blind rules beside it; `got.test` ends with the captions' columns.
+def beside_blind(
+    found: Outcome,
+    scores: np.ndarray,
+    test: TestSplit,
+    probe: Probe,
+    seed: int,
+    *,
+    fitted_on: Sequence[str] = (),
+    own: Mapping[str, np.ndarray] | None = None,
+    shuffled: np.ndarray | None = None,
+) -> Outcome:
+    """The outcome of `scores` (n, images, captions) with blind rules beside it, wherever the scores come from.
 
     Further metrics: `blind-best`, `blind-solved` (the share of examples that the best blind rule gets right without luck),
-    `score-where-blind-fails`, and `shuffled-images`, which should be chance: each example with the images of another one.
+    `score-where-blind-fails`, and where `shuffled` scores are given, of each example with the images of another one,
+    `shuffled-images`, which should be chance. Language models are `fitted_on` true captions of other examples, or where there
+    are none on those of other folds. `own`: scores (n, captions) of the model itself that look at no image.
     """
-    probe, test = got.probe, got.test[0]
-    assert probe is not None
-    metrics = {"shuffled-images": _shuffled(scores, got, probe, seed)}
+    metrics = {} if shuffled is None else {"shuffled-images": _credit(shuffled, test, probe, seed)}
     columns = [name for name in (f"caption_{k}" for k in range(scores.shape[2])) if name in test.columns]
     diagnostics = {}
     if len(columns) == scores.shape[2] > 1:
-        verdict = _verdict(columns, scores.shape[1], found, got, probe, seed)
+        rules = {**_rules(columns, test, probe, fitted_on, seed), **(own or {})}
+        weight = found.examples["weight"].to_numpy(dtype=np.float64)
+        verdict = blind.verdict(rules, probe.rule, scores.shape[1], candidates_of(test, probe), weight)
         best = verdict.best
         low, high = verdict.interval[best]
         metrics["blind-best"] = Estimate(value=verdict.score[best], low=low, high=high)
@@ -54,21 +68,13 @@ def beside_blind(found: Outcome, scores: np.ndarray, got: Embeddings, seed: int)
     return dataclasses.replace(found, metrics={**found.metrics, **metrics}, diagnostics={**found.diagnostics, **diagnostics})
 
 
-def _verdict(columns: list[str], images: int, found: Outcome, got: Embeddings, probe: Probe, seed: int) -> blind.Verdict:
-    test = got.test[0]
-    captions, true = _texts(test, columns), true_captions(probe.rule, tuple(columns))
-    rules = blind.length_scores(captions)
-    if got.tuning:
-        fitted_on = [str(text) for split, name in zip(got.tuning, true, strict=True) for text in split.columns[name]]
-        rules |= blind.likelihood_scores(captions, fitted_on)
-        embedded = np.stack([split.x for split in got.test[-len(columns) :]], axis=1)
-        rules[OWN_TEXT] = blind.typicality(embedded, np.concatenate([split.x for split in got.tuning]))
-    else:
-        groups = test.ids if test.clusters is None else test.clusters
-        rules |= blind.cross_fitted(captions, _texts(test, true), groups, seed)
-    candidates = test.columns[probe.candidates].astype(np.int64) if probe.candidates else None
-    weight = found.examples["weight"].to_numpy(dtype=np.float64)
-    return blind.verdict(rules, probe.rule, images, candidates, weight)
+def _rules(columns: list[str], test: TestSplit, probe: Probe, fitted_on: Sequence[str], seed: int) -> dict[str, np.ndarray]:
+    captions = _texts(test, columns)
+    if fitted_on:
+        return blind.length_scores(captions) | blind.likelihood_scores(captions, fitted_on)
+    groups = test.ids if test.clusters is None else test.clusters
+    true = _texts(test, true_captions(probe.rule, tuple(columns)))
+    return blind.length_scores(captions) | blind.cross_fitted(captions, true, groups, seed)
 
 
 def _apart(solved: np.ndarray, found: Outcome, test: TestSplit, seed: int) -> dict[str, Estimate]:
@@ -86,17 +92,9 @@ def _apart(solved: np.ndarray, found: Outcome, test: TestSplit, seed: int) -> di
     return apart
 
 
-def _shuffled(scores: np.ndarray, got: Embeddings, probe: Probe, seed: int) -> Estimate:
-    """The primary credit when every example has the images of the next one, in an order by lot."""
-    images, captions = scores.shape[1:]
-    following = another(got.test[0].ids, seed)
-    x = [unit_rows(split.x) for split in got.test[: images + captions]]
-    mixed = np.stack(
-        [np.stack([np.einsum("nd,nd->n", i[following], c) for c in x[images:]], axis=1) for i in x[:images]], axis=1
-    )
-    test = got.test[0]
-    candidates = test.columns[probe.candidates].astype(np.int64) if probe.candidates else None
-    judged = pairs.judge(probe.rule, mixed, candidates)
+def _credit(scores: np.ndarray, test: TestSplit, probe: Probe, seed: int) -> Estimate:
+    """The primary credit of scores (n, images, captions), the mean of all examples."""
+    judged = pairs.judge(probe.rule, scores, candidates_of(test, probe))
     credit = judged.credits[judged.primary]
     value = math.fsum(credit) / len(credit)
     low, high = intervals.proportion(credit, seed, groups=test.clusters)

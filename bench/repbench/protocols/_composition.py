@@ -88,7 +88,12 @@ def outcome(scores: np.ndarray, test: TestSplit, probe: Probe, seed: int, diagno
 
 
 def _judged(scores: np.ndarray, split: TuningSplit | TestSplit, probe: Probe) -> pairs.Judged:
-    return pairs.judge(probe.rule, scores, split.columns[probe.candidates].astype(np.int64) if probe.candidates else None)
+    return pairs.judge(probe.rule, scores, candidates_of(split, probe))
+
+
+def candidates_of(split: TuningSplit | TestSplit, probe: Probe) -> np.ndarray | None:
+    """How many captions each example has, int64 (n,); None where all have as many."""
+    return split.columns[probe.candidates].astype(np.int64) if probe.candidates else None
 
 
 def _subset(split: TuningSplit | TestSplit, probe: Probe) -> np.ndarray:
@@ -169,7 +174,7 @@ def _chosen(scores: np.ndarray, test: TestSplit, probe: Probe, seed: int) -> dic
     flat = {"one-image-many-captions": scores[:, 0], "many-images-one-caption": scores[:, :, 0]}.get(probe.rule)
     if flat is None:
         return {}
-    among = pairs.best(flat, test.columns[probe.candidates].astype(np.int64) if probe.candidates else None)
+    among = pairs.best(flat, candidates_of(test, probe))
     order = candidate_order(test.ids, flat.shape[1], seed)
     first = np.take_along_axis(among, order, axis=1).argmax(axis=1)
     place = np.take_along_axis(order, first[:, None], axis=1)[:, 0]

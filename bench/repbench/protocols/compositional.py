@@ -16,11 +16,11 @@ from repbench.datasets.probe import RULES
 from repbench.embeddings.embedded import Embeddings, TestSplit
 from repbench.embeddings.needs import Need
 from repbench.errors import ProtocolError
-from repbench.measure import intervals, pairs
+from repbench.measure import blind, intervals, pairs
 from repbench.measure.geometry import unit_rows
 from repbench.outcomes import check_split
 from repbench.protocol import Estimate, Outcome
-from repbench.protocols._blind import beside_blind, true_captions
+from repbench.protocols._blind import OWN_TEXT, another, beside_blind, true_captions
 from repbench.protocols._composition import check_aligned, no_probe, outcome
 
 
@@ -63,10 +63,38 @@ class Compositional:
             )
         scores = dot_products(images, captions)
         found = outcome(scores, got.test[0], got.probe, seed, _zeros(got.test, count))
-        found = beside_blind(found, scores, got, seed)
+        found = self._beside(found, scores, got, (images, captions), seed)
         if got.probe.rule != "two-true-captions":
             return found
         return replace(found, metrics={**found.metrics, "text-only": _text_only(captions, got.test[0], seed)})
+
+    def _beside(
+        self,
+        found: Outcome,
+        scores: np.ndarray,
+        got: Embeddings,
+        units: tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]],
+        seed: int,
+    ) -> Outcome:
+        """With blind rules and shuffled images beside it; `units`: the unit rows of images and of captions."""
+        assert got.probe is not None
+        images, captions = units
+        true = true_captions(got.probe.rule, tuple(f"caption_{k}" for k in range(len(captions)))) if got.tuning else ()
+        texts = [str(text) for split, name in zip(got.tuning, true, strict=True) for text in split.columns[name]]
+        following = another(got.test[0].ids, seed)
+        own = {}
+        if got.tuning:
+            own[OWN_TEXT] = blind.typicality(np.stack(captions, axis=1), np.concatenate([split.x for split in got.tuning]))
+        return beside_blind(
+            found,
+            scores,
+            got.test[0],
+            got.probe,
+            seed,
+            fitted_on=texts,
+            own=own,
+            shuffled=dot_products(tuple(one[following] for one in images), captions),
+        )
 
 
 def dot_products(images: tuple[np.ndarray, ...], captions: tuple[np.ndarray, ...]) -> np.ndarray:

@@ -14,6 +14,7 @@ from repbench.embeddings.needs import PairScores
 from repbench.errors import ProtocolError
 from repbench.outcomes import check_split
 from repbench.protocol import Outcome
+from repbench.protocols._blind import beside_blind
 from repbench.protocols._composition import all_pairs, no_probe, outcome, tensor
 
 
@@ -21,7 +22,7 @@ from repbench.protocols._composition import all_pairs, no_probe, outcome, tensor
 class CompositionalITM:
     """It has no options: the rule is the probe's."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def fits(self, dataset: DatasetDeclaration) -> str:
         """Why not: the dataset declares no probe."""
@@ -37,4 +38,5 @@ class CompositionalITM:
             raise ProtocolError("the dataset declares no [probe]: there is no rule to judge by.")
         (test,) = got.test
         check_split(test, "test")
-        return outcome(tensor(test.x, got.probe.rule), test, got.probe, seed, {})
+        scores = tensor(test.x, got.probe.rule)
+        return beside_blind(outcome(scores, test, got.probe, seed, {}), scores, test, got.probe, seed)

@@ -20,6 +20,7 @@ from repbench.embeddings.needs import NULL_IMAGES, PairScores
 from repbench.errors import ProtocolError
 from repbench.outcomes import check_split
 from repbench.protocol import Outcome
+from repbench.protocols._blind import OWN_PRIOR, beside_blind, true_captions
 from repbench.protocols._composition import all_pairs, no_probe, outcome, primary_value, tensor
 
 ALPHAS = tuple(step / 20 for step in range(21))
@@ -30,7 +31,7 @@ class CompositionalLM:
     """`alphas`: what the weight of the prior is chosen from."""
 
     alphas: tuple[float, ...] = ALPHAS
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def fits(self, dataset: DatasetDeclaration) -> str:
         """Why not: the dataset declares no probe."""
@@ -57,7 +58,7 @@ class CompositionalLM:
         alpha = self._chosen(got.tuning[0], got.probe) if got.tuning else 0.0
         given, prior = likelihoods(test.x, got.probe.rule)
         at = {one: outcome(debiased(given, prior, one), test, got.probe, seed, {}) for one in dict.fromkeys((alpha, 0.0, 1.0))}
-        found = at[alpha]
+        found = beside_blind(at[alpha], given, test, got.probe, seed, fitted_on=_true_texts(got), own={OWN_PRIOR: prior})
         beside = {f"{found.primary} at alpha {one:g}": at[one].metrics[found.primary] for one in (0.0, 1.0)}
         where = f"{len(got.tuning[0])} held-out examples" if got.tuning else "nothing: the probe has no held-out pairs"
         return replace(
@@ -72,6 +73,16 @@ class CompositionalLM:
         values = [primary_value(debiased(given, prior, alpha), tuning, probe) for alpha in self.alphas]
         best = max(round(value, 12) for value in values)
         return min(alpha for alpha, value in zip(self.alphas, values, strict=True) if round(value, 12) == best)
+
+
+def _true_texts(got: Embeddings) -> list[str]:
+    """The true captions of the split to tune on, for language models; none where the held-out examples are of test."""
+    assert got.probe is not None
+    if not (got.probe.tuning and got.tuning):
+        return []
+    columns = got.tuning[0].columns
+    captions = tuple(name for name in (f"caption_{k}" for k in range(len(columns))) if name in columns)
+    return [str(text) for name in true_captions(got.probe.rule, captions) for text in columns[name]]
 
 
 def likelihoods(x: np.ndarray, rule: str) -> tuple[np.ndarray, np.ndarray]:
