@@ -150,6 +150,7 @@ def column_items(table: Any, column: str, modality: str, names: list[str], folde
     Raises DataError where the table names a file outside `folder` and the caches of the hub.
     """
     import datasets
+    from huggingface_hub.constants import HF_HUB_CACHE
 
     if modality == "text":
         return EncodedItems("text", names, [str(text).encode() for text in table[column][:]])
@@ -157,7 +158,7 @@ def column_items(table: Any, column: str, modality: str, names: list[str], folde
     values: Sequence[Mapping[str, Any]] = table.select_columns([column]).cast_column(column, feature)[column]
     if len(values) and values[0]["bytes"] is None:
         paths = [Path(value["path"] or "") for value in values]
-        check_inside(paths, folder, Path(datasets.config.HF_DATASETS_CACHE), Path(datasets.config.HF_HUB_CACHE))
+        check_inside(paths, folder, Path(datasets.config.HF_DATASETS_CACHE), Path(HF_HUB_CACHE))
         return FileItems(modality, paths)
     return _Lazy(modality, names, values)
 
