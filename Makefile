@@ -23,7 +23,7 @@ demo: $(BIN)/repbench
 
 # Everything that can be asked without data of your own: the demo's rows and those of sounds, and the packs that can be fetched.
 full: $(BIN)/repbench
-	for pack in stamps fashion-mnist mnist clipart; do $(BIN)/repbench data fetch $$pack; done
+	for pack in stamps fashion-mnist mnist clipart waterstamps; do $(BIN)/repbench data fetch $$pack; done
 	$(BIN)/repbench run $(ENCODERS) $(SOUNDS) --out $(FULL)/results --store $(DEMO)/store
 	$(BIN)/repbench leaderboard $(FULL)/results --out $(FULL)
 

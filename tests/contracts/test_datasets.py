@@ -12,13 +12,15 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from repbench.datasets.fetch.places import FETCHABLE
 from repbench.datasets.open import check_sources, open_dataset
 from repbench.datasets.sources.pack import pack_about, pack_path
 from repbench.tasks import load_catalogue
 
 CATALOGUE = load_catalogue()
-EMBEDDED = {name: one for name, one in CATALOGUE.datasets.items() if "pack" in one.sources and one.family != "fetched"}
-PACKS = sorted({str(one.sources["pack"]["name"]) for one in EMBEDDED.values()})
+PACKED = {name: str(one.sources["pack"]["name"]) for name, one in CATALOGUE.datasets.items() if "pack" in one.sources}
+EMBEDDED = {name: CATALOGUE.datasets[name] for name, pack in PACKED.items() if pack not in FETCHABLE}
+PACKS = sorted({PACKED[name] for name in EMBEDDED})
 CLASSIFIED = [name for name, one in EMBEDDED.items() if one.probe is None]
 
 

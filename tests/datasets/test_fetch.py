@@ -8,6 +8,7 @@ import io
 import json
 import shutil
 import tarfile
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,16 +20,16 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from repbench.datasets.fetch import clipart, fashion_mnist, mnist, stamps
+from repbench.datasets.fetch import clipart, fashion_mnist, mnist, stamps, waterstamps
 from repbench.datasets.fetch.pack import fetch, split_of
-from repbench.datasets.fetch.places import is_here
+from repbench.datasets.fetch.places import FETCHABLE, is_here
 from repbench.datasets.open import open_dataset
 from repbench.datasets.sources.pack import pack_about, pack_path
 from repbench.errors import DataError, UnknownNameError
 from repbench.tasks import load_catalogue
 
 CATALOGUE = load_catalogue()
-FETCHED = [name for name, one in CATALOGUE.datasets.items() if one.family == "fetched"]
+FETCHED = [name for name, one in CATALOGUE.datasets.items() if one.sources.get("pack", {}).get("name") in FETCHABLE]
 
 
 class Clients:
@@ -51,8 +52,8 @@ class Clients:
 
 def small(monkeypatch: pytest.MonkeyPatch, module: ModuleType, rows: int) -> None:
     """Let the pack of a module expect so many rows, from an archive of any content."""
-    package = replace(module.PACK.package, sha256="")
-    monkeypatch.setattr(module, "PACK", replace(module.PACK, rows=rows, package=package))
+    packages = tuple(replace(package, sha256="") for package in module.PACK.packages)
+    monkeypatch.setattr(module, "PACK", replace(module.PACK, rows=rows, packages=packages))
 
 
 def picture(colour: tuple[int, ...], size: int = 8) -> bytes:
@@ -298,3 +299,39 @@ def test_a_fetched_dataset_is_as_declared(name: str) -> None:
         assert counts.min() > 0, f"{name}/{split}: no example of {np.flatnonzero(counts == 0).tolist()}"
     assert keys["test"].isdisjoint(keys["train"] | keys["val"])
     assert np.asarray(dataset.splits["test"].media["image"].load(0)).std() > 0
+
+
+def test_waterstamps_are_composed_of_two_packages_with_animals_and_photographs_disjoint(
+    tmp_path: Path, packs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = tmp_path / "tree"
+    animals = tree / stamps.INNER / "animals"
+    for name in [*(f"birds/b{k}" for k in range(10)), *(f"mammals/cats/m{k}" for k in range(10)), "birds/cartoon/tux"]:
+        stem = animals / name
+        stem.parent.mkdir(parents=True, exist_ok=True)
+        stem.with_suffix(".png").write_bytes(picture((250, 0, 0, 255), size=40))
+        stem.with_suffix(".txt").write_text("An animal.\n")
+    for place in (place for places in waterstamps.PLACES.values() for place in places):
+        path = (tree / waterstamps.GROUNDS / place).with_suffix(".jpg")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (480, 360), (0, 0, 250)).save(path)
+    small(monkeypatch, waterstamps, 2 * (5 * 20 + 2 * 10 + 3 * 20))
+    told: list[str] = []
+    path = fetch("waterstamps", echo=told.append, run=Clients(tree))
+    assert [line.split()[0] for line in told[:2]] == ["tuxpaint-stamps-default", "scratch"]
+    assert [one["package"] for one in pack_about("waterstamps")["sources"]] == [
+        "tuxpaint-stamps-default 1:1.0 (Debian)",
+        "scratch 1:1.0 (Debian)",
+    ]
+    found = rows(path)
+    counts = Counter((row["split"], row["group"]) for row in found)
+    for split, home, away in (("train", 95, 5), ("val", 10, 10), ("test", 30, 30)):
+        assert (counts[split, "bird on water"], counts[split, "bird on land"]) == (home, away)
+        assert (counts[split, "mammal on land"], counts[split, "mammal on water"]) == (home, away)
+    for column in ("animal", "place"):
+        seen = [{row[column] for row in found if row["split"] == split} for split in ("train", "val", "test")]
+        assert len(set.union(*seen)) == sum(map(len, seen))
+    shown = np.asarray(Image.open(io.BytesIO(found[0]["image"]))).astype(int)
+    assert shown.shape == (224, 224, 3)
+    red = (shown[:, :, 0] > shown[:, :, 2]).mean()
+    assert 0.4**2 * 0.8 < red < 0.6**2 * 1.1  # the animal, a full square here

@@ -76,13 +76,16 @@ def equalised_odds_difference(column: np.ndarray, prediction: np.ndarray, truth:
     return spread
 
 
-def worst_interval(column: np.ndarray, credit: np.ndarray, seed: int) -> Interval:
+def worst_interval(column: np.ndarray, credit: np.ndarray, seed: int, clusters: np.ndarray | None = None) -> Interval:
     """Percentile bootstrap of the worst ranked group's accuracy: examples (n,) are drawn within groups.
 
-    Taking a least biases it downward, so it may lie below the value; it is no test of one group against another.
+    With `clusters` (n,), whole clusters are drawn, each with what it has in every group; groups that a draw leaves empty are
+    left out of it. Taking a least biases it downward, so it may lie below the value; it is no test of one group against another.
     """
     column = column.astype(str)
     rng = np.random.default_rng(seed)
+    if clusters is not None:
+        return percentiles(_least_of_clusters(column, credit, clusters, rng))
     least = np.full(DRAWS, np.inf)
     for value in np.unique(column):
         own = np.sort(credit[column == value])
@@ -91,3 +94,17 @@ def worst_interval(column: np.ndarray, credit: np.ndarray, seed: int) -> Interva
             drawn = rng.multinomial(len(own), counts / len(own), size=DRAWS) @ distinct / len(own)
             least = np.minimum(least, drawn)
     return percentiles(least)
+
+
+def _least_of_clusters(column: np.ndarray, credit: np.ndarray, clusters: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The worst ranked group's accuracy in each draw of clusters, (DRAWS,)."""
+    values, group, sizes = np.unique(column, return_inverse=True, return_counts=True)
+    names, cluster = np.unique(clusters.astype(str), return_inverse=True)
+    table = np.zeros((2, len(names), len(values)))  # credit and count, by cluster and group
+    np.add.at(table[0], (cluster, group), credit)
+    np.add.at(table[1], (cluster, group), 1)
+    drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=DRAWS)
+    earned, seen = drawn @ table[0][:, sizes >= LEAST], drawn @ table[1][:, sizes >= LEAST]
+    accuracy = np.divide(earned, seen, out=np.full_like(earned, np.inf), where=seen > 0)
+    least: np.ndarray = accuracy.min(axis=1)
+    return least[np.isfinite(least)]

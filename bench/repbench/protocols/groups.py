@@ -99,7 +99,7 @@ def _metrics(
         metrics[f"equalised-odds-{name}"] = _plain(groups.equalised_odds_difference(column, judged.prediction, test.truth))
     if not worst[1]:
         raise ProtocolError(f"no group of {', '.join(columns)} has {groups.LEAST} examples.")
-    low, high = groups.worst_interval(columns[worst[1]], credit, seed)
+    low, high = groups.worst_interval(columns[worst[1]], credit, seed, test.clusters)
     value = worst[0]
     metrics["worst-group-accuracy"] = Estimate(value=value, low=min(low, value), high=max(high, value))
     return {name: one for name, one in metrics.items() if not math.isnan(one.value)}, found

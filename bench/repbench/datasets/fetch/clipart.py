@@ -52,7 +52,7 @@ def _look(image: bytes) -> bytes | None:
 PACK = FetchedPack(
     name="clipart",
     title="Drawings of the Open Clip Art Library, by folder",
-    package=Package(name="openclipart-png", registry=DEBIAN, megabytes=131),
+    packages=(Package(name="openclipart-png", registry=DEBIAN, megabytes=131),),
     rows=4859,
     licence="public domain",
     authors="Contributors of the Open Clip Art Library; the package names each",

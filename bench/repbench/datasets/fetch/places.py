@@ -37,6 +37,7 @@ FETCHABLE = {  # pack -> its module here
     "fashion-mnist": "fashion_mnist",
     "mnist": "mnist",
     "stamps": "stamps",
+    "waterstamps": "waterstamps",
 }
 
 

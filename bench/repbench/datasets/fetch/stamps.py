@@ -40,7 +40,7 @@ def _top(path: Path, root: Path) -> str:
 PACK = FetchedPack(
     name="stamps",
     title="Stamps of Tux Paint: cut-outs with English captions",
-    package=Package(name="tuxpaint-stamps-default", registry=DEBIAN, megabytes=161),
+    packages=(Package(name="tuxpaint-stamps-default", registry=DEBIAN, megabytes=161),),
     rows=785,
     licence="GPL-2.0",
     authors="Bill Kendrick and the contributors of Tux Paint",
