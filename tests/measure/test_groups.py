@@ -120,3 +120,16 @@ def test_a_split_with_clusters_says_so_in_its_examples() -> None:
     test = dataclasses.replace(got.test[0], clusters=clusters)
     outcome = KNN().score(dataclasses.replace(got, tuning=got.tuning[:1], test=(test,)), 0)
     assert outcome.examples["cluster"].tolist() == clusters.tolist()
+
+
+def test_the_worst_groups_interval_draws_whole_clusters() -> None:
+    rng = np.random.default_rng(3)
+    clusters = np.repeat(np.arange(40), 10)
+    credit = np.repeat(rng.random(40) < 0.6, 10).astype(float)
+    one = np.full(400, "all")
+    expected = intervals.bootstrap_mean(credit, 0, groups=clusters)  # with one group the least is the mean
+    assert np.allclose(groups.worst_interval(one, credit, 0, clusters), expected, atol=0.02)
+    alone = groups.worst_interval(one, credit, 0)
+    both = groups.worst_interval(np.array(["a", "b"] * 200), credit, 0, clusters)  # a cluster is equally good in both
+    for low, high in (expected, both):
+        assert 2.5 < (high - low) / (alone[1] - alone[0]) < 4  # the root of 10
