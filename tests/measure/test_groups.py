@@ -125,7 +125,7 @@ def test_a_split_with_clusters_says_so_in_its_examples() -> None:
 def test_the_worst_groups_interval_draws_whole_clusters() -> None:
     rng = np.random.default_rng(3)
     clusters = np.repeat(np.arange(40), 10)
-    credit = np.repeat(rng.random(40) < 0.6, 10).astype(float)
+    credit = np.repeat(rng.random(40), 10)
     one = np.full(400, "all")
     expected = intervals.bootstrap_mean(credit, 0, groups=clusters)  # with one group the least is the mean
     assert np.allclose(groups.worst_interval(one, credit, 0, clusters), expected, atol=0.02)

@@ -106,5 +106,6 @@ def _least_of_clusters(column: np.ndarray, credit: np.ndarray, clusters: np.ndar
     drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=DRAWS)
     earned, seen = drawn @ table[0][:, sizes >= LEAST], drawn @ table[1][:, sizes >= LEAST]
     accuracy = np.divide(earned, seen, out=np.full_like(earned, np.inf), where=seen > 0)
-    least: np.ndarray = accuracy.min(axis=1)
-    return least[np.isfinite(least)]
+    least = accuracy.min(axis=1)
+    kept: np.ndarray = least[np.isfinite(least)]
+    return kept
