@@ -79,8 +79,8 @@ def equalised_odds_difference(column: np.ndarray, prediction: np.ndarray, truth:
 def worst_interval(column: np.ndarray, credit: np.ndarray, seed: int, clusters: np.ndarray | None = None) -> Interval:
     """Percentile bootstrap of the worst ranked group's accuracy: examples (n,) are drawn within groups.
 
-    With `clusters` (n,), whole clusters are drawn, each with what it has in every group; groups that a draw leaves empty are
-    left out of it. Taking a least biases it downward, so it may lie below the value; it is no test of one group against another.
+    With `clusters` (n,), whole clusters are drawn, each with what it has in every group; a draw leaves out the groups of which
+    it has nothing. Taking a least biases it downward, so it may lie below the value; it tests no group against another.
     """
     column = column.astype(str)
     rng = np.random.default_rng(seed)
