@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from repbench.datasets.prompt_files import read_prompts
-from repbench.embeddings.options import check_device
 from repbench.encoder import Encoder
-from repbench.encoders.load import LoadOptions, check_encoder, load_encoder
-from repbench.encoders.variants import load_variants
+from repbench.encoders.load import LoadOptions, check_encoder
 from repbench.errors import EncoderError, RepbenchError, UsageError
 from repbench.leaderboard.features import features_lines, features_table, write_features
 from repbench.leaderboard.publish import text_table
 from repbench.leaderboard.tables import is_unfit, make_board
 from repbench.results.record import DONE, Record
-from repbench.run.execute import execute_together
-from repbench.run.plan import Datasets, Plan, make_plan
+from repbench.run.ahead import embed_ahead
+from repbench.run.engines import Engine, Wait
+from repbench.run.engines.local import LocalEngine
+from repbench.run.plan import Datasets, Plan
 from repbench.run.preview import preview_lines
+from repbench.run.recipe import Recipe, make_plans
 from repbench.run.report import Report
 from repbench.run.settings import Settings
+from repbench.run.shards import WHOLE_RUN, Part, Shard, parts_of
 from repbench.tasks import load_catalogue, patterns
 
 DONE_ALL, SOME_FAILED, NOTHING_RUN = 0, 1, 2
@@ -38,55 +42,111 @@ def run_encoders(
     dry_run: bool,
     quiet: bool,
     features: Sequence[str] = (),
+    shard: Shard = WHOLE_RUN,
+    engine: Engine | None = None,
     echo: Callable[..., None],
 ) -> int:
     """Evaluate each encoder and print the table of this run. Returns the exit status.
 
     Names, values and files of every encoder are checked before anything is loaded. One that cannot be built all the same (a
     damaged file, weights that cannot be had) does not stop the others; if none can be built, nothing was run.
-    `options` are set on every task whose protocol has them; None leaves what is declared.
+    `options` are set on every task whose protocol has them; None leaves what is declared. A shard does its part alone.
     """
+    engine = engine or LocalEngine()
     wanted = patterns(tasks)
     own = read_prompts(prompts) if prompts is not None else None
     chosen = [
         task.with_options(options).with_prompts(own) for task in load_catalogue(plugins).select_here(wanted, settings.data)
     ]
-    check_device(settings.extract.device)
+    engine.check(settings)
     _check_specs(specs, load)
-    datasets, report = Datasets(settings), Report(quiet=quiet)
-    records: list[Record] = []
-    failed: list[Record] = []
-    lost = 0
-    for spec in specs:
-        try:
-            encoders = _load(spec, features, load, echo)
-        except (EncoderError, UsageError) as error:
-            echo(f"repbench: {_about(spec, str(error))}", err=True)
-            lost += 1
-            continue
-        plans = [make_plan(encoder, chosen, datasets, settings) for encoder in encoders]
-        if dry_run:
-            echo("\n".join(line for plan in plans for line in preview_lines(plan, settings)))
-            continue
-        for plan, done in zip(plans, execute_together(plans, settings, report), strict=True):
-            records += done
-            failed += _failed(plan, done, wanted)
+    given = Recipe(
+        settings=settings,
+        features=tuple(features),
+        options=options,
+        prompts=prompts,
+        plugins=tuple(plugins),
+        load=load,
+        folder=os.getcwd(),
+    )
+    parts = parts_of(len(specs), chosen, settings.limit, shard)
+    try:
+        begun, lost = _begin(parts, specs, given, engine, Report(quiet=quiet), echo, dry_run=dry_run)
+        done = [(records, fit) for wait, fits in begun for records, fit in zip(wait(), fits, strict=True)]
+    finally:
+        engine.close()
+    records = [record for group, _ in done for record in group]
+    failed = [record for group, fit in done for record in fit.failed(group, wanted, whole=shard == WHOLE_RUN)]
     if records:
         _summary(records, failed, echo, quiet=quiet)
-        if features:
+        if features and shard == WHOLE_RUN:
             _choices(records, settings, echo)
-    if lost == len(specs):
+    if not parts:
+        echo(f"nothing falls to shard {shard.number} of {shard.of}.", err=True)
+    if lost and lost == len(parts):
         return NOTHING_RUN
     return SOME_FAILED if failed or lost else DONE_ALL
 
 
-def _load(spec: str, features: Sequence[str], load: LoadOptions, echo: Callable[..., None]) -> tuple[Encoder, ...]:
-    """The encoder of a spec, or where features are named, the encoder at each that it has; what it lacks is told."""
-    if not features:
-        return (load_encoder(spec, load),)
-    found = load_variants(spec, features, load)
+def _begin(
+    parts: Sequence[Part],
+    specs: Sequence[str],
+    given: Recipe,
+    engine: Engine,
+    report: Report,
+    echo: Callable[..., None],
+    *,
+    dry_run: bool,
+) -> tuple[list[tuple[Wait, list[_Fit]]], int]:
+    """Begin the plans of each part, or only print them; and how many encoders could not be built."""
+    datasets = Datasets(given.settings)
+    begun: list[tuple[Wait, list[_Fit]]] = []
+    lost = 0
+    for part in parts:
+        recipe = replace(given, spec=specs[part.encoder], tasks=tuple(task.name for task in part.own))
+        encoders = _load(recipe, echo)
+        if not encoders:
+            lost += 1
+            continue
+        plans = make_plans(encoders, part.own, datasets, given.settings)
+        if dry_run:
+            echo("\n".join(line for plan in plans for line in preview_lines(plan, given.settings)))
+            continue
+        _help(part, encoders, datasets, given.settings, report)
+        begun.append((engine.begin(recipe, plans, report), [_Fit(plan) for plan in plans]))
+    return begun, lost
+
+
+class _Fit:
+    """Of a plan, which tasks the encoder has no tower for. The plan itself is let go, and with it the encoder."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._unfit = {job.task.name for job in plan.jobs if job.is_unfit}
+        self._any = len(self._unfit) < len(plan.jobs)
+
+    def failed(self, records: Sequence[Record], wanted: Sequence[str], *, whole: bool) -> list[Record]:
+        """The failed records. One without a tower counts if it was asked by its full name, or if none of a whole run fits."""
+        forgiven = {name for name in self._unfit if name not in wanted} if self._any or not whole else set()
+        return [record for record in records if record.status != DONE and record.task not in forgiven]
+
+
+def _help(part: Part, encoders: Sequence[Encoder], datasets: Datasets, settings: Settings, report: Report) -> None:
+    """Embed for the tasks of other shards."""
+    if part.helps:
+        names = dict.fromkeys(task.dataset.name for task in part.helps)
+        report.line(f"{encoders[0].name}: helps other shards to embed {', '.join(names)}")
+        embed_ahead(make_plans(encoders, part.helps, datasets, settings), settings)
+
+
+def _load(recipe: Recipe, echo: Callable[..., None]) -> tuple[Encoder, ...]:
+    """The encoders of a recipe: one, or one at each feature. What is lacking is told; none where the spec cannot be built."""
+    try:
+        found = recipe.variants()
+    except (EncoderError, UsageError) as error:
+        echo(f"repbench: {_about(recipe.spec, str(error))}", err=True)
+        return ()
     for feature, reason in found.lacking.items():
-        echo(f"repbench: {spec} has no row [{feature}]: {reason}", err=True)
+        echo(f"repbench: {recipe.spec} has no row [{feature}]: {reason}", err=True)
     return found.encoders
 
 
@@ -112,13 +172,6 @@ def _check_specs(specs: Sequence[str], load: LoadOptions) -> None:
             wrong.append(str(error))
     if wrong:
         raise UsageError("\n".join(wrong))
-
-
-def _failed(plan: Plan, records: Sequence[Record], wanted: Sequence[str]) -> list[Record]:
-    """The failed records. A task that the encoder has no tower for counts if it was asked by its full name, or if none fits."""
-    unfit = {job.task.name for job in plan.jobs if job.is_unfit}
-    forgiven = {name for name in unfit if name not in wanted} if len(unfit) < len(plan.jobs) else set()
-    return [record for record in records if record.status != DONE and record.task not in forgiven]
 
 
 def _summary(records: Sequence[Record], failed: Sequence[Record], echo: Callable[..., None], *, quiet: bool) -> None:

@@ -53,6 +53,9 @@ if TYPE_CHECKING:
 )
 @click.option("--on-bad-item", default="fail", show_default=True, help="fail, or skip (the record counts the skipped).")
 @click.option("--deviating", is_flag=True, help="Use copies that are known to differ from the published data; marks the rows.")
+@click.option("--shard", metavar="I/N", default="1/1", help="Part I of N of the run: array jobs without a coordinator.")
+@click.option("--engine", default="local", show_default=True, help="local, or ray: the same run on a Ray cluster.")
+@click.option("--address", help="Of a Ray cluster that is running: auto, HOST:PORT. [default: one of this machine]")
 @click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
 @click.option("--quiet", is_flag=True, help="No progress, only the table.")
 def run(
@@ -60,6 +63,9 @@ def run(
     tasks: str,
     features: str | None,
     prompts: Path | None,
+    shard: str,
+    engine: str,
+    address: str | None,
     dry_run: bool,
     quiet: bool,
     plugins: tuple[Path, ...],
@@ -71,6 +77,8 @@ def run(
     built). `repbench list encoders` shows what an ENCODER can be.
     """
     from repbench.encoders.variants import feature_words
+    from repbench.run.engines import make_engine
+    from repbench.run.shards import parse_shard
     from repbench.session import run_encoders
 
     settings, load = _settings(options)
@@ -86,6 +94,8 @@ def run(
         dry_run=dry_run,
         quiet=quiet,
         features=feature_words(features) if features is not None else (),
+        shard=parse_shard(shard),
+        engine=make_engine(engine, address),
         echo=click.echo,
     )
     raise SystemExit(status)

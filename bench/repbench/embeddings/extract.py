@@ -13,12 +13,23 @@ from repbench.datasets.items import Items
 from repbench.embeddings.forward import Forward
 from repbench.embeddings.loading import Loader, Source
 from repbench.embeddings.options import ExtractOptions, check_device
-from repbench.embeddings.store import Address, Shelf
+from repbench.embeddings.store import Address, Shelf, TakenError
 from repbench.embeddings.views import view_size
 from repbench.encoder import Tower
 from repbench.errors import DataError, EmbeddingError
 
 CHUNK = 512  # distinct items a chunk: at most this much work is lost when a run is killed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """Part `number` (from 0) of `of` equal parts of the chunks of a work."""
+
+    number: int = 0
+    of: int = 1
+
+
+WHOLE = Share()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,9 +84,10 @@ class Extractor:
         """What is to be told of the forward passes of a tower: why they were not as fast or as large as was asked for."""
         return self._forwards[tower.fingerprint].notes if tower.fingerprint in self._forwards else {}
 
-    def fill(self, work: Work) -> dict[str, str]:
+    def fill(self, work: Work, share: Share = WHOLE, *, ahead: bool = False) -> dict[str, str]:
         """Embed what of `work` is not on its shelf yet, and in passing what others want of the same items.
 
+        Chunks that another process is computing are left for later; `ahead` of the task that needs them, for good.
         Returns the items that were skipped: key -> reason. Raises DataError for an undecodable item unless they are to be
         skipped, and EmbeddingError when the tower fails; what else could be embedded of that chunk is stored then.
         """
@@ -84,19 +96,26 @@ class Extractor:
             return skipped
         tower = self._towers[work.address.tower]
         source = Source(keys=work.keys, places=work.places, prepare=tower.prepare, seed=self._options.seed)
+        chunks = [range(start, min(start + CHUNK, len(work.keys))) for start in range(0, len(work.keys), CHUNK)]
+        taken: list[range] = []
         with Loader(source, self._options) as loader:
-            for start in range(0, len(work.keys), CHUNK):
-                skipped |= self._fill_chunk(work, range(start, min(start + CHUNK, len(work.keys))), loader)
+            for chunk in chunks[share.number :: share.of]:
+                try:
+                    skipped |= self._fill_chunk(work, chunk, loader, wait=False)
+                except TakenError:
+                    taken.append(chunk)
+            for chunk in [] if ahead else taken:
+                skipped |= self._fill_chunk(work, chunk, loader, wait=True)
         return skipped
 
-    def _fill_chunk(self, work: Work, places: range, loader: Loader) -> dict[str, str]:
+    def _fill_chunk(self, work: Work, places: range, loader: Loader, *, wait: bool) -> dict[str, str]:
         keys = work.keys[places.start : places.stop]
         if not self._shelves[work.address].missing(keys):
             return {}
         with contextlib.ExitStack() as claims:
             addresses = self._addresses(work)
             for address in sorted(addresses, key=lambda address: address.folder):  # one order, so that nobody waits in a ring
-                claims.enter_context(self._shelves[address].claim(keys))
+                claims.enter_context(self._shelves[address].claim(keys, wait=wait))
             absent = {address: self._keys[address] & set(self._shelves[address].missing(keys)) for address in addresses}
             wanted = [
                 (place, tuple(dict.fromkeys(self._views[one] for one in addresses if work.keys[place] in absent[one])))

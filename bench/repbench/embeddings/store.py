@@ -14,13 +14,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from repbench.digests import digest_iterable, digest_text
 from repbench.errors import StoreError
 
 KEY_BYTES = 16
 AT_ONCE = 512  # rows that are copied out of a chunk at once
+
+
+class TakenError(StoreError):
+    """Another process is computing this chunk."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,12 +118,18 @@ class Shelf:
         self._take_up(path)
 
     @contextlib.contextmanager
-    def claim(self, keys: Sequence[str]) -> Iterator[None]:
-        """Hold the right to compute this chunk; another process that wants it waits here and then finds it stored."""
+    def claim(self, keys: Sequence[str], *, wait: bool = True) -> Iterator[None]:
+        """Hold the right to compute this chunk; another process that wants it waits here and then finds it stored.
+
+        The lock is the kernel's: it ends with the process that holds it, and the file that is left says nothing. Raises
+        TakenError where another process holds it and nobody is to `wait`, and StoreError for a folder that cannot be written.
+        """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             lock = FileLock(self.folder / f".{digest_text(*keys)}.lock")
-            lock.acquire()
+            lock.acquire(timeout=-1 if wait else 0)
+        except Timeout as error:
+            raise TakenError(f"{self.folder}: another process is computing this chunk.") from error
         except OSError as error:
             raise StoreError(f"{self.folder}: cannot be written ({error.strerror}).") from error
         try:
