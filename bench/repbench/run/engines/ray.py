@@ -63,16 +63,16 @@ class RayEngine:
         score = self._ray.remote(max_retries=RETRIES)(_score)
         begun: list[tuple[Plan, list[Any]]] = []
         for place, plan in enumerate(plans):
-            refs = [
-                score.options(**size.to_score(job, plan)).remote(
-                    recipe, size.threads, place, job.task.name, job.inputs, *ahead[job.task.dataset.name]
-                )
-                if job in plan.open_jobs
-                else None
-                for job in plan.jobs
-            ]
-            begun.append((_without_weights(plan), refs))
-        return lambda: [self._records(plan, refs, recipe.settings, report) for plan, refs in begun]
+            found: list[Any] = []
+            for job in plan.jobs:
+                if job.is_done or job.problem is not None:
+                    found += _alone(job, plan, recipe.settings)
+                    continue
+                step = score.options(**size.to_score(job, plan))
+                needs = ahead[job.task.dataset.name]
+                found.append(step.remote(recipe, size.threads, place, job.task.name, job.inputs, *needs))
+            begun.append((_without_weights(plan), found))
+        return lambda: [self._records(plan, found, recipe.settings, report) for plan, found in begun]
 
     def close(self) -> None:
         """Leave the cluster, which ends what was begun."""
@@ -85,25 +85,23 @@ class RayEngine:
         embed = self._ray.remote(max_retries=RETRIES)(_embed).options(**size.to_embed())
         return [embed.remote(recipe, size.threads, name, Share(number=number, of=steps)) for number in range(steps)]
 
-    def _records(self, plan: Plan, refs: Sequence[Any], settings: Settings, report: Report) -> list[Record]:
+    def _records(self, plan: Plan, found: Sequence[Any], settings: Settings, report: Report) -> list[Record]:
         report.begin(plan, 0)
         records = []
-        for job, ref in zip(plan.jobs, refs, strict=True):
-            records.append(self._record(job, plan, ref, settings))
+        for job, ref in zip(plan.jobs, found, strict=True):
+            records.append(ref if isinstance(ref, Record) else self._record(job, plan, ref, settings))
             report.finish(records[-1])
         report.end()
         return records
 
     def _record(self, job: Job, plan: Plan, ref: Any, settings: Settings) -> Record:
-        if ref is not None:
-            try:
-                record: Record = self._ray.get(ref)
-                return record
-            except self._ray.exceptions.RayError as error:
-                cause = getattr(error, "cause", None)
-                words = str(cause) if isinstance(cause, RepbenchError) else _words(cause or error)
-                job = replace(job, problem=EmbeddingError(f"its step on the cluster failed: {words}"))
-        return execute(replace(plan, jobs=(job,)), settings, Report(quiet=True))[0]
+        try:
+            record: Record = self._ray.get(ref)
+        except self._ray.exceptions.RayError as error:
+            cause = getattr(error, "cause", None)
+            words = str(cause) if isinstance(cause, RepbenchError) else _words(cause or error)
+            (record,) = _alone(replace(job, problem=EmbeddingError(f"its step on the cluster failed: {words}")), plan, settings)
+        return record
 
 
 class _Size:
@@ -131,6 +129,11 @@ class _Size:
 
     def _options(self, more: int, *, gpu: bool) -> dict[str, Any]:
         return {"num_cpus": self.threads, "memory": min(PROCESS + more, self._most), "num_gpus": 1 if gpu else 0}
+
+
+def _alone(job: Job, plan: Plan, settings: Settings) -> list[Record]:
+    """One job of a plan, done in this process as the local engine would."""
+    return execute(replace(plan, jobs=(job,)), settings, Report(quiet=True))
 
 
 def _without_weights(plan: Plan) -> Plan:
@@ -168,7 +171,7 @@ def _score(recipe: Recipe, threads: int, place: int, task: str, inputs: Inputs, 
     (job,) = [job for job in plan.jobs if job.task.name == task]
     if job.inputs != inputs:
         raise DataError(f"{os.uname().nodename} has other inputs than the driver: {_differences(job, inputs)}")
-    return execute(replace(plan, jobs=(job,)), recipe.settings, Report(quiet=True))[0]
+    return _alone(job, plan, recipe.settings)[0]
 
 
 def _differences(job: Job, inputs: Inputs) -> str:
