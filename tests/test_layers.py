@@ -28,6 +28,7 @@ FLOORS = {
     "listing": 6,
     "session": 7,
     "audit": 7,
+    "rerun": 7,
     "probe_audit": 7,
     "similarity": 7,
     "critic": 7,

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from repbench.cli.options import DATA, PLUGIN
+
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
@@ -38,18 +40,55 @@ def publish(results: tuple[Path, ...], to: str) -> None:
 
 @click.command()
 @click.argument("pack", type=FOLDER)
-def verify(pack: Path) -> None:
+@click.option("--rerun", type=click.IntRange(min=1), metavar="N", help="Compute N results, chosen at random, from the start.")
+@click.option("--seed", default=0, show_default=True, help="Of the choice.")
+@DATA
+@PLUGIN
+@click.option("--arch", help="Architecture of checkpoint files, as in `run`.")
+@click.option("--trust-checkpoint", is_flag=True, help="Unpickle checkpoint files in full: this runs any code that they hold.")
+def verify(
+    pack: Path,
+    rerun: int | None,
+    seed: int,
+    data: Path | None,
+    plugins: tuple[Path, ...],
+    arch: str | None,
+    trust_checkpoint: bool,
+) -> None:
     """Recompute every number of a published PACK from its examples, and check every file against the manifest.
 
-    Exit status: 0 all holds, 1 something does not.
+    With --rerun a sample is computed from the start too: encoder, data, embeddings, solve. PACK may be a folder of results
+    then. Exit status: 0 all holds, 1 something does not.
     """
-    from repbench.leaderboard.pack import verify_pack
+    from repbench.leaderboard.pack import MANIFEST, RECORDS, verify_pack
 
-    found = verify_pack(pack)
-    for line in found.problems:
-        click.echo(f"does not hold: {line}", err=True)
-    click.echo(
-        f"{found.files} files, {found.records} records: {found.recomputed} metrics recomputed from their examples,"
-        f" {found.not_recomputable} that examples cannot give; {len(found.problems)} problems"
-    )
-    raise SystemExit(1 if found.problems else 0)
+    bad = 0
+    is_pack = (pack / MANIFEST).is_file()
+    if is_pack or rerun is None:
+        found = verify_pack(pack)
+        for line in found.problems:
+            click.echo(f"does not hold: {line}", err=True)
+        click.echo(
+            f"{found.files} files, {found.records} records: {found.recomputed} metrics recomputed from their examples,"
+            f" {found.not_recomputable} that examples cannot give; {len(found.problems)} problems"
+        )
+        bad += len(found.problems)
+    if rerun is not None:
+        bad += _rerun(pack / RECORDS if is_pack else pack, rerun, seed, data, plugins, arch, trust_checkpoint)
+    raise SystemExit(1 if bad else 0)
+
+
+def _rerun(
+    results: Path, count: int, seed: int, data: Path | None, plugins: tuple[Path, ...], arch: str | None, trust: bool
+) -> int:
+    """Compute a sample again and print what came of each; how many do not hold."""
+    from repbench.encoders.load import LoadOptions
+    from repbench.rerun import rerun
+
+    cells = rerun(results, count, seed, data, plugins, LoadOptions(arch=arch, trust_checkpoint=trust))
+    for cell in cells:
+        held = "; ".join(cell.problems) or "the same to the printed digits"
+        click.echo(f"{cell.encoder} on {cell.task}: {held}")
+    bad = sum(bool(cell.problems) for cell in cells)
+    click.echo(f"{len(cells)} results computed from the start: {len(cells) - bad} hold, {bad} do not")
+    return bad
