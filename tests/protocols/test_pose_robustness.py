@@ -127,5 +127,15 @@ def test_what_the_split_cannot_be_made_of_is_named() -> None:
         PoseRobustness(typical=(45,)).score(got, 0)
     with pytest.raises(ProtocolError, match="no column 'yaw'"):
         PoseRobustness(angle="yaw").score(got, 0)
-    with pytest.raises(ProtocolError, match="the class 'a' has 1 known instances; two are needed"):
+    with pytest.raises(ProtocolError, match=r"each class needs two known instances, .*; 'a' has 1, 'b' has 1"):
         PROTOCOL.score(world(draw(1, True, 0), draw(4, True, 1), 4), 0)
+
+
+def test_a_class_without_an_example_in_a_test_is_named_with_its_instances() -> None:
+    got = world(draw(6, True, 0), draw(4, True, 1), 4)
+    unknown, known = got.test
+    kept = (unknown.truth != 2) | (unknown.columns["azimuth"] != 0)
+    columns = {name: values[kept] for name, values in unknown.columns.items()}
+    less = replace(unknown, x=unknown.x[kept], ids=unknown.ids[kept], truth=unknown.truth[kept], columns=columns)
+    with pytest.raises(ProtocolError, match=r"1 classes have no example in the test 'unknown-typical': 'c' \(of 4 instances\)"):
+        PROTOCOL.score(replace(got, test=(less, known)), 0)

@@ -89,7 +89,7 @@ class PoseRobustness:
             "unknown-typical": _part(unknown, self._is_typical(unknown)),
         }
         for name, part in parts.items():
-            _check_roles(part, name, unknown.class_names)
+            self._check_role(part, name, known if name == "known-new" else unknown)
         judged = {name: classification.judge(probe.scores(part.x), part.truth) for name, part in parts.items()}
         metrics = {name: self._accuracy(parts[name], judged[name].credit, seed) for name in TESTS}
         metrics |= self._gaps(parts, judged, seed)
@@ -122,6 +122,14 @@ class PoseRobustness:
                 f"{'all' if typical.all() else 'none'} of {', '.join(f'{one:g}' for one in np.unique(angles)[:12])}."
             )
         return typical
+
+    def _check_role(self, part: TestSplit, name: str, split: TestSplit) -> None:
+        """Raise ProtocolError for classes without an example in a test, with how many instances each has in its split."""
+        instance = split.columns[self.instance].astype(str)
+        empty = np.flatnonzero(np.bincount(part.truth, minlength=len(part.class_names)) == 0)
+        told = [f"{part.class_names[one]!r} (of {len(np.unique(instance[split.truth == one]))} instances)" for one in empty]
+        if told:
+            raise ProtocolError(f"{len(told)} classes have no example in the test {name!r}: {_some(told)}.")
 
     def _accuracy(self, part: TestSplit, credit: np.ndarray, seed: int) -> Estimate:
         low, high = intervals.mean_per_class(credit, part.truth, seed, groups=part.columns[self.instance].astype(str))
@@ -186,16 +194,16 @@ class PoseRobustness:
 
 
 def _roles(instance: np.ndarray, label: np.ndarray, names: tuple[str, ...], seed: int) -> dict[str, bool]:
-    """Instance -> whether it is diverse, drawn within each class. Raises ProtocolError for a class with one instance."""
+    """Instance -> whether it is diverse, drawn within each class. Raises ProtocolError for classes with fewer than two."""
     rng = np.random.default_rng(seed)
     found: dict[str, bool] = {}
-    for one in range(len(names)):
-        own = np.unique(instance[label == one])
-        if len(own) < 2:
-            raise ProtocolError(
-                f"the class {names[one]!r} has {len(own)} known instances; two are needed, one seen in all poses and one "
-                "in the typical pose only."
-            )
+    by_class = [np.unique(instance[label == one]) for one in range(len(names))]
+    few = [f"{name!r} has {len(own)}" for name, own in zip(names, by_class, strict=True) if len(own) < 2]
+    if few:
+        raise ProtocolError(
+            f"each class needs two known instances, one seen in all poses and one in the typical pose only; {_some(few)}."
+        )
+    for own in by_class:
         drawn = set(rng.permutation(own)[: max(1, round(DIVERSE * len(own)))])
         found |= {str(name): name in drawn for name in own}
     return found
@@ -233,11 +241,8 @@ def _part(split: TestSplit, mask: np.ndarray) -> TestSplit:
     )
 
 
-def _check_roles(part: TestSplit, name: str, class_names: tuple[str, ...]) -> None:
-    counts = np.bincount(part.truth, minlength=len(class_names))
-    empty = [one for one, count in zip(class_names, counts, strict=True) if not count]
-    if empty:
-        raise ProtocolError(f"{len(empty)} classes have no example in the test {name!r}: {', '.join(map(repr, empty[:8]))}.")
+def _some(words: list[str], most: int = 8) -> str:
+    return ", ".join(words[:most]) + (f" and {len(words) - most} more" if len(words) > most else "")
 
 
 def _difference_interval(

@@ -1,0 +1,71 @@
+"""Input on which a number would mislead: the outcome marks it, or says what is wrong."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from repbench.embeddings.embedded import Embeddings, TestSplit, TuningSplit
+from repbench.errors import ProtocolError
+from repbench.protocols.groups import Groups
+from repbench.protocols.lidar import Lidar
+from repbench.protocols.spectrum import SpectrumOfEmbeddings
+
+
+def reported(x: np.ndarray, **columns: np.ndarray) -> TestSplit:
+    ids = np.array([f"i{place:04d}" for place in range(len(x))])
+    return TestSplit(x=x, ids=ids, columns=columns, class_names=("a", "b"), truth=np.arange(len(x)) % 2)
+
+
+def asked(*test: TestSplit) -> Embeddings:
+    return Embeddings(tuning=(), test=test, metric="accuracy")
+
+
+def test_a_group_of_fewer_than_ten_is_reported_and_not_ranked() -> None:
+    rng = np.random.default_rng(0)
+    label = np.arange(120) % 2
+    x = (3 * (2 * label - 1)[:, None] + rng.normal(size=(120, 4))).astype(np.float32)
+    light = np.where(np.arange(120) < 9, "dusk", np.where(np.arange(120) < 60, "day", "night"))
+    wrong = x.copy()
+    wrong[:9] *= -1  # the small group is the worst by far
+    train = TuningSplit(x=x, ids=np.array([f"t{one}" for one in range(120)]), columns={}, class_names=("a", "b"), label=label)
+    got = Embeddings(tuning=(train, train), test=(reported(wrong, light=light),), metric="accuracy", factors=("light",))
+    outcome = Groups().score(got, 0)
+    found = {one["value"]: one for one in outcome.diagnostics["groups"]["light"]}
+    assert (found["dusk"]["n"], found["dusk"]["accuracy"]) == (9, pytest.approx(0, abs=0.2))
+    assert outcome.metrics["worst-group-accuracy"].value > 0.9
+    small = Embeddings(
+        tuning=(train, train),
+        test=(reported(x[:18], light=np.repeat(["day", "dusk"], 9)),),
+        metric="accuracy",
+        factors=("light",),
+    )
+    with pytest.raises(ProtocolError, match="no group of light has 10 examples"):
+        Groups().score(small, 0)
+
+
+def test_a_spectrum_of_fewer_rows_than_dimensions_says_so_and_is_bounded_by_the_rows() -> None:
+    x = np.random.default_rng(1).normal(size=(12, 64)).astype(np.float32)
+    outcome = SpectrumOfEmbeddings().score(asked(reported(x)), 0)
+    assert outcome.diagnostics["fewer_rows_than_dimensions"]
+    assert 1 <= outcome.metrics["rankme"].value <= 12
+    assert outcome.metrics["variance-rank"].value <= 11  # the mean takes one
+
+
+def test_a_spectrum_of_equal_rows_is_marked_and_has_no_metric_of_variance() -> None:
+    outcome = SpectrumOfEmbeddings().score(asked(reported(np.ones((30, 8), dtype=np.float32))), 0)
+    assert outcome.diagnostics["collapsed"]
+    assert outcome.metrics["rankme"].value == pytest.approx(1, abs=1e-4)
+    assert not {"variance-rank", "nesum", "participation-ratio", "alpha-req"} & outcome.metrics.keys()
+    assert all(np.isfinite(one.value) for one in outcome.metrics.values())
+
+
+def test_lidar_of_equal_rows_is_one_and_of_few_rows_is_bounded_by_the_items() -> None:
+    equal = np.ones((16, 8), dtype=np.float32)
+    outcome = Lidar().score(asked(reported(np.repeat(equal[:, None], 2, axis=1)), reported(equal)), 0)
+    assert outcome.metrics["lidar"].value == pytest.approx(1)
+    plain = np.random.default_rng(2).normal(size=(16, 64)).astype(np.float32)
+    crops = plain[:, None] + 0.1 * np.random.default_rng(3).normal(size=(16, 2, 64)).astype(np.float32)
+    outcome = Lidar().score(asked(reported(crops), reported(plain)), 0)
+    assert 1 < outcome.metrics["lidar"].value <= 15.01
+    assert all(np.isfinite(one.value) for one in outcome.metrics.values())
