@@ -12,12 +12,13 @@ import pytest
 import torch
 from PIL import Image
 
-from repbench.encoder import Sound, Tower
+from repbench.encoder import FrameGrid, Sound, Tower
 from repbench.encoders.fingerprint import dummy_image
 from repbench.encoders.load import load_encoder
 from repbench.errors import EncoderError, UnknownNameError, UsageError
 
 transformers = pytest.importorskip("transformers")
+transformers_audio = pytest.importorskip("repbench.encoders.transformers_audio")
 
 VIT = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32, "image_size": 32}
 WAVE = {
@@ -297,3 +298,74 @@ def test_a_model_that_is_not_at_hand_offline_says_so(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(EncoderError, match="offline"):
         load_encoder("hf:nobody/nothing-at-all")
+
+
+def at_moments(tower: Any, grid: FrameGrid, one: Sound) -> np.ndarray:
+    framed = tower.frames(grid)
+    found: np.ndarray = embed(framed, [one])[0].numpy().reshape(grid.count, -1)
+    return found
+
+
+@pytest.mark.parametrize("family", ["wav2vec2", "hubert"])
+def test_speech_models_give_their_own_frames_where_the_grid_meets_them(tmp_path: Path, family: str) -> None:
+    model = save_audio(tmp_path, norm="group", family=family)
+    tower = load_encoder(f"hf:{tmp_path}").towers["audio"]
+    reach, step = transformers_audio.field_and_stride(WAVE["conv_kernel"], WAVE["conv_stride"])
+    zeros = torch.zeros(1, reach + 3 * step)
+    assert model._get_feat_extract_output_lengths(torch.tensor([reach - 1, reach, reach + step])).tolist() == [0, 1, 2]
+    assert model(zeros).last_hidden_state.shape[1] == 4
+    grid = FrameGrid(hop=reach / 16000, count=12)  # its first moment is the centre of the first frame
+    one = sound(grid.seconds + reach / 16000)
+    samples = torch.from_numpy((one.samples - one.samples.mean()) / np.sqrt(one.samples.var() + 1e-7))
+    with torch.no_grad():
+        frames = model(samples[None]).last_hidden_state[0].numpy()
+    found = at_moments(tower, grid, one)
+    np.testing.assert_allclose(found[0], frames[0], rtol=1e-4, atol=1e-5)
+    place = reach / step  # of the second moment, in frames
+    before, share = int(place), place - int(place)
+    np.testing.assert_allclose(found[1], (1 - share) * frames[before] + share * frames[before + 1], rtol=1e-4, atol=1e-4)
+
+
+def save_whisper(folder: Path, encoder_only: bool = False) -> Any:
+    torch.manual_seed(0)
+    size = {"d_model": 32, "encoder_ffn_dim": 32, "decoder_ffn_dim": 32, "encoder_layers": 2, "decoder_layers": 1}
+    heads = {"encoder_attention_heads": 2, "decoder_attention_heads": 2, "vocab_size": 60}
+    tokens = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 1}
+    model = transformers.WhisperModel(transformers.WhisperConfig(**size, **heads, **tokens)).eval()
+    (model.encoder if encoder_only else model).save_pretrained(folder)
+    transformers.WhisperFeatureExtractor().save_pretrained(folder)
+    return model.encoder
+
+
+@pytest.mark.parametrize("encoder_only", [False, True])
+def test_whisper_is_pooled_over_what_carries_sound_and_has_frames_every_20_ms(tmp_path: Path, encoder_only: bool) -> None:
+    encoder = save_whisper(tmp_path, encoder_only)
+    tower = load_encoder(f"hf:{tmp_path}").towers["audio"]
+    one = sound(0.5)
+    features = transformers.AutoFeatureExtractor.from_pretrained(tmp_path)(
+        one.samples, sampling_rate=16000, return_tensors="pt"
+    ).input_features
+    with torch.no_grad():
+        output = encoder(features, output_hidden_states=True)
+    torch.testing.assert_close(embed(tower, [one])[0], output.last_hidden_state[0, :25].mean(0), rtol=1e-4, atol=1e-5)
+    layer = load_encoder(f"hf:{tmp_path},layer=1").towers["audio"]
+    found = at_moments(layer, FrameGrid(hop=0.02, count=20), one)
+    frames = output.hidden_states[1][0].numpy()
+    np.testing.assert_allclose(found, (frames[:20] + frames[1:21]) / 2, rtol=1e-4, atol=1e-5)  # frames at 0, 20, 40 ms
+    again = pickle.loads(pickle.dumps(tower.prepare))
+    torch.testing.assert_close(again(one), tower.prepare(one))
+
+
+def test_whispers_frames_are_where_the_sound_is(tmp_path: Path) -> None:
+    save_whisper(tmp_path)
+    tower = load_encoder(f"hf:{tmp_path},layer=0").towers["audio"]  # the convolutions alone
+    grid = FrameGrid(hop=0.02, count=40)
+    silence = np.random.default_rng(0).normal(0, 1e-3, 16000).astype(np.float32)
+    click = silence.copy()
+    click[6400 - 160 : 6400 + 160] += np.sin(np.arange(320)).astype(np.float32)  # around 0.4 s
+    apart = at_moments(tower, grid, Sound(samples=click, rate=16000)) - at_moments(
+        tower, grid, Sound(samples=silence, rate=16000)
+    )
+    strength = np.square(apart).sum(1)
+    centre = float((strength * np.array(grid.centres)).sum() / strength.sum())
+    assert abs(centre - 0.4) < 0.015

@@ -22,6 +22,7 @@ from repbench.encoders.spec import Spec
 from repbench.errors import EncoderError, UsageError
 
 AUDIO = ("wav2vec2", "hubert", "wavlm", "unispeech", "unispeech-sat", "data2vec-audio", "wav2vec2-conformer")
+WHISPER = "whisper"
 PAIRED = ("clip", "siglip", "siglip2", "altclip", "chinese_clip", "align", "metaclip_2")
 BLIP = {"BlipForImageTextRetrieval": "blip-itm", "BlipForConditionalGeneration": "blip-lm"}  # saved as -> kind
 TOLERATED = ("pooler.", "logit_scale", "logit_bias", "mask_token", "masked_spec_embed")  # never used in an embedding
@@ -31,7 +32,10 @@ INCIDENTAL = ("_name_or_path", "transformers_version", "architectures", "dtype",
 
 @dataclass(frozen=True, kw_only=True)
 class Loaded:
-    """A model of transformers in evaluation mode, and where it came from. `kind`: "image", "audio", "pair" or one of BLIP's."""
+    """A model of transformers in evaluation mode, and where it came from.
+
+    `kind`: "image", "audio", "whisper", "pair" or one of BLIP's.
+    """
 
     model: nn.Module
     config: Any
@@ -54,12 +58,14 @@ def load_model(spec: Spec) -> Loaded:
     if kind == "image" and _accepts_pooling_switch(config):
         arguments["add_pooling_layer"] = False  # a dense layer that is random unless the model was trained with it
     with _without_bars():
-        model, info = _fetch(spec, _class(kind).from_pretrained, **arguments)
+        model, info = _fetch(spec, _class(kind, config).from_pretrained, **arguments)
     report = _report(spec, model, info)
     return Loaded(model=model.eval(), config=config, kind=kind, report=report, notes=_notes(spec, config))
 
 
-def _class(kind: str) -> Any:
+def _class(kind: str, config: Any) -> Any:
+    if kind == WHISPER and (config.architectures or [""])[0] == "WhisperEncoder":
+        return transformers.models.whisper.modeling_whisper.WhisperEncoder
     return next((getattr(transformers, name) for name, one in BLIP.items() if one == kind), AutoModel)
 
 
@@ -96,6 +102,8 @@ def _fetch(spec: Spec, load: Callable[..., Any], **arguments: Any) -> Any:
 def _kind(config: Any) -> str:
     if config.model_type in AUDIO:
         return "audio"
+    if config.model_type == WHISPER:
+        return WHISPER
     if config.model_type in PAIRED:
         return "pair"
     if config.model_type == "blip" and (saved := (config.architectures or [""])[0]) in BLIP:
@@ -104,7 +112,7 @@ def _kind(config: Any) -> str:
         return "image"
     raise EncoderError(
         f"models of the type {config.model_type!r} are not known here: hf: takes vision models, "
-        f"{', '.join(PAIRED[:3])} and {', '.join(AUDIO[:3])}. Write a Python function instead: my_encoder.py:load"
+        f"{', '.join(PAIRED[:3])} and {', '.join((*AUDIO[:3], WHISPER))}. Write a Python function instead: my_encoder.py:load"
     )
 
 

@@ -44,9 +44,14 @@ def load(spec: Spec, options: LoadOptions) -> Encoder:
 
 def _parts(loaded: Loaded, spec: Spec) -> tuple[dict[str, Tower], dict[str, PairScorer]]:
     from repbench.encoders import transformers_audio, transformers_blip, transformers_vision
+    from repbench.encoders.transformers_loading import WHISPER
 
     if loaded.kind == "audio":
         return {"audio": transformers_audio.tower(loaded, spec)}, {}
+    if loaded.kind == WHISPER:
+        from repbench.encoders import transformers_whisper
+
+        return {"audio": transformers_whisper.tower(loaded, spec)}, {}
     if loaded.kind == "image":
         return {"image": transformers_vision.tower(loaded, spec)}, {}
     if loaded.kind == "pair":
