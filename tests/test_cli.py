@@ -318,3 +318,15 @@ def test_a_task_on_data_that_are_not_here_names_the_command(
     assert "repbench data fetch stamps" in capsys.readouterr().err
     assert call(monkeypatch, "data", "fetch", "stamp") == 2
     assert "Did you mean 'stamps'" in capsys.readouterr().err
+
+
+def test_a_plan_names_what_a_pattern_leaves_out_and_what_brings_it(
+    at: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REPBENCH_DATA", str(at / "nothing"))
+    assert call(monkeypatch, "run", "control:constant", "--tasks", "compositional/*", "--limit", "4", "--dry-run") == 0
+    told = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line.strip()}
+    assert told["winoground"].endswith("repbench data fetch winoground")
+    assert "its data/*.json as sugar-crepe/" in told["sugarcrepe"]
+    assert "emoji-captions" not in told
+    assert "to do" in told["compositional/emoji-captions"]

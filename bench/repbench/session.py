@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from repbench.datasets.fetch.places import how_to_get
 from repbench.datasets.prompt_files import read_prompts
 from repbench.encoder import Encoder
 from repbench.encoders.load import LoadOptions, check_encoder
@@ -25,7 +26,7 @@ from repbench.run.recipe import Recipe, make_plans
 from repbench.run.report import Report
 from repbench.run.settings import Settings
 from repbench.run.shards import WHOLE_RUN, Part, Shard, parts_of
-from repbench.tasks import load_catalogue, patterns
+from repbench.tasks import Task, load_catalogue, patterns
 
 DONE_ALL, SOME_FAILED, NOTHING_RUN = 0, 1, 2
 
@@ -55,11 +56,14 @@ def run_encoders(
     engine = engine or LocalEngine()
     wanted = patterns(tasks)
     own = read_prompts(prompts) if prompts is not None else None
-    chosen = [
-        task.with_options(options).with_prompts(own) for task in load_catalogue(plugins).select_here(wanted, settings.data)
-    ]
+    catalogue = load_catalogue(plugins)
+    here = catalogue.select_here(wanted, settings.data)
+    chosen = [task.with_options(options).with_prompts(own) for task in here]
     engine.check(settings)
     _check_specs(specs, load)
+    absent = [task for task in catalogue.select(wanted) if task not in here and not task.costly]
+    if absent and not quiet:
+        echo("\n".join(_absent_lines(absent, settings.data, brief=not dry_run)), err=not dry_run)
     given = Recipe(
         settings=settings,
         features=tuple(features),
@@ -86,6 +90,16 @@ def run_encoders(
     if lost and lost == len(parts):
         return NOTHING_RUN
     return SOME_FAILED if failed or lost else DONE_ALL
+
+
+def _absent_lines(absent: Sequence[Task], data: Path | None, *, brief: bool) -> list[str]:
+    """What a pattern leaves out because its data are not here: how many tasks, and unless `brief` what brings each dataset."""
+    datasets = {task.dataset.name: task.dataset for task in absent}
+    first = f"{len(absent)} tasks on {len(datasets)} datasets that match are left out: the data are not on this machine"
+    if brief:
+        return [f"{first} (--dry-run names them)"]
+    told = (f"    {name:<24} {how_to_get(one, data) or one.about.note}" for name, one in datasets.items())
+    return [f"{first}. To have them, below --data:", *told]
 
 
 def _begin(
