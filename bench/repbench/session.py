@@ -61,9 +61,8 @@ def run_encoders(
     chosen = [task.with_options(options).with_prompts(own) for task in here]
     engine.check(settings)
     _check_specs(specs, load)
-    absent = [task for task in catalogue.select(wanted) if task not in here and not task.costly]
-    if absent and not quiet:
-        echo("\n".join(_absent_lines(absent, settings.data, brief=not dry_run)), err=not dry_run)
+    if not quiet:
+        _tell_absent([task for task in catalogue.select(wanted) if task not in here], settings.data, dry_run, echo)
     given = Recipe(
         settings=settings,
         features=tuple(features),
@@ -92,14 +91,18 @@ def run_encoders(
     return SOME_FAILED if failed or lost else DONE_ALL
 
 
-def _absent_lines(absent: Sequence[Task], data: Path | None, *, brief: bool) -> list[str]:
-    """What a pattern leaves out because its data are not here: how many tasks, and unless `brief` what brings each dataset."""
+def _tell_absent(left: Sequence[Task], data: Path | None, dry_run: bool, echo: Callable[..., None]) -> None:
+    """What patterns leave out because its data are not here: how many tasks, and in a plan what brings each dataset."""
+    absent = [task for task in left if not task.costly]
     datasets = {task.dataset.name: task.dataset for task in absent}
+    if not absent:
+        return
     first = f"{len(absent)} tasks on {len(datasets)} datasets that match are left out: the data are not on this machine"
-    if brief:
-        return [f"{first} (--dry-run names them)"]
+    if not dry_run:
+        echo(f"{first} (--dry-run names them)", err=True)
+        return
     told = (f"    {name:<24} {how_to_get(one, data) or one.about.note}" for name, one in datasets.items())
-    return [f"{first}. To have them, below --data:", *told]
+    echo("\n".join([f"{first}. To have them, below --data:", *told]))
 
 
 def _begin(
