@@ -9,7 +9,7 @@ ENCODERS := packaged:efficientnet-lite0,size=64 joined:lite0+minilm,size=64 rand
 FULL := leaderboard/full
 SOUNDS := control:mfcc control:log-mel random:small:cpc
 
-.PHONY: demo full test lint packs versus reference clean
+.PHONY: demo full test torture lint packs versus reference clean
 
 $(BIN)/repbench: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -34,6 +34,10 @@ lint: $(BIN)/repbench
 
 test: lint
 	$(BIN)/python -m pytest
+
+# Runs that are killed, interrupted, damaged and starved of disk: a table of what was tried.
+torture: $(BIN)/repbench
+	$(BIN)/python tests/torture.py
 
 packs: $(BIN)/repbench
 	$(BIN)/python -m pip install --quiet -r packs/requirements.txt

@@ -58,14 +58,23 @@ def write_record(results: Path, record: Record, examples: pd.DataFrame | None) -
             write_atomically(failure, text)
             return failure
         if examples is not None:
-            temporary = beside.with_name(f".{beside.name}.{os.getpid()}.tmp")
-            examples.to_parquet(temporary, index=False)
-            os.replace(temporary, beside)
+            _write_examples(beside, examples)
         write_atomically(path, text)
         failure.unlink(missing_ok=True)
     except OSError as error:
         raise RecordError(f"{path}: the record cannot be written ({error.strerror or error}).") from error
     return path
+
+
+def _write_examples(path: Path, examples: pd.DataFrame) -> None:
+    """Write a Parquet file whole or not at all. Raises OSError."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        examples.to_parquet(temporary, index=False)
+        os.replace(temporary, path)
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def write_atomically(path: Path, text: str) -> None:
