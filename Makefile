@@ -9,12 +9,12 @@ ENCODERS := packaged:efficientnet-lite0,size=64 joined:lite0+minilm,size=64 rand
 FULL := leaderboard/full
 SOUNDS := control:mfcc control:log-mel random:small:cpc
 
-.PHONY: demo full test torture lint packs versus reference clean
+.PHONY: demo full test torture fuzz docs lint packs versus reference clean
 
 $(BIN)/repbench: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -e '.[dev,pretrained]'
+	$(BIN)/python -m pip install --quiet $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) -e '.[dev,pretrained]'
 	touch $(BIN)/repbench
 
 demo: $(BIN)/repbench
@@ -32,12 +32,20 @@ lint: $(BIN)/repbench
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# CONSTRAINTS=constraints.txt makes the environment with the very versions that the tests last passed with.
 test: lint
 	$(BIN)/python -m pytest
 
 # Runs that are killed, interrupted, damaged and starved of disk: a table of what was tried.
 torture: $(BIN)/repbench
 	$(BIN)/python tests/torture.py
+
+fuzz: $(BIN)/repbench
+	REPBENCH_FUZZ_EXAMPLES=1000 $(BIN)/python -m pytest tests/fuzz
+
+docs: $(BIN)/repbench
+	$(BIN)/python -m pip install --quiet -e '.[docs]'
+	$(BIN)/mkdocs build --strict
 
 packs: $(BIN)/repbench
 	$(BIN)/python -m pip install --quiet -r packs/requirements.txt

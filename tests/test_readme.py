@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
+import repbench
 from repbench import cli
 from repbench.encoders.spec import parse_spec
 from repbench.tasks import load_catalogue
@@ -27,6 +28,19 @@ def test_its_python_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys
     for code in blocks("python"):
         exec(compile(code, "README.md", "exec"), {})
     assert "accuracy" in capsys.readouterr().out
+
+
+def test_the_examples_of_the_python_interface_run_and_its_names_are_all_there(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REPBENCH_STORE", str(tmp_path / "store"))
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    names: dict[str, object] = {}
+    for code in blocks("python", page):
+        exec(compile(code, "docs/api.md", "exec"), names)
+    assert "patches" in capsys.readouterr().out
+    assert all(f"`{name}`" in page for name in repbench.__all__)
 
 
 def test_its_first_commands_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

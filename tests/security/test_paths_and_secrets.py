@@ -126,7 +126,7 @@ def test_no_cell_and_no_title_of_a_table_is_a_formula(tmp_path: Path, start: str
     name = f"{start}cmd|' /C calc'!A0"
     table = long_table(make_board([record(name, "knn/x", 0.5)])).rename(columns={"task": name})
     cells = [cell for line in csv.reader(io.StringIO(csv_text(table), newline="")) for cell in line]
-    assert cells.count(f"'{name}") > 1  # the title and the rows
+    assert cells.count(f"'{name}".replace("\r", " ")) > 1  # the title and the rows
     assert not any(cell.lstrip().startswith(("=", "+", "-", "@")) for cell in cells)
 
 

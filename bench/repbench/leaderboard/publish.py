@@ -76,7 +76,10 @@ def csv_text(table: pd.DataFrame, digits: str = "%.6f") -> str:
 
 
 def _harmless(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.lstrip(" \n").startswith(_FORMULA) else value
+    if not isinstance(value, str):
+        return value
+    text = value.replace("\r", " ")  # csv leaves a bare one unquoted, and a spreadsheet begins a new line there
+    return f"'{text}" if value.lstrip(" \n").startswith(_FORMULA) else text
 
 
 def text_table(board: Board, style: str = "simple", verdicts: Verdicts | None = None, most: int | None = None) -> str:
