@@ -15,7 +15,7 @@ DONE, FAILED = "done", "failed"
 PUBLISHED = "published"  # the kind of a row that a paper reports and nobody here measured
 UNFIT = ("missing modality", "not trainable")  # how a reason begins that says that the encoder lacks what the task asks for
 _TEXTS = ("status", "encoder", "encoder_kind", "task", "protocol", "dataset", "primary", "reason", "source")
-_INPUT_TEXTS = ("encoder_fingerprint", "task_digest", "dataset_fingerprint", "precision", "on_bad_item")
+_INPUT_TEXTS = ("encoder_fingerprint", "task_digest", "dataset_fingerprint", "precision", "on_bad_item", "prompts")
 _TABLES = ("options", "metrics", "chances", "skipped", "diagnostics", "towers", "notes", "versions", "circumstances")
 
 
@@ -152,6 +152,10 @@ def _check_kinds(record: Record) -> None:
     numbers = [record.task_version, record.n, inputs.seed, *([] if inputs.limit is None else [inputs.limit])]
     if not all(isinstance(number, int) for number in numbers) or not all(isinstance(one, str) for one in inputs.told):
         raise ValueError("task_version, n, seed and limit are whole numbers, told is a list of texts")
+    if not all(isinstance(flag, bool) for flag in (inputs.deviating, record.judges, record.higher_is_better)):
+        raise ValueError("deviating, judges and higher_is_better are true or false")
+    if not isinstance(record.load_report, dict | None):
+        raise ValueError("load_report is no table")
     chances = [*record.chances.values(), *([] if record.chance is None else [record.chance])]
     found = [number for one in record.metrics.values() for number in (one.value, one.low, one.high) if number is not None]
     if not all(isinstance(number, int | float) and math.isfinite(number) for number in (*found, *chances)):
