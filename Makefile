@@ -39,6 +39,7 @@ test: lint
 # Runs that are killed, interrupted, damaged and starved of disk: a table of what was tried.
 torture: $(BIN)/repbench
 	$(BIN)/python tests/torture.py
+	REPBENCH_FUZZ_EXAMPLES=200 $(BIN)/python -m pytest tests/fuzz
 
 fuzz: $(BIN)/repbench
 	REPBENCH_FUZZ_EXAMPLES=1000 $(BIN)/python -m pytest tests/fuzz
