@@ -103,4 +103,4 @@ def test_a_node_that_is_killed_in_the_middle_changes_no_byte(colours: Path, clus
     assert run(colours, "alone") == 0
     alone = contents(colours / "alone")
     assert contents(colours / "spread") == alone
-    assert {"slow knn/colours", "slow linear-probe/colours", "control:random zero-shot/colours"} <= set(alone)
+    assert {"slow.py:load knn/colours", "slow.py:load linear-probe/colours", "control:random zero-shot/colours"} <= set(alone)
