@@ -1,4 +1,4 @@
-"""What a run tells the person who waits: one bar with a rate and an estimate, a line for each task that is finished."""
+"""What a run tells the person who waits: one bar with a rate, an estimate and the failures so far, a line for each task that is finished."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ class Report:
         self._quiet, self._stream = quiet, stream or sys.stderr
         self._bar: Any = None
         self.embedded = 0  # items so far
+        self.failed = 0  # tasks so far, of all encoders
 
     def begin(self, plan: Plan, items: int) -> None:
         """A new encoder: so many items are to be embedded."""
@@ -43,8 +44,11 @@ class Report:
             unit="item",
             file=self._stream,
             leave=False,
+            dynamic_ncols=True,  # a terminal made narrower in the middle of a run breaks no line
             disable=not (_in_notebook() or self._stream.isatty()),
         )
+        if self.failed:
+            self._bar.set_postfix_str(f"{self.failed} failed")
 
     def advance(self, items: int) -> None:
         """So many more items are embedded."""
@@ -56,7 +60,12 @@ class Report:
         """A task is finished (or was done before, or does not fit: those are counted already)."""
         if self._quiet or record.task in self._done_before or record.task in self._unfit:
             return
-        self.line(f"  {record.task:<40} {_result(record)}")
+        failed = record.status != DONE
+        self.failed += failed
+        so_far = f" ({self.failed} failed so far)" if failed and self.failed > 1 else ""
+        self.line(f"  {record.task:<40} {_result(record)}{so_far}")
+        if failed and self._bar is not None:
+            self._bar.set_postfix_str(f"{self.failed} failed")
         for words in record.warnings:
             self.line(f"    warning: {words}")
 

@@ -1,0 +1,43 @@
+"""What a run tells: failures so far, in the bar and in plain lines."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from types import SimpleNamespace
+
+from repbench.results.record import FAILED
+from repbench.run.report import Report
+from tests.leaderboard.test_tables import record
+
+PLAN = SimpleNamespace(jobs=(), open_jobs=(1, 2, 3), encoder=SimpleNamespace(name="e", load_report=None))
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def told(stream: io.StringIO) -> str:
+    report = Report(stream=stream)
+    for _ in range(2):  # two encoders: the second goes on counting
+        report.begin(PLAN, 10)  # type: ignore[arg-type]
+        report.finish(record("e", "knn/x", 0.5))
+        report.finish(replace(record("e", "knn/y", 0.5), status=FAILED, reason="no such file"))
+        report.advance(10)
+        report.end()
+    return stream.getvalue()
+
+
+def test_a_pipe_gets_plain_lines_that_count_failures() -> None:
+    text = told(io.StringIO())
+    assert "\r" not in text and "\x1b" not in text
+    failed = [line.split(maxsplit=1)[1] for line in text.splitlines() if "FAILED" in line]
+    assert failed == ["FAILED: no such file", "FAILED: no such file (2 failed so far)"]
+
+
+def test_a_terminal_sees_the_count_in_the_bar_from_the_first_failure_on() -> None:
+    bars = [part for part in told(Terminal()).split("\r") if part.startswith("embedding")]
+    assert "failed" not in bars[0]
+    assert any(bar.rstrip().endswith("1 failed]") for bar in bars)
+    assert any(bar.rstrip().endswith("2 failed]") for bar in bars)
