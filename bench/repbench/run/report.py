@@ -1,4 +1,4 @@
-"""What a run tells the person who waits: one bar with a rate, an estimate and the failures so far, a line for each task that is finished."""
+"""What a run tells the person who waits: one bar with rate, estimate and failures so far, a line for each finished task."""
 
 from __future__ import annotations
 
