@@ -1,4 +1,4 @@
-"""The probe of the protocols that ask about a probe's predictions: six strengths, fitted on train, chosen on validation."""
+"""The probe of the protocols that ask about a probe's predictions: five strengths, fitted on train, chosen on validation."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from repbench.embeddings.embedded import TestSplit, TuningSplit
 from repbench.measure import classification, logistic
 from repbench.outcomes import check_classes, check_split
 
-STRENGTHS = tuple(10.0**exponent for exponent in range(-3, 3))
+STRENGTHS = tuple(10.0**exponent for exponent in range(-1, 4))
 GAP = 1e-3  # of the objective: far below what a metric shows
 
 

@@ -22,9 +22,9 @@ from repbench.protocols._uncertainty import uncertainty_outcome
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """No options. The probe is the linear probe at six strengths, fitted on train alone."""
+    """No options. The probe is the linear probe at five strengths, fitted on train alone."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def fits(self, dataset: DatasetDeclaration) -> str:
         """Why not: a split is missing, there is one class only, or examples have several."""

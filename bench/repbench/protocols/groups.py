@@ -32,7 +32,7 @@ class Groups:
     """`by`: the columns that make groups; none named: every declared factor that has 2 to 40 values."""
 
     by: tuple[str, ...] = ()
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def fits(self, dataset: DatasetDeclaration) -> str:
         """Why not: a split is missing, no factor is declared, there is one class only, or examples have several."""

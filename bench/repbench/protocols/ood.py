@@ -34,7 +34,7 @@ class Ood:
 
     held_out: float = 1 / 3
     k: int = 10
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def fits(self, dataset: DatasetDeclaration) -> str:
         """Why not: a split is missing, or there are too few classes to hold any out."""

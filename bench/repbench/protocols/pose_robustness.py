@@ -49,7 +49,7 @@ class PoseRobustness:
     angle: str = "azimuth"
     typical: tuple[float, ...] = (330, 0, 30)
     typical_probe: bool = False
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def fits(self, dataset: DatasetDeclaration) -> str:
         """Why not: a split is missing, or the columns of instance and angle are not declared as factors."""

@@ -17,6 +17,7 @@ PAIRS = 20  # of curvature that L-BFGS keeps; on features of trained encoders 10
 PATIENCE = 20  # evaluations at one strength after which the Hessians of the classes are inverted (anew)
 NEAR = 30.0  # times the gap: from there on the intercept is settled at each evaluation, as the proof needs it
 MOST_BLOCKS = 4 * 10**7  # numbers in these Hessians: 320 MB
+MOST_WORK = 300  # evaluations that these Hessians may cost as much as
 SAMPLE = 4096  # rows by which starts are compared
 
 
@@ -178,9 +179,10 @@ class Descent:
         return values, vectors
 
     def _inverse_blocks(self, now: Judged, strength: float) -> torch.Tensor | None:
-        """The inverse of each class's own Hessian, (classes, r + 1, r + 1); None where they are too large to hold."""
+        """The inverse of each class's own Hessian, (classes, r + 1, r + 1); None where they are too large, to hold or to make."""
         width = self._point.shape[1]
-        if self._loss.classes * width**2 > MOST_BLOCKS:
+        work = width / 2 * (1 + width / len(self._z))  # of a Hessian and its inverse, over that of two products
+        if self._loss.classes * width**2 > MOST_BLOCKS or work > MOST_WORK:
             return None
         z = torch.cat([self._z, self._z.new_ones(len(self._z), 1)], dim=1)
         penalty = torch.full((width,), strength, dtype=torch.float64, device=z.device)
