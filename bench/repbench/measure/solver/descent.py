@@ -179,7 +179,7 @@ class Descent:
         return values, vectors
 
     def _inverse_blocks(self, now: Judged, strength: float) -> torch.Tensor | None:
-        """The inverse of each class's own Hessian, (classes, r + 1, r + 1); None where they are too large, to hold or to make."""
+        """The inverse of each class's own Hessian, (classes, r + 1, r + 1); None where that takes too much."""
         width = self._point.shape[1]
         work = width / 2 * (1 + width / len(self._z))  # of a Hessian and its inverse, over that of two products
         if self._loss.classes * width**2 > MOST_BLOCKS or work > MOST_WORK:
