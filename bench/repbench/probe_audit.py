@@ -18,6 +18,7 @@ from repbench.errors import RepbenchError
 from repbench.measure import blind
 from repbench.measure.text_classifier import classifier_scores
 
+NOT_PART = "models of grammar (trained on CoLA) and plausibility (Vera) are no part of repbench, and were not asked"
 SHOWN = 5  # hackable negatives in the readable report
 BATCH = 64  # captions embedded at a time
 
@@ -58,7 +59,7 @@ def audit_probe(probe: CaptionProbe, encoder: str = "packaged:minilm", seed: int
     likely = _masked(blind.cross_fitted(padded, true, probe.groups, seed), probe)
     typical, why = _typical(probe, padded, true, encoder, seed)
     scores = {**length, **classified, **likely, **_masked(typical, probe)}
-    verdict = blind.verdict(scores, probe.rule, probe.images, probe.candidates)
+    verdict = blind.verdict(scores, probe.rule, probe.images, probe.candidates, groups=probe.groups)
     return Audit(probe=probe, verdict=verdict, steps=_steps(probe, verdict, length, classified, likely, typical, why))
 
 
@@ -84,7 +85,7 @@ def _steps(
             rules=tuple(likely),
             said="" if likely else "not taken: all examples share one image",
         ),
-        Step(name="plausibility", rules=tuple(typical), said=why),
+        Step(name="plausibility", rules=tuple(typical), said=f"{why}; {NOT_PART}" if why else NOT_PART),
         Step(name="caption alone, by the model with images shuffled", said=ask),
         Step(
             name="image alone",

@@ -85,3 +85,15 @@ def test_572_pairs_of_sugar_crepe_have_the_same_words() -> None:
     captions = [pair for subset in SUBSETS for pair in sugar_crepe(subset)]
     assert len(captions) == 7511
     assert int(blind.same_words(captions).sum()) == 572
+
+
+def test_examples_of_one_image_that_fare_alike_count_as_one_and_others_by_themselves() -> None:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 2, 200).astype(np.float64)
+    weight = np.full(600, 1 / 600)
+    groups = np.repeat(np.arange(200), 3)
+    assert blind.independent(np.repeat(images, 3), weight, groups) == pytest.approx(200)
+    assert blind.independent(np.repeat(images, 3), weight, None) == pytest.approx(600)
+    assert blind.independent(np.ones(600), weight, groups) == pytest.approx(200)
+    alone = np.arange(600)
+    assert blind.independent(rng.integers(0, 2, 600).astype(np.float64), weight, alone) == pytest.approx(600)

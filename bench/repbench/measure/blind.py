@@ -121,25 +121,44 @@ def verdict(
     candidates: np.ndarray | None = None,
     weight: np.ndarray | None = None,
     level: float = 0.95,
+    groups: np.ndarray | None = None,
 ) -> Verdict:
     """The verdict on blind scores (n, captions), which are the same for each of the `images`, by a rule of measure/pairs.py.
 
-    `weight` (n,) is what each example counts, adding up to one. The best of many rules is looked for, so the intervals hold
-    for all of them together (Bonferroni). Raises ProtocolError as `pairs.judge`.
+    `weight` (n,) is what each example counts, adding up to one; `groups` (n,) says which examples depend on each other. The
+    best of many rules is looked for, so the intervals hold for all of them together (Bonferroni). Raises ProtocolError as
+    `pairs.judge`.
     """
     credit: dict[str, np.ndarray] = {}
     for name, values in scores.items():
         judged = pairs.judge(rule, np.repeat(np.asarray(values)[:, None], images, axis=1), candidates)
         credit[name] = judged.credits[judged.primary]
     counts = np.full(len(judged.tied), 1 / len(judged.tied)) if weight is None else np.asarray(weight, dtype=np.float64)
-    size, each = 1 / math.fsum(counts**2), 1 - (1 - level) / len(credit)
+    each = 1 - (1 - level) / len(credit)
     score = {name: math.fsum(earned * counts) for name, earned in credit.items()}
     return Verdict(
         score=score,
-        interval={name: wilson(value, size, each) for name, value in score.items()},
+        interval={name: wilson(value, independent(credit[name], counts, groups), each) for name, value in score.items()},
         credit=credit,
         chance=math.fsum(judged.chance[judged.primary] * counts),
     )
+
+
+def independent(credit: np.ndarray, weight: np.ndarray, groups: np.ndarray | None) -> float:
+    """How many independent examples tell as much as these (n,) of a weight (n,) that adds up to one.
+
+    With `groups` the number is divided by the design effect, the cluster-robust variance of the mean over that of independent
+    examples (Kish 1965), where that is above one; where all credits are equal, and it is not defined, each group counts once.
+    """
+    size = 1 / math.fsum(weight**2)
+    if groups is None:
+        return size
+    _, group = np.unique(groups, return_inverse=True)
+    away = weight * (credit - math.fsum(weight * credit))
+    alone = math.fsum(away**2)
+    if alone < 1e-18:
+        return 1 / math.fsum(np.bincount(group, weights=weight) ** 2)
+    return size / max(1.0, math.fsum(np.bincount(group, weights=away) ** 2) / alone)
 
 
 def same_words(captions: Captions) -> np.ndarray:
