@@ -33,8 +33,9 @@ lint: $(BIN)/repbench
 	$(BIN)/mypy
 
 # CONSTRAINTS=constraints.txt makes the environment with the very versions that the tests last passed with.
+# As many processes as processors, each of one thread: what is tested is small.
 test: lint
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 
 # Runs that are killed, interrupted, damaged and starved of disk: a table of what was tried.
 torture: $(BIN)/repbench
