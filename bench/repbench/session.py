@@ -74,7 +74,7 @@ def run_encoders(
     )
     parts = parts_of(len(specs), chosen, settings.limit, shard)
     try:
-        begun, lost = _begin(parts, specs, given, engine, Report(quiet=quiet), echo, dry_run=dry_run)
+        begun, lost = _begin(parts, specs, given, engine, Report(quiet=quiet, named=shard != WHOLE_RUN), echo, dry_run=dry_run)
         done = [(records, fit) for wait, fits in begun for records, fit in zip(wait(), fits, strict=True)]
     finally:
         engine.close()

@@ -15,10 +15,13 @@ SHOWN = 8  # names of each kind in the load report
 
 
 class Report:
-    """Progress of one encoder after another. `quiet` shows nothing; in a pipe plain lines are written and no bar."""
+    """Progress of one encoder after another. `quiet` shows nothing; in a pipe plain lines are written and no bar.
 
-    def __init__(self, *, quiet: bool = False, stream: TextIO | None = None) -> None:
-        self._quiet, self._stream = quiet, stream or sys.stderr
+    `named`: each line begins with the encoder, since others may write beside it.
+    """
+
+    def __init__(self, *, quiet: bool = False, named: bool = False, stream: TextIO | None = None) -> None:
+        self._quiet, self._named, self._stream = quiet, named, stream or sys.stderr
         self._bar: Any = None
         self.embedded = 0  # items so far
         self.failed = 0  # tasks so far, of all encoders
@@ -63,7 +66,8 @@ class Report:
         failed = record.status != DONE
         self.failed += failed
         so_far = f" ({self.failed} failed so far)" if failed and self.failed > 1 else ""
-        self.line(f"  {record.task:<40} {_result(record)}{so_far}")
+        begins = f"{record.encoder:<36} " if self._named else "  "
+        self.line(f"{begins}{record.task:<40} {_result(record)}{so_far}")
         if failed and self._bar is not None:
             self._bar.set_postfix_str(f"{self.failed} failed")
         for words in record.warnings:
