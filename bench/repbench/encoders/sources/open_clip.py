@@ -163,7 +163,16 @@ def _build(name: str, weights: str, options: LoadOptions) -> tuple[nn.Module, Ma
         arguments |= _activation(name, weights, notes)
     with seeded(options.seed), _quietly(weights == "random"):
         model: nn.Module = open_clip.create_model(name, **arguments)
+        if weights == "random":
+            _draw_what_was_left_empty(model)
     return model.eval(), notes
+
+
+def _draw_what_was_left_empty(model: nn.Module) -> None:
+    """CoCa's decoder ends in a projection for which open_clip reserves memory and draws nothing: whatever lay there, NaN too."""
+    projection = getattr(getattr(model, "text_decoder", None), "text_projection", None)
+    if projection is not None:
+        nn.init.normal_(projection, std=projection.shape[0] ** -0.5)
 
 
 @contextmanager
