@@ -169,7 +169,7 @@ def _build(name: str, weights: str, options: LoadOptions) -> tuple[nn.Module, Ma
 
 
 def _draw_what_was_left_empty(model: nn.Module) -> None:
-    """CoCa's decoder ends in a projection for which open_clip reserves memory and draws nothing: whatever lay there, NaN too."""
+    """CoCa's decoder ends in a projection for which open_clip reserves memory and draws nothing: NaN may lie there."""
     projection = getattr(getattr(model, "text_decoder", None), "text_projection", None)
     if projection is not None:
         nn.init.normal_(projection, std=projection.shape[0] ** -0.5)
