@@ -54,6 +54,25 @@ def test_coco_is_read_from_karpathys_list_with_five_captions_an_image(tmp_path: 
     assert captions.ids[6] == f"caption/{test.ids[1]}/1"
 
 
+@pytest.mark.parametrize("name", ["coco", "flickr30k"])
+@pytest.mark.parametrize("folder", ["karpathy", "caption_datasets"])
+def test_a_list_in_a_folder_of_its_own_finds_the_images_beside_that(tmp_path: Path, name: str, folder: str) -> None:
+    declared, root = coco(tmp_path), tmp_path / name
+    (tmp_path / "coco").rename(root)
+    if name == "flickr30k":
+        entries = json.loads((root / "dataset_coco.json").read_text())["images"]
+        listed = json.dumps({"images": [{**one, "filepath": ""} for one in entries]})
+        (root / "dataset_coco.json").write_text(listed)
+        (root / "val2014").rename(root / "flickr30k-images")
+        declared = small(name, 2)
+    plain = root / f"dataset_{name}.json"
+    (root / "dataset_coco.json").rename(plain)
+    beside = open_dataset(declared, tmp_path)
+    (root / folder).mkdir()
+    plain.rename(root / folder / plain.name)
+    assert open_dataset(declared, tmp_path).splits["test"].fingerprint == beside.splits["test"].fingerprint
+
+
 def test_flickr30k_is_read_from_the_list_and_from_the_hubs_csv(tmp_path: Path) -> None:
     for number in range(3):
         picture(tmp_path / "flickr30k" / "flickr30k-images" / f"{number}.jpg", number)

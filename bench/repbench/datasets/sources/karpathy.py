@@ -4,6 +4,9 @@ dataset_coco.json            {"images": [{"filepath": "val2014", "filename": …
                               "sentences": [{"raw": …}, …]}, …]}
 dataset_flickr30k.json       the same without filepath
 flickr_annotations_30k.csv   columns raw (a JSON list of captions), split, filename, img_id
+
+Seen in readers of the first two (the preparation of neuraltalk2, whose split it is; of unilm's VLMo, which has them in a folder
+`karpathy` beside `val2014` and `flickr30k-images`) and of the third, of the hub's nlphuji/flickr30k.
 """
 
 from __future__ import annotations
@@ -59,17 +62,21 @@ def read(options: Karpathy, declaration: DatasetDeclaration, data: Path | None) 
     by_split: dict[str, list[_Image]] = {}
     for split, image in _from_csv(path) if path.suffix == ".csv" else _from_json(path):
         by_split.setdefault(split, []).append(image)
-    splits = {split: _raw(by_split.get(split, []), path.parent, options, declaration) for split in declaration.splits}
+    whole = data_folder(data) / (options.path or declaration.name)
+    splits = {split: _raw(by_split.get(split, []), path.parent, whole, options, declaration) for split in declaration.splits}
     return RawDataset(splits=splits, class_names=None, place=f"the list {path}", folder=path.parent)
 
 
-def _raw(images: list[_Image], folder: Path, options: Karpathy, declaration: DatasetDeclaration) -> RawSplit:
+def _raw(
+    images: list[_Image], folder: Path, whole: Path, options: Karpathy, declaration: DatasetDeclaration
+) -> RawSplit:
+    """The images of a list in `folder`; none may lie outside `whole`, the folder of the dataset."""
     root = next((folder / name for name in options.images if images and (folder / name / images[0].name).is_file()), None)
     if images and root is None:
         looked = " or ".join(str(folder / name / images[0].name) for name in options.images)
         raise DataError(f"{declaration.name}: the images of the list are missing; looked for {looked}.")
     paths = [root / image.name for image in images] if root else []
-    check_inside(paths, folder)
+    check_inside(paths, whole)
     captions = np.empty(len(images), dtype=object)
     captions[:] = [image.captions for image in images]
     return RawSplit(
