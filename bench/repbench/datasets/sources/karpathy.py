@@ -67,9 +67,7 @@ def read(options: Karpathy, declaration: DatasetDeclaration, data: Path | None) 
     return RawDataset(splits=splits, class_names=None, place=f"the list {path}", folder=path.parent)
 
 
-def _raw(
-    images: list[_Image], folder: Path, whole: Path, options: Karpathy, declaration: DatasetDeclaration
-) -> RawSplit:
+def _raw(images: list[_Image], folder: Path, whole: Path, options: Karpathy, declaration: DatasetDeclaration) -> RawSplit:
     """The images of a list in `folder`; none may lie outside `whole`, the folder of the dataset."""
     root = next((folder / name for name in options.images if images and (folder / name / images[0].name).is_file()), None)
     if images and root is None:
