@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO := leaderboard/demo
 REFERENCE := leaderboard/reference
 ENCODERS := packaged:efficientnet-lite0,size=64 joined:lite0+minilm,size=64 random:resnet18,size=64 \
-    control:pixels control:random control:constant
+    control:pixels,size=16 control:random control:constant
 FULL := leaderboard/full
 SOUNDS := control:mfcc control:log-mel random:small:cpc
 

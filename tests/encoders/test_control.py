@@ -11,7 +11,7 @@ from PIL import Image
 
 from repbench.encoder import Encoder, Sound
 from repbench.encoders.load import LoadOptions, load_encoder
-from repbench.errors import UnknownNameError
+from repbench.errors import UnknownNameError, UsageError
 
 SECOND = Sound(samples=np.sin(np.arange(8000, dtype=np.float32) * 0.3), rate=8000)
 IMAGE = Image.linear_gradient("L").convert("RGB")
@@ -93,6 +93,15 @@ def test_pixels_of_larger_images_are_averages_from_minus_one_to_one() -> None:
     assert found.max() <= 1
 
 
+def test_pixels_of_another_size_are_another_encoder() -> None:
+    values = np.random.default_rng(0).integers(0, 256, (4, 4, 3), dtype=np.uint8)
+    small = load_encoder("control:pixels,size=4")
+    np.testing.assert_allclose(embed(small, "image", Image.fromarray(values))[0], values.reshape(-1) / 127.5 - 1, atol=1e-6)
+    assert small.towers["image"].dim == 48
+    assert small.fingerprint != load_encoder("control:pixels").fingerprint
+    assert load_encoder("control:pixels,size=32").fingerprint == load_encoder("control:pixels").fingerprint
+
+
 def test_the_spectrum_of_a_tone_peaks_in_its_band() -> None:
     """Mel bands by the textbook: the edges are evenly spaced in 2595 log10(1 + f / 700)."""
     rate, tone = 16000, 1000.0
@@ -136,4 +145,10 @@ def test_unknown_controls_name_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="'constant'"):
         load_encoder("control:constent")
     with pytest.raises(UnknownNameError, match="option 'size'"):
-        load_encoder("control:pixels,size=8")
+        load_encoder("control:random,size=8")
+
+
+@pytest.mark.parametrize("size", ["0", "-3", "257", "8.5", "٣"])
+def test_a_bad_size_of_pixels_says_what_is_accepted(size: str) -> None:
+    with pytest.raises(UsageError, match="expected 1 to 256 pixels"):
+        load_encoder(f"control:pixels,size={size}")

@@ -17,10 +17,11 @@ from repbench.encoders import mel
 from repbench.encoders.frames import OnGrid
 from repbench.encoders.load import LoadOptions
 from repbench.encoders.spec import Spec
-from repbench.errors import UnknownNameError
+from repbench.errors import UnknownNameError, UsageError
 
-HELP = "control:constant|random|pixels|log-mel|mfcc|nan   encoders with a known right answer, e.g. control:pixels"
+HELP = "control:constant|random|pixels[,size=16]|log-mel|mfcc|nan   encoders with a known right answer, e.g. control:pixels"
 CONSTANT_DIM, NOISE_DIM, PIXELS, MELS = 64, 128, 32, 40
+LARGEST = 256  # side of the image that is taken as a vector: 196,608 numbers
 LOG_MEL, MFCC = "log-mel", "mfcc"
 SPECTRA = {  # kind -> what it is, and how many numbers a frame has
     LOG_MEL: (f"log-mel spectrogram, {MELS} bands", MELS),
@@ -30,15 +31,16 @@ VERSION = "2"  # raised when a control would give other embeddings
 
 
 def check(spec: Spec, options: LoadOptions) -> None:
-    """Raise UnknownNameError unless there is such a control; it has no options."""
-    spec.only()
+    """Raise UnknownNameError unless there is such a control; UsageError for a bad size. Pixels have one, the others none."""
+    spec.only(*(("size",) if spec.target == "pixels" else ()))
     if spec.target not in CONTROLS:
         raise UnknownNameError("control", spec.target, CONTROLS)
+    _size(spec)
 
 
 def load(spec: Spec, options: LoadOptions) -> Encoder:
     """The named control."""
-    towers = CONTROLS[spec.target]()
+    towers = _pixels(_size(spec)) if spec.target == "pixels" else CONTROLS[spec.target]()
     return Encoder(name=spec.name, towers=towers, scorers=_scorers(towers), kind="control")
 
 
@@ -71,11 +73,14 @@ class Noise:
 
 @dataclass(frozen=True, kw_only=True)
 class Pixels:
-    """The image itself, 32 x 32 RGB in [-1, 1], as one vector: a black image has a direction too."""
+    """The image itself, size x size RGB in [-1, 1], as one vector: a black image has a direction too."""
+
+    size: int = PIXELS
 
     def __call__(self, item: Any) -> Tensor:
-        small = np.asarray(item.resize((PIXELS, PIXELS), resample=2), dtype=np.float32) / 127.5 - 1  # 2: bilinear, antialiased
-        return torch.from_numpy(small.reshape(-1).copy())
+        small = item.resize((self.size, self.size), resample=2)  # bilinear, antialiased
+        values = np.asarray(small, dtype=np.float32) / 127.5 - 1
+        return torch.from_numpy(values.reshape(-1).copy())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,9 +183,17 @@ def _spectral(kind: str) -> Tower:
     return _sounds(Spectrum(kind=kind), 2 * width, f"{what}, mean and deviation over time", kind, width, what)
 
 
-def _pixels() -> dict[str, Tower]:
+def _size(spec: Spec) -> int:
+    """The side of the image in pixels."""
+    text = spec.options.get("size", str(PIXELS))
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= LARGEST):
+        raise UsageError(f"encoder {spec.text!r}: size={text} is no side of an image; expected 1 to {LARGEST} pixels.")
+    return int(text)
+
+
+def _pixels(size: int = PIXELS) -> dict[str, Tower]:
     return {
-        "image": _tower(Pixels(), 3 * PIXELS**2, f"RGB pixels in [-1, 1], {PIXELS} x {PIXELS}, bilinear"),
+        "image": _tower(Pixels(size=size), 3 * size**2, f"RGB pixels in [-1, 1], {size} x {size}, bilinear"),
         "audio": _spectral(LOG_MEL),
     }
 
