@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import io
 import socket
-import tarfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import datasets
 import huggingface_hub.constants
@@ -22,11 +20,11 @@ from repbench.datasets.fetch.places import places
 from repbench.datasets.open import open_dataset
 from repbench.errors import DataError
 from repbench.tasks import load_catalogue, tasks_folder
+from tests.datasets.copies import WRITERS, beside, encoded, labels_of, table, write_parquet, write_webdataset
 
 CATALOGUE = load_catalogue()
 TRANSFER = {name: one for name, one in CATALOGUE.datasets.items() if one.family == "transfer"}
 PAIRS = [(name, source) for name, one in TRANSFER.items() for source in one.sources if source != "torchvision"]
-REVISION = "0" * 40
 
 
 @pytest.fixture(autouse=True)
@@ -38,107 +36,6 @@ def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "datasets-cache")
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.delenv("REPBENCH_DATA", raising=False)
-
-
-def labels_of(declared: DatasetDeclaration) -> list[int]:
-    """The last class first, so that an order by appearance would show; of FGVC Aircraft one with a slash."""
-    assert not isinstance(declared.classes, int)
-    return [len(declared.classes) - 1, 0, next((at for at, one in enumerate(declared.classes) if "/" in one), 1)]
-
-
-def encoded(declared: DatasetDeclaration, split: str, place: int) -> bytes:
-    pixels = np.random.default_rng([place, *split.encode()]).integers(0, 256, (6, 5, 3), dtype=np.uint8)
-    stream = io.BytesIO()
-    mode = "CMYK" if place == 1 and not declared.content.lossless else "RGB"
-    Image.fromarray(pixels).convert(mode).save(stream, "PNG" if declared.content.lossless else "JPEG")
-    return stream.getvalue()
-
-
-def table(declared: DatasetDeclaration, options: dict[str, Any], split: str) -> datasets.Dataset:
-    names = {"image": "image", "label": "label", **options.get("columns", {})}
-    kind = datasets.ClassLabel(names=list(declared.classes))  # type: ignore[arg-type]
-    labels: list[Any] = labels_of(declared)
-    if declared.is_multilabel:
-        labels, kind = [[one, 5] for one in labels], datasets.List(kind)
-    images = [{"bytes": encoded(declared, split, place), "path": f"{place}.jpg"} for place in range(3)]
-    features = datasets.Features({names["image"]: datasets.Image(), names["label"]: kind})
-    return datasets.Dataset.from_dict({names["image"]: images, names["label"]: labels}, features=features)
-
-
-def parquet(folder: Path, declared: DatasetDeclaration, options: dict[str, Any], part: str = "data") -> None:
-    for split in declared.splits:
-        path = folder / part / f"{options.get('splits', {}).get(split, split)}-00000-of-00001.parquet"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        table(declared, options, split).to_parquet(str(path))
-
-
-def write_parquet(root: Path, declared: DatasetDeclaration, options: dict[str, Any]) -> None:
-    parquet(root / declared.name, declared, options)
-
-
-def write_huggingface(root: Path, declared: DatasetDeclaration, options: dict[str, Any]) -> None:
-    """What the hub's cache has of a repository."""
-    home = root.parent / "hub" / f"datasets--{options['repository'].replace('/', '--')}"
-    revision = options.get("revision", REVISION)
-    part = options.get("config", "data")
-    parquet(home / "snapshots" / revision, declared, options, part)
-    splits = [options.get("splits", {}).get(split, split) for split in declared.splits]
-    files = "".join(f"  - split: {split}\n    path: {part}/{split}-*\n" for split in splits)
-    card = f"---\nconfigs:\n- config_name: {options.get('config', 'default')}\n  data_files:\n{files}---\n"
-    (home / "snapshots" / revision / "README.md").write_text(card)
-    (home / "refs").mkdir()
-    (home / "refs" / "main").write_text(revision)
-
-
-def write_folder(root: Path, declared: DatasetDeclaration, options: dict[str, Any]) -> None:
-    for split in declared.splits:
-        for place, label in enumerate(labels_of(declared)):
-            name = str(declared.classes[label]).replace("/", "_")  # type: ignore[index]
-            path = root / declared.name / split / name / f"{place}.jpg"
-            path.parent.mkdir(parents=True)
-            path.write_bytes(encoded(declared, split, place))
-
-
-def write_webdataset(root: Path, declared: DatasetDeclaration, options: dict[str, Any]) -> None:
-    """Two shards a split, as CLIP_benchmark writes them; class names as prompts say them."""
-    folder = root / options.get("path", f"wds/{declared.name}")
-    folder.mkdir(parents=True)
-    spoken = declared.prompts.names if declared.prompts is not None else {}
-    lines = [spoken.get(name, name) for name in declared.classes]  # type: ignore[union-attr]
-    (folder / "classnames.txt").write_text("\n".join(lines))
-    for split in declared.splits:
-        shards = folder / options.get("splits", {}).get(split, split)
-        shards.mkdir()
-        (shards / "nshards.txt").write_text("2")
-        for shard, members in enumerate(((0, 1), (2,))):
-            with tarfile.open(shards / f"{shard}.tar", "w") as tar:
-                for place in members:
-                    add(tar, f"s{place:07d}", label_file(declared, labels_of(declared)[place]))
-                    add(tar, f"s{place:07d}", ("jpg", encoded(declared, split, place)))
-
-
-def label_file(declared: DatasetDeclaration, label: int) -> tuple[str, bytes]:
-    if not declared.is_multilabel:
-        return "cls", str(label).encode()
-    several = np.zeros(declared.class_count, dtype=np.int64)
-    several[[label, 5]] = 1
-    stream = io.BytesIO()
-    np.save(stream, several)
-    return "npy", stream.getvalue()
-
-
-def add(tar: tarfile.TarFile, stem: str, part: tuple[str, bytes]) -> None:
-    info = tarfile.TarInfo(f"{stem}.{part[0]}")
-    info.size = len(part[1])
-    tar.addfile(info, io.BytesIO(part[1]))
-
-
-WRITERS = {
-    "parquet": write_parquet,
-    "webdataset": write_webdataset,
-    "folder": write_folder,
-    "huggingface": write_huggingface,
-}
 
 
 def declared_for(name: str, source: str) -> DatasetDeclaration:
@@ -155,7 +52,7 @@ def assert_is_the_copy(dataset: Dataset, declared: DatasetDeclaration) -> None:
         for place, at in enumerate(order.tolist()):
             label = labels_of(declared)[place]
             there = np.flatnonzero(found.label[at] > 0).tolist() if declared.is_multilabel else [found.label[at]]
-            assert there == (sorted({label, 5}) if declared.is_multilabel else [label])
+            assert there == (sorted({label, beside(declared, label)}) if declared.is_multilabel else [label])
             expected = Image.open(io.BytesIO(encoded(declared, split, place))).convert("RGB")
             assert np.array_equal(np.asarray(found.media["image"].load(at)), np.asarray(expected))
 
