@@ -16,7 +16,8 @@ from repbench.encoders.load import LoadOptions, load_encoder
 from repbench.encoders.variants import feature_words, load_variants
 from repbench.errors import UsageError
 from repbench.leaderboard.features import features_table
-from repbench.leaderboard.tables import long_table, make_board, wide_table
+from repbench.leaderboard.long import long_table
+from repbench.leaderboard.tables import make_board, wide_table
 from repbench.results.files import read_records
 from repbench.results.record import Record
 from repbench.run.execute import execute_together

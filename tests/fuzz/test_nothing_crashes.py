@@ -25,8 +25,9 @@ from repbench.encoders.load import LoadOptions, check_encoder
 from repbench.encoders.spec import PREFIXES, parse_spec
 from repbench.encoders.weights import read_weights
 from repbench.errors import DataError, RepbenchError
+from repbench.leaderboard.long import long_table
 from repbench.leaderboard.publish import csv_text, markdown
-from repbench.leaderboard.tables import long_table, make_board, wide_table
+from repbench.leaderboard.tables import make_board, wide_table
 from repbench.results.files import record_path
 from repbench.results.record import record_from_json
 from repbench.tasks import load_catalogue

@@ -13,12 +13,11 @@ from repbench.errors import RecordError
 from repbench.leaderboard.gather import open_board
 from repbench.leaderboard.judge import Verdict
 from repbench.leaderboard.latex import latex
+from repbench.leaderboard.long import LONG_COLUMNS, long_table
 from repbench.leaderboard.publish import csv_text, markdown, publish, text_table
 from repbench.leaderboard.tables import (
-    LONG_COLUMNS,
     common_line,
     common_tasks,
-    long_table,
     make_board,
     wide_table,
     with_failures,

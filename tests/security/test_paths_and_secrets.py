@@ -22,9 +22,10 @@ from repbench.datasets.inside import check_inside
 from repbench.datasets.layouts.listing import listed
 from repbench.datasets.open import open_dataset
 from repbench.errors import DataError, DeclarationError, RecordError, UsageError
+from repbench.leaderboard.long import long_table
 from repbench.leaderboard.pack import make_pack
 from repbench.leaderboard.publish import csv_text
-from repbench.leaderboard.tables import long_table, make_board
+from repbench.leaderboard.tables import make_board
 from repbench.results.files import read_examples, record_path, write_record
 from repbench.results.merge import merge
 from repbench.results.secrets import without_secrets

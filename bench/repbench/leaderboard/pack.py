@@ -13,9 +13,10 @@ from repbench.errors import RepbenchError, UsageError
 from repbench.leaderboard.curves import curves_of
 from repbench.leaderboard.gather import open_board
 from repbench.leaderboard.judge import judge, paired_errors
+from repbench.leaderboard.long import long_table
 from repbench.leaderboard.publish import csv_text, publish
 from repbench.leaderboard.recompute import recompute
-from repbench.leaderboard.tables import long_table, wide_table, with_failures
+from repbench.leaderboard.tables import wide_table, with_failures
 from repbench.results.files import write_atomically
 from repbench.results.merge import merge
 

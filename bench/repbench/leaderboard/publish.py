@@ -14,13 +14,13 @@ from repbench.leaderboard.curves import Curves
 from repbench.leaderboard.judge import Verdict, Verdicts
 from repbench.leaderboard.label_free import foretold_section
 from repbench.leaderboard.latex import latex
+from repbench.leaderboard.long import long_table
 from repbench.leaderboard.page import Pairs, render_page
 from repbench.leaderboard.redundancy import keeping_subset
 from repbench.leaderboard.tables import (
     Board,
     common_line,
     is_unfit,
-    long_table,
     lower_is_better,
     stale_lines,
     value_table,

@@ -10,7 +10,8 @@ import pandas as pd
 
 from repbench.leaderboard.differences import Difference
 from repbench.leaderboard.judge import Verdicts
-from repbench.leaderboard.tables import Board, common_line, common_tasks, long_table, wide_table
+from repbench.leaderboard.long import long_table
+from repbench.leaderboard.tables import Board, common_line, common_tasks, wide_table
 
 FIXED = 48  # columns that task and chance take, at most
 NAME = 28  # letters of an encoder's name that a column shows
