@@ -14,8 +14,8 @@ from repbench.encoder import Encoder
 from repbench.encoders.load import LoadOptions, check_encoder
 from repbench.errors import EncoderError, RepbenchError, UsageError
 from repbench.leaderboard.features import features_lines, features_table, write_features
-from repbench.leaderboard.publish import text_table
 from repbench.leaderboard.tables import is_unfit, make_board
+from repbench.leaderboard.terminal import board_text, terminal_width
 from repbench.results.record import DONE, Record
 from repbench.run.ahead import embed_ahead
 from repbench.run.engines import Engine, Wait
@@ -195,7 +195,7 @@ def _summary(records: Sequence[Record], failed: Sequence[Record], echo: Callable
     """The table, and what failed: with its reason where the progress did not tell it already."""
     board = make_board(records)
     if board.done:
-        echo(text_table(board))
+        echo(board_text(board, {}, terminal_width()))
     for record in failed:
         untold = quiet or is_unfit(record)
         echo(f"failed: {record.encoder} on {record.task}{f': {record.reason}' if untold else ''}", err=True)

@@ -14,7 +14,7 @@ from repbench.leaderboard.gather import open_board
 from repbench.leaderboard.judge import Verdict
 from repbench.leaderboard.latex import latex
 from repbench.leaderboard.long import LONG_COLUMNS, long_table
-from repbench.leaderboard.publish import csv_text, markdown, publish, text_table
+from repbench.leaderboard.publish import csv_text, markdown, publish
 from repbench.leaderboard.tables import (
     common_line,
     common_tasks,
@@ -22,6 +22,7 @@ from repbench.leaderboard.tables import (
     wide_table,
     with_failures,
 )
+from repbench.leaderboard.terminal import board_text
 from repbench.results.files import encoder_folder, read_record, read_records, write_record
 from repbench.results.record import DONE, FAILED, Inputs, Metric, Record
 
@@ -232,8 +233,9 @@ def test_hostile_names_are_escaped_in_the_page(tmp_path: Path) -> None:
 
 
 def test_many_encoders_are_printed_one_a_row() -> None:
-    text = text_table(make_board([record(f"encoder-{place}", "knn/x", place / 20) for place in range(12)]))
-    assert text.splitlines()[0].split()[:2] == ["encoder", "knn/x"]
+    board = make_board([record(f"encoder-{place}", "knn/x", place / 20) for place in range(12)])
+    assert board_text(board, {}, 10_000).splitlines()[0].split()[::7] == ["encoder", "knn/x"]
+    assert "| encoder | knn/x |" in markdown(board)
 
 
 def test_a_record_survives_the_disk(tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,10 +12,8 @@ from repbench.errors import UsageError
 
 if TYPE_CHECKING:
     from repbench.leaderboard.gather import Examples
+    from repbench.leaderboard.judge import Verdicts
     from repbench.leaderboard.tables import Board
-
-WIDE = 10_000  # columns of a pipe
-PRINTED = 100  # encoders that `leaderboard` prints; the files hold all
 
 
 @click.command()
@@ -32,17 +28,23 @@ PRINTED = 100  # encoders that `leaderboard` prints; the files hold all
 def leaderboard(results: tuple[Path, ...], out: Path | None, with_published: bool, rank_published: bool) -> None:
     """Make the leaderboard of all records below the folders RESULTS, and print it."""
     from repbench.leaderboard.finished import finished_of
+    from repbench.leaderboard.terminal import terminal_width, wants_colour
 
     published = with_published or rank_published
-    finished = None if published else finished_of(results, out)
+    width, colour = terminal_width(), wants_colour()
+    finished = None if published else finished_of(results, out, width)
     if finished is not None and (known := finished.recall()) is not None:
         printed, unchanged = known
-        click.echo("\n".join([printed, *(f"unchanged {path}" for path in unchanged)]))
+        click.echo("\n".join([printed, *(f"unchanged {path}" for path in unchanged)]), color=colour)
         return
+    from repbench.leaderboard.publish import publish
+    from repbench.leaderboard.remembered import curves_board, errors_board, judge_board
+
     board, read = _board_of(results, rank_published if published else None)
-    printed = "\n".join(_printed(board))
-    click.echo(printed)
-    written = [] if out is None else _publish(board, read, out)
+    verdicts = {} if out is None else judge_board(board, read)
+    printed = "\n".join(_printed(board, verdicts, width))
+    click.echo(printed, color=colour)
+    written = [] if out is None else publish(board, out, verdicts, errors_board(board, read), curves_board(board, read))
     for path in written:
         click.echo(f"wrote {path}")
     if finished is not None:
@@ -59,26 +61,17 @@ def _board_of(results: tuple[Path, ...], rank_published: bool | None) -> tuple[B
     return (board if rank_published is None else with_published(board, all_tables(), rank=rank_published)), read
 
 
-def _printed(board: Board) -> list[str]:
-    from repbench.leaderboard.publish import text_table
+def _printed(board: Board, verdicts: Verdicts, width: int) -> list[str]:
     from repbench.leaderboard.published import published_lines
-    from repbench.leaderboard.tables import common_line, stale_lines
+    from repbench.leaderboard.tables import stale_lines
+    from repbench.leaderboard.terminal import board_text
 
-    lines = [text_table(board, most=PRINTED)]
+    lines = [board_text(board, verdicts, width)]
     if board.published:
         lines += ["reported in papers, not measured here:", *published_lines(board)]
-    if line := common_line(board):
-        lines.append(line)
     if board.limit is not None:
         lines.append(f"a quick look: at most {board.limit} examples a split (or one a class)")
     return [*lines, *(f"left out: {line}" for line in stale_lines(board))]
-
-
-def _publish(board: Board, read: Examples, out: Path) -> list[Path]:
-    from repbench.leaderboard.publish import publish
-    from repbench.leaderboard.remembered import curves_board, errors_board, judge_board
-
-    return publish(board, out, judge_board(board, read), errors_board(board, read), curves_board(board, read))
 
 
 @click.command()
@@ -115,7 +108,7 @@ def show_board(results: Path, as_json: bool) -> None:
     from repbench.leaderboard.gather import open_board
     from repbench.leaderboard.remembered import judge_board
     from repbench.leaderboard.tables import stale_lines
-    from repbench.leaderboard.terminal import board_json, board_text
+    from repbench.leaderboard.terminal import board_json, board_text, terminal_width, wants_colour
 
     board, read = open_board([results], remember=True)
     if not board.done:
@@ -123,7 +116,6 @@ def show_board(results: Path, as_json: bool) -> None:
     if as_json:
         click.echo(board_json(board))
         return
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDE
-    click.echo(board_text(board, judge_board(board, read), width))
+    click.echo(board_text(board, judge_board(board, read), terminal_width()), color=wants_colour())
     for line in stale_lines(board):
         click.echo(f"left out: {line}")

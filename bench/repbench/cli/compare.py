@@ -105,9 +105,12 @@ def _sides(old: Path, new: Path, encoder: str | None, baseline_encoder: str | No
 
 
 def _print(found: Sequence[Difference], old: str, new: str, as_json: bool, what: str) -> None:
-    from repbench.leaderboard.terminal import differences_json, differences_text
+    from repbench.leaderboard.terminal import differences_json, differences_text, terminal_width, wants_colour
 
-    click.echo(differences_json(found, old, new) if as_json else differences_text(found, old, new, what))
+    if as_json:
+        click.echo(differences_json(found, old, new))
+    else:
+        click.echo(differences_text(found, old, new, what, terminal_width()), color=wants_colour())
 
 
 @click.command()

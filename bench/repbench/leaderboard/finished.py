@@ -35,15 +35,16 @@ class Finished:
         self.memory.keep_text(self.name, self.key, {"printed": printed, "files": found})
 
 
-def finished_of(results: Sequence[Path], out: Path | None) -> Finished | None:
-    """What may be remembered of the board of these folders, written to `out`; None for a small board. Ask before reading a
+def finished_of(results: Sequence[Path], out: Path | None, width: int) -> Finished | None:
+    """What may be remembered of the board of these folders, written to `out` and printed in so many
+    columns; None for a small board. Ask before reading a
     record: then one that changes meanwhile makes the board anew the next time.
     """
     if not all(folder.is_dir() for folder in results) or sum(map(count_of, results)) < MANY:
         return None
     told = [f"{path} {identity}" for folder in results for path, identity in scan(folder)]
     key = hashlib.sha256("\n".join([*_program(), *told]).encode()).hexdigest()
-    name = f"finished {out if out is None else out.resolve()} {out}"
+    name = f"finished {out if out is None else out.resolve()} {out} {width}"
     return Finished(memory=memory_of(results), name=name, key=key)
 
 

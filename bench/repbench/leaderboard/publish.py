@@ -31,6 +31,7 @@ from repbench.leaderboard.tables import (
 from repbench.results.files import write_atomically
 
 _PLACES = ["place_low", "place_high", "drop_low", "drop_high"]
+FEW = 8  # encoders up to which they stand across
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -82,35 +83,26 @@ def _harmless(value: object) -> object:
     return f"'{text}" if value.lstrip(" \n").startswith(_FORMULA) else text
 
 
-def text_table(board: Board, style: str = "simple", verdicts: Verdicts | None = None, most: int | None = None) -> str:
-    """The board for people: tasks down, encoders across (the other way round where there are many encoders).
-
-    `most`: so many encoders, the first of the order, and a line that says how many more there are.
-    """
+def _table(board: Board, verdicts: Verdicts) -> str:
+    """Tasks down, encoders across; the other way round where there are many encoders."""
     from tabulate import tabulate
 
     wide = wide_table(board).set_index("encoder")
     if wide.empty:
         return "no results"
-    more = max(0, len(wide) - most) if most is not None else 0
-    wide = wide.head(most) if most is not None else wide
     chance = {record.task: record.chance for record in board.done}
     left_out = [] if common_line(board) else ["common_mean", "common_rank"]
     numbers = wide.drop(columns=["kind", *_PLACES, *left_out])
-    columns = [_column(numbers[name], name, verdicts or {}) for name in numbers.columns]
+    columns = [_column(numbers[name], name, verdicts) for name in numbers.columns]
     titles = [name if name in chance else name.replace("_", " ") for name in numbers.columns]
-    if len(wide) > 8:
-        rows = [list(row) for row in zip(numbers.index, *columns, strict=True)]
-        text = _plain(rows, ["encoder", *titles]) if style == "github" else str(
-            tabulate(rows, headers=["encoder", *titles], tablefmt=style, disable_numparse=True)
-        )  # fmt: skip
-        return text + (f"\n… and {more} more encoders" if more else "")
+    if len(wide) > FEW:
+        return _plain([list(row) for row in zip(numbers.index, *columns, strict=True)], ["encoder", *titles])
     rows = [
         [title, _chance(chance.get(name)), *cells] for name, title, cells in zip(numbers.columns, titles, columns, strict=True)
     ]
     align = ("left", "right", *["right"] * len(numbers))
     headers = ["task", "chance", *numbers.index]
-    return str(tabulate(rows, headers=headers, tablefmt=style, disable_numparse=True, colalign=align))
+    return str(tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True, colalign=align))
 
 
 def _column(values: pd.Series, name: str, verdicts: Verdicts) -> list[str]:
@@ -142,7 +134,7 @@ def _cell(value: float, column: str) -> str:
 
 def markdown(board: Board, verdicts: Verdicts | None = None) -> str:
     """The board as a Markdown document, with what is stale and what failed."""
-    parts = ["# Leaderboard", *_quick_look(board), text_table(board, "github", verdicts)]
+    parts = ["# Leaderboard", *_quick_look(board), _table(board, verdicts or {})]
     parts.append(
         "Each cell is the primary metric of its task. The mean is over tasks scored as a share of right answers; ranks"
         " count every task (1 is best). Bold: best of its row, or not significantly worse (paired, Holm, p > 0.05)."
