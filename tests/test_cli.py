@@ -330,3 +330,12 @@ def test_a_plan_names_what_a_pattern_leaves_out_and_what_brings_it(
     assert "its data/*.json as sugar-crepe/" in told["sugarcrepe"]
     assert "emoji-captions" not in told
     assert "to do" in told["compositional/emoji-captions"]
+
+
+def test_a_pattern_for_a_probe_asks_every_scorer_and_a_full_name_one() -> None:
+    catalogue = repbench.catalogue()
+    every = {f"{protocol}/emoji-pairs" for protocol in ("compositional", "compositional-itm", "compositional-lm")}
+    assert every < {task.name for task in catalogue.select_here(["compositional/*"])}
+    assert every == {task.name for task in catalogue.select(["compositional/*-pairs"])}
+    assert [task.name for task in catalogue.select(["compositional/emoji-pairs"])] == ["compositional/emoji-pairs"]
+    assert {task.protocol_name for task in catalogue.select(["compositional-lm/*"])} == {"compositional-lm"}

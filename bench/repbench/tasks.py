@@ -73,6 +73,11 @@ class Task:
         """Whether it takes hours for each encoder, so that it must be meant."""
         return bool(getattr(self.protocol, "costly", False))
 
+    @property
+    def joins(self) -> str:
+        """The protocol that its own joins in patterns; "" for none."""
+        return str(getattr(self.protocol, "joins", ""))
+
     def with_options(self, options: Mapping[str, Any]) -> Task:
         """This task with those options set that its protocol has and that are not None. Raises UsageError."""
         declared = self.options
@@ -127,7 +132,10 @@ class Catalogue:
         return found
 
     def select(self, patterns: Sequence[str]) -> list[Task]:
-        """The tasks that match any pattern (`knn/*`), in order. Raises UnknownNameError for one that matches none."""
+        """The tasks that match any pattern (`knn/*`), in order. Raises UnknownNameError for one that matches none.
+
+        A pattern for one protocol on several datasets means the protocols that join it too (`compositional/*`: by every scorer).
+        """
         chosen: dict[str, Task] = {}
         for pattern in patterns:
             names = fnmatch.filter(self.tasks, pattern) or fnmatch.filter(self.tasks, _hyphenated(pattern))
@@ -136,8 +144,14 @@ class Catalogue:
                 raise UsageError(f"there is no task {refused[0]!r}: {self.refused[refused[0]]}")
             if not names:
                 raise UnknownNameError("task", pattern, self.tasks, "`repbench list tasks` shows all.")
-            chosen |= {name: self.tasks[name] for name in names}
+            chosen |= {name: self.tasks[name] for name in (*names, *self._joining(pattern))}
         return [task for name, task in self.tasks.items() if name in chosen]
+
+    def _joining(self, pattern: str) -> list[str]:
+        """The tasks of protocols that join the one of a pattern, on the datasets that it matches; none for a full name."""
+        protocol, _, datasets = _hyphenated(pattern).partition("/")
+        joining = [task for task in self.tasks.values() if task.joins == protocol]
+        return [task.name for task in joining if datasets != task.dataset.name and fnmatch.fnmatch(task.dataset.name, datasets)]
 
     def select_here(self, patterns: Sequence[str], data: Path | None = None) -> list[Task]:
         """As `select`, but a pattern leaves out costly tasks and those whose data have yet to be fetched, if it matches others.

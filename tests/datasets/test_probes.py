@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from repbench.datasets.check import Checked, check
 from repbench.datasets.dataset import Dataset
 from repbench.datasets.open import open_dataset
 from repbench.datasets.probes.shuffles import perturbations, plain
@@ -366,3 +367,46 @@ def test_the_real_captions_of_sugarcrepe_have_the_published_counts(tmp_path: Pat
     assert (
         sum(sorted(true.lower().strip(".").split()) == sorted(false.lower().strip(".").split()) for true, false in pairs) > 400
     )
+
+
+def looked_over(name: str, data: Path, *, decode: bool = False) -> Checked:
+    sizes = {split: WRITERS[name][0] if split == "test" else 3 for split in DECLARED[name].splits}
+    return check(replace(DECLARED[name], splits=sizes), data, decode=decode)
+
+
+@pytest.mark.parametrize("name", [name for name in EXTERNAL if name != "colorswap"])
+def test_a_sound_copy_is_found_sound(name: str, tmp_path: Path) -> None:
+    WRITERS[name][1](tmp_path)
+    found = looked_over(name, tmp_path, decode=True)
+    assert (found.known, found.problems) == ((), ())
+    assert any(line.startswith(f"  test      {WRITERS[name][0]} examples of ") for line in found.lines)
+
+
+def test_the_check_counts_images_captions_and_subsets(tmp_path: Path) -> None:
+    sugarcrepe(tmp_path)
+    lines = looked_over("sugarcrepe", tmp_path).lines
+    assert "  test      14 examples of 2 images and 28 captions, content " in "\n".join(lines)
+    assert (
+        "            kind: add_att 2, add_obj 2, replace_att 2, replace_obj 2, replace_rel 2, swap_att 2, swap_obj 2" in lines
+    )
+    assert not any("class" in line for line in lines)
+
+
+def test_the_content_hash_of_a_probe_is_of_every_column(tmp_path: Path) -> None:
+    for folder, negative in (("one", "a blue hat"), ("same", "a blue hat"), ("other", "a green hat")):
+        hub(tmp_path / folder / "winoground", ("image_0", "image_1"), caption_0="a red hat", caption_1=negative, tag="x")
+    one, same, other = (looked_over("winoground", tmp_path / folder).lines[3] for folder in ("one", "same", "other"))
+    assert one == same != other
+
+
+def test_a_second_image_that_is_damaged_is_named(tmp_path: Path) -> None:
+    WRITERS["eqben"][1](tmp_path)
+    victim = tmp_path / "eqben/image_subset/eqbenag/0.png"
+    victim.write_bytes(victim.read_bytes()[:-50])
+    assert looked_over("eqben", tmp_path).problems == ()
+    assert "cannot be decoded" in looked_over("eqben", tmp_path, decode=True).problems[0]
+
+
+def test_an_image_of_train_that_is_an_image_of_test_is_named(tmp_path: Path) -> None:
+    colorswap(tmp_path)  # the small copy draws both splits from the same shades
+    assert any(problem.startswith("test and train share 4 items") for problem in looked_over("colorswap", tmp_path).problems)

@@ -113,6 +113,19 @@ def test_folds_hold_whole_groups_and_do_not_hang_on_their_order() -> None:
     assert np.array_equal(blind.fold_of(groups[order]), fold[order])
 
 
+def test_examples_of_one_image_that_fare_alike_widen_the_interval_of_the_best_rule() -> None:
+    alone = world([SHORT[k] if k // 8 % 3 else LONG[k] for k in range(N)],
+                  [LONG[k] if k // 8 % 3 else SHORT[k] for k in range(N)], reads=0.5)  # fmt: skip
+    images = np.array([f"image {k // 8}" for k in range(N)])
+    together = replace(alone, test=tuple(replace(split, clusters=images) for split in alone.test))
+    one, other = (Compositional().score(got, 0) for got in (alone, together))
+    assert one.diagnostics["blind"]["best"] == other.diagnostics["blind"]["best"] == "fewest characters"
+    width, wide = (outcome.metrics["blind-best"].high - outcome.metrics["blind-best"].low for outcome in (one, other))
+    assert wide > 2 * width
+    assert one.diagnostics["blind"]["hackable"]
+    assert not other.diagnostics["blind"]["hackable"]
+
+
 def test_which_captions_are_true() -> None:
     captions = ("caption_0", "caption_1", "caption_2")
     assert true_captions(blind.CHOICE, captions) == ("caption_0",)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -11,13 +11,16 @@ import numpy as np
 
 from repbench.datasets.carve import digest_of
 from repbench.datasets.dataset import Dataset, Split
-from repbench.datasets.declaration import DatasetDeclaration
+from repbench.datasets.declaration import HELD_OUT, REST, DatasetDeclaration
 from repbench.datasets.items import Items
 from repbench.datasets.open import open_dataset
+from repbench.datasets.probe import RULES
 from repbench.digests import digest_text
 from repbench.errors import DataError
 
 SHOWN = 3  # of many, the first
+MOST_SUBSETS = 12
+DERIVED = ("prompts", "captions", HELD_OUT, REST)  # splits that are made of others
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,27 +35,53 @@ class Checked:
 def check(declaration: DatasetDeclaration, data: Path | None = None, *, decode: bool = False) -> Checked:
     """Every byte of a copy read, and with `decode` every item decoded. Raises DataError where it cannot be read at all."""
     dataset = open_dataset(declaration, data, deviating=True)
-    splits = [split for split in dataset if split.name not in ("prompts", "captions")]
-    problems = [*_list_problems(declaration), *_shared(splits, declaration.medium)]
+    splits = [split for split in dataset if split.name not in DERIVED]
+    columns = _columns(declaration)
+    problems = [*_list_problems(declaration), *_shared(splits, columns)]
     if decode:
-        problems += [problem for split in splits for problem in _undecodable(split.media[declaration.medium])]
+        problems += [problem for split in splits for name in columns for problem in _undecodable(split.media[name])]
     return Checked(lines=tuple(_lines(dataset, splits)), known=dataset.deviations, problems=tuple(problems))
 
 
-def content_hash(split: Split, column: str) -> str:
+def content_hash(split: Split, *columns: str) -> str:
     """Digest of labels and content of a split, in order: equal for copies of the same bytes, wherever they lie."""
-    return digest_text(*map(str, split.label.tolist()), *split.media[column].keys)
+    return digest_text(*map(str, split.label.tolist()), *(key for name in columns for key in split.media[name].keys))
+
+
+def _columns(declaration: DatasetDeclaration) -> tuple[str, ...]:
+    """The columns that make a split what it is: of a probe all its images, else what is embedded."""
+    return declaration.probe.images_of(declaration.columns) if declaration.probe is not None else (declaration.medium,)
 
 
 def _lines(dataset: Dataset, splits: list[Split]) -> Iterator[str]:
     declared = dataset.declaration
     yield f"{declared.name}: {declared.title}"
     yield f"  read from {dataset.source}"
+    if declared.probe is not None:
+        yield from _probe_lines(declared, splits)
+        return
     yield f"  classes   {len(splits[0].class_names)}: {', '.join(splits[0].class_names[:SHOWN])}, …"
     for split in splits:
         counts = (split.label > 0).sum(axis=0) if split.label.ndim == 2 else np.bincount(split.label)
         size = f"{len(split)} examples, {counts.min()} to {counts.max()} a class"
         yield f"  {split.name:<9} {size}, content {content_hash(split, declared.medium)}"
+
+
+def _probe_lines(declared: DatasetDeclaration, splits: list[Split]) -> Iterator[str]:
+    """Of a probe: its rule, and of each split how many images, captions and subsets there are."""
+    probe = declared.probe
+    assert probe is not None
+    images, captions = probe.images_of(declared.columns), probe.captions_of(declared.columns)
+    yield f"  rule      {probe.rule}: {RULES[probe.rule].words}"
+    for split in splits:
+        many = [len({key for name in columns for key in split.media[name].keys}) for columns in (images, captions)]
+        size = f"{len(split)} examples of {many[0]} images and {many[1]} captions"
+        yield f"  {split.name:<9} {size}, content {content_hash(split, *images, *captions)}"
+        if probe.subset:
+            names, counts = np.unique(split.columns[probe.subset].astype(str), return_counts=True)
+            shown = ", ".join(f"{name} {count}" for name, count in list(zip(names, counts, strict=True))[:MOST_SUBSETS])
+            more = f", and {len(names) - MOST_SUBSETS} more" if len(names) > MOST_SUBSETS else ""
+            yield f"            {probe.subset}: {shown}{more}"
 
 
 def _list_problems(declaration: DatasetDeclaration) -> Iterator[str]:
@@ -69,8 +98,15 @@ def _list_problems(declaration: DatasetDeclaration) -> Iterator[str]:
         yield f"{path} is another list than the declared one (digest {digest_of(places)})"
 
 
-def _shared(splits: list[Split], column: str) -> Iterator[str]:
-    place = {split.name: dict(zip(split.media[column].keys, split.ids.tolist(), strict=True)) for split in splits}
+def _shared(splits: list[Split], columns: Sequence[str]) -> Iterator[str]:
+    place = {
+        split.name: {
+            key: identifier
+            for name in columns
+            for key, identifier in zip(split.media[name].keys, split.ids.tolist(), strict=True)
+        }
+        for split in splits
+    }
     for one, other in combinations(place, 2):
         common = sorted(place[one].keys() & place[other].keys())
         if common:

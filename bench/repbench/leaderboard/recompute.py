@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from repbench.datasets.declaration import ELEVEN_POINT
+from repbench.leaderboard import recompute_probes
 from repbench.measure import average_precision, classification, intervals
 from repbench.results.record import Metric, Record
 
@@ -33,9 +34,11 @@ def recompute(record: Record, examples: pd.DataFrame | None) -> Recomputed:
         return Recomputed(problems=("its examples are missing",), recomputed=0, impossible=len(record.metrics))
     problems = [] if len(examples) == record.n else [f"{len(examples)} examples; the record says {record.n}"]
     problems += _contradictions(examples)
+    is_probe = recompute_probes.is_probe(record, examples)
+    problems += recompute_probes.miscredited(record, examples) if is_probe else []
     done = 0
     for name, stored in record.metrics.items():
-        how = _how(name, examples)
+        how = recompute_probes.probe_metric(name, record, examples) if is_probe else _how(name, examples)
         if how is None:
             continue
         done += 1

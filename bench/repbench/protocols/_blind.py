@@ -21,6 +21,7 @@ from repbench.protocols._composition import candidates_of
 
 OWN_TEXT = "typical for its own text tower"
 OWN_PRIOR = "its own log p(text)"
+SOLVED = "solved blind"  # column of the examples
 TRUE = {"two-true-captions": 2}  # rule -> how many captions are true of an image, where it is not one for each image
 
 
@@ -46,7 +47,8 @@ def beside_blind(
     Further metrics: `blind-best`, `blind-solved` (the share of examples that the best blind rule gets right without luck),
     `score-where-blind-fails`, and where `shuffled` scores are given, of each example with the images of another one,
     `shuffled-images`, which should be chance. Language models are `fitted_on` true captions of other examples, or where there
-    are none on those of other folds. `own`: scores (n, captions) of the model itself that look at no image.
+    are none on those of other folds. `own`: scores (n, captions) of the model itself that look at no image. The interval of the
+    best rule holds for all rules together, and widens where examples of one cluster fare alike.
     """
     metrics = {} if shuffled is None else {"shuffled-images": _credit(shuffled, test, probe, seed)}
     columns = [name for name in (f"caption_{k}" for k in range(scores.shape[2])) if name in test.columns]
@@ -54,11 +56,13 @@ def beside_blind(
     if len(columns) == scores.shape[2] > 1:
         rules = {**_rules(columns, test, probe, fitted_on, seed), **(own or {})}
         weight = found.examples["weight"].to_numpy(dtype=np.float64)
-        verdict = blind.verdict(rules, probe.rule, scores.shape[1], candidates_of(test, probe), weight)
+        candidates = candidates_of(test, probe)
+        verdict = blind.verdict(rules, probe.rule, scores.shape[1], candidates, weight, groups=test.clusters)
         best = verdict.best
         low, high = verdict.interval[best]
         metrics["blind-best"] = Estimate(value=verdict.score[best], low=low, high=high)
         metrics |= _apart(verdict.solved, found, test, seed)
+        found = dataclasses.replace(found, examples=found.examples.assign(**{SOLVED: verdict.solved}))
         diagnostics["blind"] = {
             "best": best,
             "hackable": verdict.hackable,

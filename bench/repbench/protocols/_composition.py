@@ -81,6 +81,7 @@ def outcome(scores: np.ndarray, test: TestSplit, probe: Probe, seed: int, diagno
         diagnostics={
             "rule": probe.rule,
             "tie_rate": float(judged.tied.mean()),
+            **({"together": dict(probe.together)} if probe.together else {}),
             **({"subsets_left_out": sorted(set(subset[weight == 0].tolist()))} if (weight == 0).any() else {}),
             **diagnostics,
         },
@@ -155,6 +156,7 @@ def _examples(
         {
             "id": test.ids,
             **({"subset": subset} if probe.subset else {}),
+            **{column: test.columns[column].astype(str) for column in probe.together.values()},
             **_chosen(scores, test, probe, seed),
             "score": own,
             "weight": weight,

@@ -28,7 +28,7 @@ from repbench.protocols._composition import check_aligned, no_probe, outcome
 class Compositional:
     """It has no options: the rule is the probe's."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def fits(self, dataset: DatasetDeclaration) -> str:
         """Why not: the dataset declares no probe."""

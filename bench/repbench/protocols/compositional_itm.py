@@ -22,7 +22,8 @@ from repbench.protocols._composition import all_pairs, no_probe, outcome, tensor
 class CompositionalITM:
     """It has no options: the rule is the probe's."""
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
+    joins: ClassVar[str] = "compositional"
 
     def fits(self, dataset: DatasetDeclaration) -> str:
         """Why not: the dataset declares no probe."""

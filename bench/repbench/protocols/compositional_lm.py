@@ -31,7 +31,8 @@ class CompositionalLM:
     """`alphas`: what the weight of the prior is chosen from."""
 
     alphas: tuple[float, ...] = ALPHAS
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
+    joins: ClassVar[str] = "compositional"
 
     def fits(self, dataset: DatasetDeclaration) -> str:
         """Why not: the dataset declares no probe."""
