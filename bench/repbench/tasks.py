@@ -134,7 +134,7 @@ class Catalogue:
     def select(self, patterns: Sequence[str]) -> list[Task]:
         """The tasks that match any pattern (`knn/*`), in order. Raises UnknownNameError for one that matches none.
 
-        A pattern for one protocol on several datasets means the protocols that join it too (`compositional/*`: by every scorer).
+        A pattern for one protocol on several datasets means those too that join it (`compositional/*`: every scorer).
         """
         chosen: dict[str, Task] = {}
         for pattern in patterns:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -18,6 +17,7 @@ from repbench.run.report import Report
 from repbench.run.settings import Settings
 from repbench.tasks import load_catalogue
 
+PROBES = ("emoji-captions", "emoji-pairs", "furniture-scenes")
 NOT_FROM_EXAMPLES = {"blind-best", "shuffled-images"}
 
 Done = tuple[Record, pd.DataFrame]
@@ -43,7 +43,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Done]:
     return found
 
 
-@pytest.mark.parametrize("name", ["emoji-captions", "emoji-pairs", "furniture-scenes"])
+@pytest.mark.parametrize("name", PROBES)
 def test_every_metric_but_those_of_other_scores_is_computed_again(done: dict[str, Done], name: str) -> None:
     record, examples = done[name]
     found = recompute(record, examples)
@@ -72,7 +72,7 @@ def test_a_forged_metric_is_named(done: dict[str, Done], name: str, metric: str)
     assert any(problem.startswith(f"{metric} is ") for problem in recompute(forged, examples).problems)
 
 
-@pytest.mark.parametrize("name", ["emoji-captions", "emoji-pairs", "furniture-scenes"])
+@pytest.mark.parametrize("name", PROBES)
 def test_a_credit_that_the_pair_scores_do_not_earn_is_named(done: dict[str, Done], name: str) -> None:
     record, examples = done[name]
     forged = examples.assign(score=1.0, tied=False)
