@@ -223,26 +223,38 @@ def write_pug(folder: Path, header: str = "world_name,character_name,character_s
     lines = [f"filename,{header}"]
     number = 0
     for animal in ("Cat", "Crow"):
-        for world in ("Desert", "Arena"):
-            for yaw in (0, 90):
+        for world in ("Desert", "Arena", "Bar", "Forge"):
+            for yaw in (0, 45, 225, 315):
                 lines.append(f"{number}.png,{world},{animal},1.0,{yaw},Default")
                 picture(folder / animal / f"{number}.png", number)
                 number += 1
     (folder / "labels_pug_animal.csv").write_text("\n".join(lines) + "\n")
 
 
-def test_pug_animals_lie_below_the_names_of_their_animals(tmp_path: Path) -> None:
+def test_pug_animals_lie_below_the_names_of_their_animals_and_a_scene_is_whole_in_one_split(tmp_path: Path) -> None:
     write_pug(tmp_path / "PUG_Animal")
-    dataset = opened("pug-animals", tmp_path, classes=2, splits={"train": 4, "val": 1, "test": 3})
+    splits = {"train": 16, "val": 8, "test": 8}
+    dataset = opened("pug-animals", tmp_path, classes=2, splits=splits)
     test = dataset.splits["test"]
     for place, name in enumerate(test.ids):
         number = int(Path(name).stem)
-        assert test.class_names[test.label[place]] == ("Cat" if number < 4 else "Crow") == name.split("/")[0]
-        assert test.columns["background"][place] == ("Desert" if number % 4 < 2 else "Arena")
+        assert test.class_names[test.label[place]] == ("Cat" if number < 16 else "Crow") == name.split("/")[0]
+        assert test.columns["background"][place] == ("Desert", "Arena", "Bar", "Forge")[number // 4 % 4]
+        assert test.columns["camera_yaw"][place] == ("0", "45", "225", "315")[number % 4]
         assert pixels(dataset, "test", place)[0, 0, 0] == number
+    scenes = [split.columns["instance"].tolist() for split in dataset.splits.values()]
+    assert [{own.count(one) for one in own} for own in scenes] == [{4}, {4}, {4}]
+    assert len(set().union(*scenes)) == 8
+    with pytest.raises(DataError, match=r"Cat is in 4 scenes; the splits take 5 of them"):
+        opened("pug-animals", tmp_path, classes=2, splits={**splits, "test": 16})
     write_pug(tmp_path / "PUG_Animal", "world,character_name,character_scale,camera_yaw,character_texture")
     with pytest.raises(DataError, match=r"labels_pug_animal.csv: no column 'world_name'; there are filename, world"):
-        opened("pug-animals", tmp_path, classes=2, splits={"train": 4, "val": 1, "test": 3})
+        opened("pug-animals", tmp_path, classes=2, splits=splits)
+
+
+def test_pug_animals_are_asked_for_new_poses() -> None:
+    names = {task.name for task in CATALOGUE.tasks.values() if task.dataset.name == "pug-animals"}
+    assert {"pose-robustness/pug-animals", "identifiability/pug-animals"} <= names
 
 
 @pytest.mark.parametrize("name", ["3dshapes", "dsprites", "causal3dident", "norb", "3diebench", "pug-animals"])

@@ -24,8 +24,9 @@ def picture(path: Path, seed: int) -> None:
     Image.fromarray(pixels).save(path, "JPEG")
 
 
-def opened(name: str, data: Path, **splits: int) -> Dataset:
-    return open_dataset(replace(CATALOGUE.datasets[name], splits=splits, validation=None), data)
+def opened(name: str, data: Path, *, classes: int = 0, **splits: int) -> Dataset:
+    declared = CATALOGUE.datasets[name]
+    return open_dataset(replace(declared, splits=splits, validation=None, classes=classes or declared.classes), data)
 
 
 def told(dataset: Dataset, split: str, column: str) -> list[tuple[str, str, str]]:
@@ -94,6 +95,62 @@ def test_fairface_is_tested_on_its_official_validation_part(tmp_path: Path) -> N
     dataset = opened("fairface", tmp_path, train=2, test=1)
     assert told(dataset, "train", "race") == [("train/1.jpg", "Male", "East Asian"), ("train/2.jpg", "Female", "Indian")]
     assert told(dataset, "test", "age") == [("val/1.jpg", "Female", "3-9")]
+
+
+def write_geode(folder: Path, count: int) -> None:
+    lines = [",file_path,object,region,ip_country"]
+    for number in range(count):
+        thing, region = ("bag", "stove")[number % 2], ("Africa", "Europe", "WestAsia")[number % 3]
+        name = f"{number % 2}.{thing}/{region}_{thing}_{number}.jpg"
+        lines.append(f"{number},{name},{thing},{region},Ghana")
+        picture(folder / "images" / name, number)
+    (folder / "index.csv").write_text("\n".join(lines) + "\n")
+
+
+def test_geode_is_drawn_out_of_its_index_and_grouped_by_region(tmp_path: Path) -> None:
+    write_geode(tmp_path / "geode", 20)
+    dataset = opened("geode", tmp_path, classes=2, train=12, val=4, test=4)
+    ids = [set(split.ids.tolist()) for split in dataset.splits.values()]
+    assert len(set().union(*ids)) == 20
+    for name, thing, region in told(dataset, "test", "region"):
+        assert name.startswith(f"{0 if thing == 'bag' else 1}.{thing}/{region}_{thing}_")
+    assert dataset.splits["test"].media["image"].load(0).size == (7, 9)
+    assert dataset.splits["test"].columns["country"].tolist() == ["Ghana"] * 4
+
+
+STREET = "id,country.name,country.id,region.id,type,imageRelPath,topics,place,income,imagenet_synonyms,imagenet_sysnet_id"
+
+
+def write_dollar_street(folder: Path, incomes: dict[str, list[float]], synonyms: str = "") -> None:
+    for split, own in incomes.items():
+        lines = [STREET]
+        for number, income in enumerate(own):
+            name = f"assets/{split}{number}/{split}{number}.jpg"
+            listed = synonyms or ('"[\'stove\', \'oven\']"' if number % 2 else "['toilet seat']")
+            lines.append(f"{split}{number},Burundi,bi,af,image,{name},\"['stoves']\",h{number},{income},{listed},\"[827, 3]\"")
+            picture(folder / name, number)
+        (folder / f"images_v2_imagenet_{split}.csv").write_text("\n".join(lines) + "\n")
+
+
+def test_dollar_street_is_split_officially_and_grouped_by_quarters_of_income(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "dataset_dollarstreet"
+    write_dollar_street(folder, {"train": [26.9, 10000.0, 685], "test": [200, 200.5, 684, 1997, 1998]})
+    dataset = opened("dollar-street", tmp_path, classes=2, train=0, test=0)
+    assert told(dataset, "train", "income") == [
+        ("assets/train0/train0.jpg", "toilet seat", "poorest quarter"),
+        ("assets/train1/train1.jpg", "stove", "richest quarter"),
+        ("assets/train2/train2.jpg", "toilet seat", "third quarter"),
+    ]
+    quarters = [income.split()[0] for _, _, income in told(dataset, "test", "income")]
+    assert quarters == ["poorest", "second", "second", "third", "richest"]
+    assert set(dataset.splits["test"].columns["region"].tolist()) == {"Africa"}
+    monkeypatch.setattr("repbench.datasets.factored.dollar_street.KEPT", 1)
+    assert len(opened("dollar-street", tmp_path, classes=1, train=0, test=0).splits["test"]) == 3  # toilet seats
+    write_dollar_street(folder, {"train": [1], "test": [1]}, synonyms="__import__('os')")
+    with pytest.raises(DataError, match=r"imagenet_synonyms says \"__import__\('os'\)\"; expected a list such as"):
+        opened("dollar-street", tmp_path, classes=1, train=0, test=0)
 
 
 def test_a_column_that_is_missing_is_named_with_those_that_are_there(tmp_path: Path) -> None:

@@ -70,6 +70,18 @@ def test_items_that_test_shares_with_train_are_warned_of(tmp_path: Path) -> None
     assert told.startswith(f"{len(dataset.splits['train'])} items of test are also in what is fitted on")
 
 
+@pytest.mark.parametrize("protocol", ["pose-robustness", "identifiability"])
+def test_a_split_that_a_protocol_divides_by_itself_is_no_leak(tmp_path: Path, protocol: str) -> None:
+    encoder = load_encoder("control:pixels", LoadOptions())
+    task = CATALOGUE.tasks[f"{protocol}/furniture"]
+    (planned,) = make_plan(encoder, [task], Datasets(settings(tmp_path)), settings(tmp_path)).jobs
+    assert "shared items" not in conventions(planned, encoder)
+    dataset = planned.dataset
+    assert isinstance(dataset, Dataset)
+    leaked = replace(dataset, splits={**dataset.splits, "test": dataset.splits["train"]})
+    assert "shared items" in conventions(replace(planned, dataset=leaked), encoder)
+
+
 def test_a_choice_at_an_end_of_the_grid_is_shown_in_the_run(tmp_path: Path) -> None:
     """Of a constant encoder all strengths are equal, so the strongest is chosen."""
     encoder, stream = load_encoder("control:constant", LoadOptions()), io.StringIO()

@@ -7,8 +7,8 @@ function that fits or chooses accepts it, so a protocol cannot tune on what it r
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -28,6 +28,13 @@ class _EmbeddedSplit:
 
     def __len__(self) -> int:
         return len(self.x)
+
+    def take(self, rows: np.ndarray) -> Self:
+        """The rows of a mask, bool (n,), or at places, int (m,), with all that belongs to them."""
+        own: dict[str, Any] = {
+            one.name: getattr(self, one.name)[rows] for one in fields(self) if isinstance(getattr(self, one.name), np.ndarray)
+        }
+        return replace(self, columns={name: values[rows] for name, values in self.columns.items()}, **own)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -98,11 +98,14 @@ class Identifiability:
 
     def _within(self, train: TuningSplit, reported: TestSplit, factors: Mapping[str, Factor], seed: int) -> _Part:
         """A part that is fitted to four fifths of train's rows and reports on the others."""
-        held = np.array([int(digest_text(str(seed), "held", str(one))[:8], 16) % HELD == 0 for one in train.ids])
+        held, asked = (
+            np.array([int(digest_text(str(seed), "held", str(one))[:8], 16) % HELD == 0 for one in split.ids])
+            for split in (train, reported)
+        )
         if not held.any() or held.all():
             raise ProtocolError(f"train has {len(train)} rows: too few to hold some out for {', '.join(factors)}.")
         return _Part(
-            train=_fitted(train, ~held), val=None, test=_reported(reported, held), factors=factors, protocol=self, seed=seed
+            train=train.take(~held), val=None, test=reported.take(asked), factors=factors, protocol=self, seed=seed
         )
 
 
@@ -273,21 +276,3 @@ def _examples(parts: Sequence[_Part], read: Sequence[_Read]) -> DataFrame:
         clusters = {} if part.test.clusters is None else {"cluster": part.test.clusters}
         frames.append(table({"id": part.test.ids, "score": score, **columns, **clusters}))
     return concat(frames, ignore_index=True)
-
-
-def _fitted(split: TuningSplit, mask: np.ndarray) -> TuningSplit:
-    columns = {name: values[mask] for name, values in split.columns.items()}
-    return TuningSplit(
-        x=split.x[mask], ids=split.ids[mask], columns=columns, class_names=split.class_names, label=split.label[mask]
-    )
-
-
-def _reported(split: TestSplit, mask: np.ndarray) -> TestSplit:
-    return TestSplit(
-        x=split.x[mask],
-        ids=split.ids[mask],
-        columns={name: values[mask] for name, values in split.columns.items()},
-        class_names=split.class_names,
-        truth=split.truth[mask],
-        clusters=None if split.clusters is None else split.clusters[mask],
-    )

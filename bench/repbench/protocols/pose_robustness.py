@@ -74,19 +74,19 @@ class PoseRobustness:
         if (angle, typical) != (self.angle, self.typical):
             return replace(self, angle=angle, typical=typical).score(replace(got, factor={}), seed)
         (train,), (unknown, known) = got.tuning, got.test
-        for split, what in ((train, "train"), (unknown, "test")):
+        for split, what in ((train, "train"), (unknown, "test"), (known, "train, reported")):
             check_split(split, what)
         shown = self._is_typical(train)
         instance = train.columns[self.instance].astype(str)
         roles = _roles(instance, train.label, train.class_names, seed)
         diverse = np.array([roles[one] for one in instance])
         seen = shown if self.typical_probe else diverse | shown
-        probe = _fit(_rows(train, seen), instance[seen], len(train.class_names), got.metric, seed)
-        new = ~diverse & ~shown
+        probe = _fit(train.take(seen), instance[seen], len(train.class_names), got.metric, seed)
+        new = ~np.array([roles[one] for one in known.columns[self.instance].astype(str)]) & ~self._is_typical(known)
         parts = {
-            "known-new": _part(known, new),
-            "unknown-new": _part(unknown, ~self._is_typical(unknown)),
-            "unknown-typical": _part(unknown, self._is_typical(unknown)),
+            "known-new": known.take(new),
+            "unknown-new": unknown.take(~self._is_typical(unknown)),
+            "unknown-typical": unknown.take(self._is_typical(unknown)),
         }
         for name, part in parts.items():
             self._check_role(part, name, known if name == "known-new" else unknown)
@@ -218,27 +218,7 @@ def _fit(train: TuningSplit, instance: np.ndarray, classes: int, metric: str, se
     held = np.zeros(len(rows), dtype=bool)
     held[np.random.default_rng(seed).permutation(candidates)[: max(1, len(candidates) // CHOOSING)]] = True
     kept = np.repeat(np.flatnonzero(~held), np.maximum(1, np.round(rows.max() / rows[~held]).astype(int)))
-    return _probe.few_strengths(_take(train, kept), _take(train, np.flatnonzero(held)), classes, metric)
-
-
-def _rows(split: TuningSplit, mask: np.ndarray) -> TuningSplit:
-    return _take(split, np.flatnonzero(mask))
-
-
-def _take(split: TuningSplit, places: np.ndarray) -> TuningSplit:
-    return TuningSplit(
-        x=split.x[places], ids=split.ids[places], columns={}, class_names=split.class_names, label=split.label[places]
-    )
-
-
-def _part(split: TestSplit, mask: np.ndarray) -> TestSplit:
-    return TestSplit(
-        x=split.x[mask],
-        ids=split.ids[mask],
-        columns={name: values[mask] for name, values in split.columns.items()},
-        class_names=split.class_names,
-        truth=split.truth[mask],
-    )
+    return _probe.few_strengths(train.take(kept), train.take(held), classes, metric)
 
 
 def _some(words: list[str], most: int = 8) -> str:

@@ -60,12 +60,19 @@ def _validation(declaration: DatasetDeclaration) -> str:
 
 
 def _shared(job: Job) -> str:
-    """Test items that are also among those that are fitted on, by content: the splits of a sound copy are disjoint."""
+    """Test items that are also among those that are fitted on, by content: the splits of a sound copy are disjoint.
+
+    A split that a protocol asks for twice, to fit on and to report on, is one that it divides by itself.
+    """
     assert job.dataset is not None
     tuned: set[str] = set()
     reported: dict[str, str] = {}
+    fitted = {name for need, _ in job.works if need.tuning for name in need.splits}
     for need, _ in job.works:
-        for split in (job.dataset.splits[name] for name in need.splits):
+        for name in need.splits:
+            if not need.tuning and name in fitted:
+                continue
+            split = job.dataset.splits[name]
             keys = split.media[need.column].keys
             if need.tuning:
                 tuned.update(keys)

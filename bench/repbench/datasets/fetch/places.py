@@ -25,6 +25,7 @@ SOURCES = {  # module in sources/ -> its options
     "annotations": "Annotations",
     "karpathy": "Karpathy",
     "factored": "Factored",
+    "librispeech": "LibriSpeech",
     "table": "Table",
 }
 BY_HAND = ("karpathy",)  # sources that no command brings
@@ -118,6 +119,6 @@ def _command(source: str, options: Mapping[str, Any], declaration: DatasetDeclar
     if source in ("pack", "composed"):
         packs = [str(options.get("name", "")), *options.get("pictures", ())]
         return next((fetch_command(name) for name in packs if name in FETCHABLE), "")
-    if source in ("annotations", "factored"):
+    if source in ("annotations", "factored", "librispeech"):
         return str(options.get("get", ""))
     return fetch_command(declaration.name) if source == "torchvision" or options.get("repository") else ""

@@ -1,4 +1,4 @@
-"""Datasets with known factors in the layouts of their authors: a folder below that of `--data`."""
+"""Datasets with known factors or groups in the layouts of their authors: a folder below that of `--data`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ LAYOUTS = {  # layout -> its module in factored/, its folder, and what must lie 
     "3diebench": ("iebench", "3DIEBench", "train_images.npy"),
     "3dshapes": ("shapes3d", "3dshapes", "3dshapes.h5"),
     "causal3dident": ("causal3dident", "causal3dident", "trainset/raw_latents_0.npy"),
+    "dollar-street": ("dollar_street", "dataset_dollarstreet", "images_v2_imagenet_test.csv"),
     "dsprites": ("dsprites", "dsprites", "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"),
+    "geode": ("geode", "geode", "index.csv"),
     "norb": ("norb", "smallnorb", "smallnorb-5x46789x9x18x6x2x96x96-training-info.mat"),
     "pug-animals": ("pug_animals", "PUG_Animal", "labels_pug_animal.csv"),
 }
