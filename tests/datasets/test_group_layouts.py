@@ -126,8 +126,8 @@ def write_dollar_street(folder: Path, incomes: dict[str, list[float]], synonyms:
         lines = [STREET]
         for number, income in enumerate(own):
             name = f"assets/{split}{number}/{split}{number}.jpg"
-            listed = synonyms or ('"[\'stove\', \'oven\']"' if number % 2 else "['toilet seat']")
-            lines.append(f"{split}{number},Burundi,bi,af,image,{name},\"['stoves']\",h{number},{income},{listed},\"[827, 3]\"")
+            listed = synonyms or ("\"['stove', 'oven']\"" if number % 2 else "['toilet seat']")
+            lines.append(f'{split}{number},Burundi,bi,af,image,{name},"[\'stoves\']",h{number},{income},{listed},"[827, 3]"')
             picture(folder / name, number)
         (folder / f"images_v2_imagenet_{split}.csv").write_text("\n".join(lines) + "\n")
 

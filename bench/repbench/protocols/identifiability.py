@@ -104,9 +104,7 @@ class Identifiability:
         )
         if not held.any() or held.all():
             raise ProtocolError(f"train has {len(train)} rows: too few to hold some out for {', '.join(factors)}.")
-        return _Part(
-            train=train.take(~held), val=None, test=reported.take(asked), factors=factors, protocol=self, seed=seed
-        )
+        return _Part(train=train.take(~held), val=None, test=reported.take(asked), factors=factors, protocol=self, seed=seed)
 
 
 @dataclass(frozen=True, kw_only=True)

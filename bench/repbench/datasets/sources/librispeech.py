@@ -1,4 +1,4 @@
-"""LibriSpeech by the protocol of CPC (Oord et al. 2018, section 3.1): train-clean-100, its 251 speakers, and 41 phones every 10 ms.
+"""LibriSpeech by the protocol of CPC (Oord et al. 2018, section 3.1): train-clean-100, 251 speakers, 41 phones every 10 ms.
 
 Below the folder of `--data`: `LibriSpeech/train-clean-100/SPEAKER/CHAPTER/UTTERANCE.flac`, and the lists that the authors gave
 out, `LibriSpeech100_labels_split/` with `train_split.txt`, `test_split.txt` (an utterance a line) and
@@ -56,7 +56,7 @@ def find(options: LibriSpeech, declaration: DatasetDeclaration, data: Path | Non
 
 
 def read(options: LibriSpeech, declaration: DatasetDeclaration, data: Path | None) -> RawDataset | Absent:
-    """The drawn utterances of each split, labelled by speaker, with their alignment. Raises DataError for lists that disagree."""
+    """The drawn utterances of each split, by speaker, with their alignment. Raises DataError for lists that disagree."""
     folder = find(options, declaration, data)
     if isinstance(folder, Absent):
         return folder
