@@ -1,4 +1,4 @@
-"""Dollar Street (Gaviria Rojas et al. 2022), as MLCommons publishes it: things in homes of the world, with their monthly income.
+"""Dollar Street (Gaviria Rojas et al. 2022), as MLCommons publishes it: things in homes of the world, and their income.
 
 `images_v2_imagenet_train.csv` and `images_v2_imagenet_test.csv` list `imageRelPath`, `income` (dollars a month), `region.id`
 and `imagenet_synonyms`, a list of ImageNet's names of what is shown. The first of them is the class, as the authors' and other
