@@ -123,12 +123,26 @@ def crepe(data: Path) -> None:
                     writer.writerow([image, 0, 0, 8, 8, f"a dog, {complexity}", str([f"a cat's {kind} {k}" for k in range(5)])])
 
 
-def eqben(data: Path) -> None:
-    picture(data / "eqben/image_subset/eqbenag/0.png", 1)
-    (data / "eqben/image_subset/eqbenyoucook2").mkdir(parents=True)
-    np.save(data / "eqben/image_subset/eqbenyoucook2/1.npy", np.full((6, 8, 3), (9, 5, 2), np.uint8))  # blue, green, red
+def systematicity(data: Path, training: str) -> None:
+    picture(data / "visual-genome/VG_100K/1.jpg", 1)
+    negatives = {"atom": ["a red hat", "a dog"], "comp": [], "combined": ["a red hat", "a dog", "a wet cat"]}
+    for seen in ("seen", "unseen"):
+        path = data / f"crepe/syst_hard_negatives/syst_vg_hard_negs_{seen}_compounds_in_{training}.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w", newline="") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(
+                ["image_id", "x", "y", "width", "height", "caption", *(f"valid_hard_negs_{one}" for one in negatives)]
+            )
+            writer.writerow([1, 0, 0, 8, 8, "a wet dog", *map(str, negatives.values())])
+
+
+def eqben(data: Path, name: str = "eqben_subset_10percent_final.json", images: str = "image_subset") -> None:
+    picture(data / f"eqben/{images}/eqbenag/0.png", 1)
+    (data / f"eqben/{images}/eqbenyoucook2").mkdir(parents=True)
+    np.save(data / f"eqben/{images}/eqbenyoucook2/1.npy", np.full((6, 8, 3), (9, 5, 2), np.uint8))  # blue, green, red
     names = {"image0": "eqbenyoucook2/1.npy", "image1": "eqbenag/0.png"}
-    dump(data / "eqben/eqben_subset_10percent_final.json", [{**names, "caption0": "he cuts", "caption1": "he stirs"}])
+    dump(data / "eqben" / name, [{**names, "caption0": "he cuts", "caption1": "he stirs"}])
 
 
 def spar(data: Path) -> None:
@@ -208,7 +222,11 @@ WRITERS: dict[str, tuple[int, Callable[[Path], None]]] = {  # declaration -> exa
     ),
     "naturalbench": (2, naturalbench),
     "crepe-productivity": (54, crepe),
+    "crepe-cc12m": (4, lambda data: systematicity(data, "cc12m")),
+    "crepe-yfcc": (4, lambda data: systematicity(data, "yfcc")),
+    "crepe-laion": (4, lambda data: systematicity(data, "laion")),
     "eqben": (1, eqben),
+    "eqben-whole": (1, lambda data: eqben(data, "all_select.json", "images")),
     "pug-spar": (4, spar),
 }
 A, B = ("on", "under", "left_of", "right_of"), ("in-front_of", "behind", "left_of", "right_of")
@@ -277,6 +295,14 @@ def test_arrays_of_video_frames_are_turned_to_rgb(tmp_path: Path) -> None:
     eqben(tmp_path)
     image = opened("eqben", tmp_path).splits["test"].media["image_0"].load(0)
     assert np.asarray(image)[0, 0].tolist() == [2, 5, 9]
+
+
+def test_the_negatives_of_systematicity_are_as_many_as_there_are(tmp_path: Path) -> None:
+    systematicity(tmp_path, "laion")
+    test = opened("crepe-laion", tmp_path).splits["test"]
+    assert test.columns["kind"].tolist() == ["seen atom", "seen combined", "unseen atom", "unseen combined"]
+    assert test.columns["candidates"].tolist() == [3, 4, 3, 4]
+    assert [test.media[f"caption_{k}"].load(1) for k in range(5)] == ["a wet dog", "a red hat", "a dog", "a wet cat", ""]
 
 
 def test_sets_of_whatsup_are_told_by_their_objects(tmp_path: Path) -> None:

@@ -9,9 +9,17 @@ from typing import Any
 from repbench.datasets.probes.rows import Picture, Row, field, read_json
 
 
-def rows(folder: Path, images: Path) -> Iterator[Row]:
+def tenth(folder: Path, images: Path) -> Iterator[Row]:
     """`eqben_subset_10percent_final.json`, the published tenth: a list of `{image0, image1, caption0, caption1}`."""
-    path = folder / "eqben_subset_10percent_final.json"
+    return _rows(folder / "eqben_subset_10percent_final.json", images)
+
+
+def whole(folder: Path, images: Path) -> Iterator[Row]:
+    """`all_select.json`, the whole in the same form."""
+    return _rows(folder / "all_select.json", images)
+
+
+def _rows(path: Path, images: Path) -> Iterator[Row]:
     for number, entry in enumerate(read_json(path)):
         names = [str(_either(entry, "image", k, path)) for k in range(2)]
         captions = [_either(entry, "caption", k, path) for k in range(2)]

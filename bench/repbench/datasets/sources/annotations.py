@@ -28,7 +28,11 @@ LAYOUTS = {  # layout -> its function in probes/, and what must be there
     "whatsup-gqa-one": ("whatsup.gqa_one", "vg_qa_one_obj.json"),
     "whatsup-gqa-two": ("whatsup.gqa_two", "vg_qa_two_obj.json"),
     "crepe-productivity": ("crepe.productivity", "atom"),
-    "eqben": ("eqben.rows", "eqben_subset_10percent_final.json"),
+    "crepe-cc12m": ("crepe.cc12m", "syst_vg_hard_negs_seen_compounds_in_cc12m.csv"),
+    "crepe-yfcc": ("crepe.yfcc", "syst_vg_hard_negs_seen_compounds_in_yfcc.csv"),
+    "crepe-laion": ("crepe.laion", "syst_vg_hard_negs_seen_compounds_in_laion.csv"),
+    "eqben": ("eqben.tenth", "eqben_subset_10percent_final.json"),
+    "eqben-whole": ("eqben.whole", "all_select.json"),
     "pug-spar": ("spar.rows", "labels.csv"),
     "naturalbench": ("naturalbench.split", "."),
 }
