@@ -1,33 +1,27 @@
-"""Zero-shot end to end against open_clip's own classifier builder: the same tiny model, images and prompts."""
+"""Zero-shot end to end against open_clip's own classifier builder: the same tiny models, images and prompts."""
 
 from __future__ import annotations
 
 import importlib.util
-import json
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
-import open_clip
 import pytest
 from open_clip import factory
-
-TEXT = {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2}
-VISION = {"image_size": 32, "layers": 2, "width": 64, "patch_size": 8}
 
 
 @pytest.fixture
 def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.setattr(factory, "_MODEL_CONFIGS", dict(factory._MODEL_CONFIGS))
     monkeypatch.setattr(factory, "_MODEL_CONFIG_PATHS", list(factory._MODEL_CONFIG_PATHS))
-    (tmp_path / "Tiny.json").write_text(json.dumps({"embed_dim": 24, "vision_cfg": VISION, "text_cfg": TEXT}))
-    open_clip.add_model_config(tmp_path)
     path = Path(__file__).parents[2] / "versus" / "agreement" / "zero_shot.py"
     spec = importlib.util.spec_from_file_location("agreement_zero_shot", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    module.tiny_clip.register(tmp_path)
     return module
 
 
@@ -36,6 +30,14 @@ def test_logits_and_accuracy_are_those_of_open_clips_classifier_builder(
 ) -> None:
     assert script.main("Tiny", "40") == 0
     assert "Tiny, 40 images" in capsys.readouterr().out
+
+
+def test_of_a_trained_model_too(
+    script: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(script, "STEPS", 10)
+    assert script.main("tiny", "60") == 0
+    assert "Tiny: 10 steps on digits" in capsys.readouterr().out
 
 
 def test_a_prompt_left_out_is_noticed(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
