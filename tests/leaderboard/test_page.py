@@ -15,9 +15,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from repbench import protocols
 from repbench.leaderboard.curves import curves_of, packed, run_and_step
 from repbench.leaderboard.judge import Verdict
 from repbench.leaderboard.page import render_page
+from repbench.leaderboard.questions import QUESTIONS
 from repbench.leaderboard.tables import make_board
 from repbench.measure import calibration
 from repbench.results.record import Record
@@ -197,3 +199,57 @@ def test_outcomes_are_packed_without_loss_and_steps_are_read_from_records_and_na
 def test_nothing_is_loaded_from_elsewhere() -> None:
     page = board_of({"a": 0.5})
     assert not re.findall(r"""(?:src|href)=["'](?!data:)|url\(|@import|fetch\(|https?://(?!www\.w3\.org)""", page)
+
+
+def verdicts_of(bold: dict[str, list[str]], tested: bool = True) -> dict[tuple[str, str], Verdict]:
+    """Verdicts by (encoder, task), where `bold` names the bold encoders of each task."""
+    return {
+        (name, task): Verdict(low=None, high=None, tested=tested, bold=name in names)
+        for task, names in bold.items()
+        for name in ("a", "b", "control:c")
+    }
+
+
+def test_the_summary_says_who_is_best_at_what_and_whether_it_is_real(tmp_path: Path) -> None:
+    values = {"a": 0.9, "b": 0.8, "control:c": 0.7}
+    tasks = ("knn/x", "knn/y", "linear-probe/x", "linear-probe/y", "zero-shot/x", "few-shot/x")
+    records = [record(name, task, value) for name, value in values.items() for task in tasks]
+    records = [one for one in records if (one.encoder, one.task) != ("a", "linear-probe/y")]
+    bold = {
+        "knn/x": ["a"],
+        "knn/y": ["a"],
+        "linear-probe/x": ["a", "b"],
+        "linear-probe/y": ["control:c"],
+        "zero-shot/x": ["control:c"],
+    }
+    script = """
+    out.lead = document.querySelector('#lead').textContent;
+    out.cards = [...document.querySelectorAll('.card')].map(card => [...card.children].map(one => one.textContent));
+    out.sure = [...document.querySelectorAll('.card .verdict')].map(one => one.className);
+    document.querySelectorAll('.card')[1].click();
+    out.heads = [...document.querySelectorAll('thead small')].map(one => one.textContent).filter(one => one === 'knn').length;
+    out.columns = document.querySelectorAll('thead th').length;
+    """
+    page = render_page(make_board(records), verdicts_of(bold))
+    seen = drive(page, script, tmp_path)
+    assert seen["cards"] == [
+        [
+            "linear-probe",
+            "Can a linear classifier read the classes?",
+            "a",
+            "not told apart from b on the one task; 1 it cannot do or has not done",
+        ],
+        ["knn", "Are neighbours of one class?", "a", "really ahead of all others on all 2 tasks"],
+        ["zero-shot", "Do the names of the classes find their images?", "a", "behind control:c on the one task"],
+        ["few-shot", "Do a few examples a class suffice?", "a", "highest on the one task, but the differences are not tested"],
+    ]
+    assert seen["sure"] == ["verdict open", "verdict real", "verdict open", "verdict open"]
+    assert str(seen["lead"]).startswith("Over all, a leads: mean rank 1.00 over the 5 tasks that the encoders share")
+    assert seen["heads"] == 2
+
+
+def test_every_protocol_that_ships_has_a_question() -> None:
+    folder = Path(protocols.__file__).parent
+    shipped = {path.stem.replace("_", "-") for path in folder.glob("[a-z]*.py")}
+    assert set(QUESTIONS) == shipped
+    assert all(text.endswith("?") and len(text) < 80 for text in QUESTIONS.values())

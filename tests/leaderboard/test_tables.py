@@ -206,7 +206,7 @@ def test_failures_are_told_and_a_missing_modality_is_only_a_gap() -> None:
     broken = record("c", "knn/x", 0.0, status=FAILED, reason="NaN | everywhere", metrics={})
     unfit = record("c", "zero-shot/x", 0.0, status=FAILED, reason="missing modality: text", metrics={})
     text = markdown(make_board([*RECORDS, broken, unfit]))
-    assert "- c on knn/x: NaN \\| everywhere" in text
+    assert "- knn/x: NaN \\| everywhere (c)" in text
     assert "missing modality" not in text
 
 

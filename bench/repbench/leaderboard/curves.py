@@ -16,6 +16,7 @@ from repbench.measure.calibration import bins_of
 from repbench.results.record import Record
 
 OUTCOMES = 6_000_000  # examples x encoders x tasks up to which a page carries every outcome (some bytes each at most)
+RIGHT = ("accuracy", "mean-per-class", "unknown-new")  # metrics whose examples are right or wrong; the last is of poses
 ANGLES = ("angle", "azimuth", "elevation")  # columns of examples that hold degrees
 STEP = re.compile(r"^(.*?)[-_.]?(?:epoch|step|checkpoint|ckpt|iter(?:ation)?)[-_=]?0*(\d+)(?:\.\w+)?$", re.I)
 
@@ -54,7 +55,8 @@ def add_curves(found: Curves, record: Record, examples: pd.DataFrame | None, *, 
         shared, outcome = one
         if found["tasks"].setdefault(record.task, shared) == shared:
             cell["o"] = outcome
-    cell |= {key: value for key, value in (("y", _by_angle(examples)), ("r", _bins(examples))) if value}
+    angles = _by_angle(examples) if record.primary.startswith(RIGHT) else {}
+    cell |= {key: value for key, value in (("y", angles), ("r", _bins(examples))) if value}
     if cell:
         found["cells"].setdefault(record.encoder, {})[record.task] = cell
 

@@ -13,14 +13,15 @@ from repbench.leaderboard.blind import beside_blind
 from repbench.leaderboard.curves import Curves, run_and_step
 from repbench.leaderboard.judge import Verdict, Verdicts
 from repbench.leaderboard.label_free import foretold
-from repbench.leaderboard.tables import Board, common_line, common_tasks, is_unfit, stale_lines, wide_table, with_reported
+from repbench.leaderboard.questions import QUESTIONS
+from repbench.leaderboard.tables import Board, common_line, common_tasks, failed_lines, stale_lines, wide_table, with_reported
 from repbench.results.record import Record
 
 MANY = 20_000  # cells above which the page keeps numbers and intervals, and leaves diagnostics to the records
 Pairs = Mapping[str, Mapping[tuple[str, str], float]]  # task -> two encoders -> standard error of their paired difference
 
 
-SCRIPTS = ("core", "table", "dialogs", "chart", "scatter", "curves", "main")  # joined in this order
+SCRIPTS = ("core", "table", "summary", "dialogs", "chart", "scatter", "curves", "main")  # joined in this order
 
 
 def render_page(
@@ -32,7 +33,7 @@ def render_page(
         styles=("page",),
         scripts=SCRIPTS,
         data=_content(board, verdicts or {}, pairs or {}, curves or {"tasks": {}, "cells": {}}),
-        failed=[record for record in board.failed if not is_unfit(record)],
+        failed=failed_lines(board),
         stale=stale_lines(board),
         limit=board.limit,
         common=common_line(board),
@@ -73,6 +74,7 @@ def _content(board: Board, verdicts: Verdicts, pairs: Pairs, curves: Curves) -> 
     return {
         "common": len(common),
         "judging": len(board.judging),
+        "questions": {one.protocol: QUESTIONS.get(one.protocol, "") for one in asked.values()},
         "foretold": _foretold(board),
         "tasks": [_task(asked[task]) | {"common": task in common, "classes": curves["tasks"].get(task)} for task in tasks],
         "rows": [

@@ -20,7 +20,7 @@ from repbench.leaderboard.redundancy import keeping_subset
 from repbench.leaderboard.tables import (
     Board,
     common_line,
-    is_unfit,
+    failed_lines,
     lower_is_better,
     stale_lines,
     value_table,
@@ -145,10 +145,8 @@ def markdown(board: Board, verdicts: Verdicts | None = None) -> str:
         parts += ["## Reported in papers, not measured here; in no rank and no mean", _reported(board)]
     if board.stale:
         parts += ["## Stale: left out, since it cannot be compared", "\n".join(f"- {line}" for line in stale_lines(board))]
-    failed = [record for record in board.failed if not is_unfit(record)]
-    if failed:
-        lines = [f"- {record.encoder} on {record.task}: {_one_line(record.reason)}" for record in failed]
-        parts += ["## Failed", "\n".join(lines)]
+    if failed := failed_lines(board):
+        parts += ["## Failed", "\n".join(f"- {_one_line(line)}" for line in failed)]
     return "\n\n".join(parts) + "\n"
 
 

@@ -93,6 +93,15 @@ def stale_lines(board: Board) -> list[str]:
     return [f"{encoder} on {', '.join(tasks)}: {why}" for (encoder, why), tasks in found.items()]
 
 
+def failed_lines(board: Board) -> list[str]:
+    """What failed and why, one line for each task and reason; what an encoder only lacks a tower for is no failure."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for record in board.failed:
+        if not is_unfit(record):
+            found.setdefault((record.task, record.reason), []).append(record.encoder)
+    return [f"{task}: {' '.join(reason.split())} ({', '.join(encoders)})" for (task, reason), encoders in found.items()]
+
+
 def is_unfit(record: Record) -> bool:
     """Whether a task failed only because the encoder lacks what it asks for: a gap, not a failure."""
     return record.status != DONE and record.reason.startswith(UNFIT)

@@ -13,7 +13,7 @@ from repbench.errors import RecordError
 SCHEMA = 1
 DONE, FAILED = "done", "failed"
 PUBLISHED = "published"  # the kind of a row that a paper reports and nobody here measured
-UNFIT = ("missing modality", "not trainable")  # how a reason begins that says that the encoder lacks what the task asks for
+UNFIT = ("missing modality", "missing scorer", "not trainable")  # a reason begins so where the encoder lacks what is asked
 _TEXTS = ("status", "encoder", "encoder_kind", "task", "protocol", "dataset", "primary", "reason", "source")
 _INPUT_TEXTS = ("encoder_fingerprint", "task_digest", "dataset_fingerprint", "precision", "on_bad_item", "prompts")
 _TABLES = ("options", "metrics", "chances", "skipped", "diagnostics", "towers", "notes", "versions", "circumstances")

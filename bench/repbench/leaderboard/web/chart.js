@@ -7,7 +7,7 @@ function ticks(low, high, log) {
     for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power++) for (const by of high / low > 50 ? [1] : [1, 2, 5]) found.push(by * 10 ** power);
     return found.filter(one => one >= low * .999 && one <= high * 1.001);
   }
-  const rough = (high - low) / 5 || 1, power = 10 ** Math.floor(Math.log10(rough)), step = [1, 2, 5, 10].find(one => one * power >= rough) * power;
+  const rough = (high - low) / 6 || 1, power = 10 ** Math.floor(Math.log10(rough)), step = [1, 2, 5, 10].find(one => one * power >= rough) * power;
   const found = [];
   for (let one = Math.ceil(low / step) * step; one <= high + step / 1e6; one += step) found.push(Math.abs(one) < step / 1e6 ? 0 : one);
   return found;
@@ -59,12 +59,12 @@ function legend(names) { // beside every plot with lines: colour and name
   }));
 }
 
-function lines(svg, series, { px, py }, size = () => 3.5) { // series: { name, points: [[x, y, ...]] }
+function lines(svg, series, { px, py }, size = () => 3.5, solid = () => true) { // series: { name, points: [[x, y, ...]] }; the line joins the solid ones
   series.forEach((one, place) => {
     const colour = COLOURS[place % COLOURS.length];
-    drawn(svg, "polyline", { class: "line", stroke: colour, points: one.points.map(([x, y]) => `${px(x)},${py(y)}`).join(" ") });
+    drawn(svg, "polyline", { class: "line", stroke: colour, points: one.points.filter(solid).map(([x, y]) => `${px(x)},${py(y)}`).join(" ") });
     for (const point of one.points) {
-      const dot = drawn(svg, "circle", { cx: px(point[0]), cy: py(point[1]), r: size(point), fill: colour });
+      const dot = drawn(svg, "circle", { cx: px(point[0]), cy: py(point[1]), r: size(point), fill: colour, "fill-opacity": solid(point) ? 1 : .45 });
       drawn(dot, "title", {}, `${one.name}\n${brief(point[0])}: ${show(point[1])}` + (point[2] ? `, n = ${point[2]}` : ""));
     }
   });

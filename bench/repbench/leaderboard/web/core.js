@@ -17,7 +17,8 @@ const drawn = (parent, tag, attributes = {}, text) => { // a node of SVG
 };
 const show = (value, digits = 3) => value === null || value === undefined ? "–" : value.toFixed(digits).replace(/^-(0\.?0*)$/, "$1");
 const signed = (value, digits = 3) => (value > 0 ? "+" : "") + show(value, digits);
-const COLOURS = ["#3b82f6", "#e8590c", "#0f9d76", "#c2410c", "#a855f7", "#64748b", "#d9a400", "#db2777"];
+const distinct = values => [...new Set(values)].sort();
+const COLOURS = ["#3b82f6", "#e8590c", "#0f9d76", "#cc79a7", "#8b5cf6", "#64748b", "#d9a400", "#38bdf8"];
 
 function outcomes(text, count) { // what `packed` wrote: the outcome of each example in [0, 1]
   const bytes = Uint8Array.from(atob(text.slice(1)), letter => letter.charCodeAt(0));

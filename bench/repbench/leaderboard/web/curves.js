@@ -1,4 +1,5 @@
 // Plots with a line an encoder: accuracy against angle, quality against training step, reliability.
+const FEW = 10; // examples of a bin below which its share is mostly noise
 const SHOWN = 8; // lines that can be told apart
 
 function inPlot(has) { // the encoders that are ticked, else the first in the table's order, of those that have something to draw
@@ -16,7 +17,7 @@ function plotAngle(svg) {
   const scale = axes(svg, { xs: all.map(one => one[0]), ys: [...all.map(one => one[1]), ...(chance === null ? [] : [chance])], xlabel: "angle, degrees", ylabel: "share right" });
   if (chance !== null) drawn(svg, "line", { class: "front", x1: BOX.left, x2: BOX.right, y1: scale.py(chance), y2: scale.py(chance) });
   lines(svg, series, scale);
-  told(`Dashed: chance. A flat line is a representation that knows an object from every side. ${whoIsDrawn}`);
+  told(`${chance === null ? "" : "Dashed: chance. "}A flat line is a representation that knows an object from every side. ${whoIsDrawn}`);
 }
 
 function runs() { // runs of which the board has several steps: name -> rows by step
@@ -41,6 +42,6 @@ function plotReliability(svg) {
   const scale = axes(svg, { xs: [0, 1], ys: [0, 1], xlabel: "confidence", ylabel: "share right", room: .02 });
   drawn(svg, "line", { class: "front", x1: scale.px(0), x2: scale.px(1), y1: scale.py(0), y2: scale.py(1) });
   const most = Math.max(...series.flatMap(one => one.points.map(point => point[2])));
-  lines(svg, series, scale, point => 2 + 6 * Math.sqrt(point[2] / most));
-  told(`On the dashed line a probability means what it says; below it the probe is too sure. Larger dots hold more examples. ${whoIsDrawn}`);
+  lines(svg, series, scale, point => 2 + 6 * Math.sqrt(point[2] / most), point => point[2] >= FEW);
+  told(`On the dashed line a probability means what it says; below it the probe is too sure. Larger dots hold more examples; those of fewer than ${FEW} are pale and on no line. ${whoIsDrawn}`);
 }

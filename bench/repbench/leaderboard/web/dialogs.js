@@ -10,7 +10,7 @@ function facts(pairs) {
 
 function provenance(row, column) {
   const cell = row.cells[column.place], task = column.task;
-  open(make("h2", `${row.name} on ${task.name}`), facts([
+  open(nameNode("h2", `${row.name} on ${task.name}`), facts([
     ["result", hover(cell, task)], ["chance", task.chance], ["beside blind rules", cell.x], ["all metrics", cell.m], ["convergence and more", cell.d], ["seconds", cell.t],
     ["encoder fingerprint", row.fingerprint], ["towers", row.towers], ["load report", row.load], ["notes", row.notes], ["dataset fingerprint", task.data],
     ["task digest", task.digest], ["task version", task.version], ["options", task.options], ["command", row.command], ["versions", row.versions],
@@ -26,7 +26,7 @@ function difference(a, b, place) {
 
 function tableOf(titles, lines) {
   const table = make("table"), head = make("tr"), box = make("div", undefined, { class: "wide pair" });
-  for (const one of titles) head.append(make("th", one, { scope: "col" }));
+  for (const one of titles) head.append(nameNode("th", one, { scope: "col" }));
   table.append(head, ...lines);
   box.append(table);
   return box;
@@ -39,10 +39,10 @@ function compare() {
     if (half !== null) wins[real ? (good > 0 ? "a" : "b") : "open"]++;
     const head = make("th", undefined, { scope: "row" });
     if (task.classes && a.cells[place].o && b.cells[place].o) {
-      const button = make("button", task.name, { class: "link", title: "class by class" });
+      const button = nameNode("button", task.name, { class: "link", title: "class by class" });
       button.addEventListener("click", () => classes(a, b, place));
       head.append(button);
-    } else head.textContent = task.name;
+    } else head.append(nameNode("span", task.name));
     line.append(head, make("td", show(a.cells[place].v)), make("td", show(b.cells[place].v)),
       make("td", signed(d), { class: real ? (good > 0 ? "good" : "bad") : "" }),
       make("td", half === null ? (task.judges ? "not tested" : "describes") : `${show(d - half)} to ${show(d + half)}`));

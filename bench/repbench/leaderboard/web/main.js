@@ -1,19 +1,5 @@
-// The page comes together: summary cards, the kinds of plot, what listens to what.
-function cards() {
-  for (const protocol of [...new Set(data.tasks.map(task => task.protocol))]) {
-    const places = ofTask.filter(column => column.task.protocol === protocol).map(column => column.place);
-    const count = data.rows.map(row => ({ row, bold: places.filter(place => row.cells[place] && row.cells[place].b).length }));
-    const best = count.filter(one => one.row.kind !== "control").sort((a, b) => b.bold - a.bold || a.row.rank - b.row.rank)[0];
-    if (!best || !best.bold) continue;
-    const alone = places.filter(place => best.row.cells[place] && best.row.cells[place].b && data.rows.filter(row => row.cells[place] && row.cells[place].b).length === 1).length;
-    const card = make("div", undefined, { class: "card" });
-    card.append(make("small", protocol), make("strong", best.row.name), make("small", `best or level with the best on ${best.bold} of ${places.length}; significantly ahead of all others on ${alone}`));
-    get("cards").append(card);
-  }
-}
-
+// The page comes together: the kinds of plot, what listens to what.
 const placesWith = key => data.tasks.map((task, place) => ({ task, place })).filter(({ place }) => data.rows.some(row => row.cells[place]?.[key]));
-const distinct = values => [...new Set(values)].sort();
 const scatterPreset = (x, y) => () => { get("x").value = x; get("y").value = y; };
 const quality = PARTIAL ? "cmean" : "mean";
 const free = distinct(data.tasks.filter(task => !task.judges || task.protocol === "alignment-uniformity").map(task => task.protocol));
@@ -48,7 +34,7 @@ for (const one of kinds) {
 for (const [id, title, values] of [["kind", "all", data.rows.map(row => row.kind)], ["source", "all", data.rows.map(row => row.source)], ["protocol", "all", data.tasks.map(task => task.protocol)]])
   fill(id, [["", title], ...distinct(values).map(one => [one, one])]);
 for (const id of ["x", "y"]) fill(id, [...fixed.slice(1), ...extra, ...ofTask].map(column => [column.key, labelOf(column)]));
-fill("angles", placesWith("y").map(({ task, place }) => [place, task.name]).sort((a, b) => b[1].startsWith("pose") - a[1].startsWith("pose")));
+fill("angles", placesWith("y").map(({ task, place }) => [place, task.name]).sort((a, b) => ["linear-probe/", "pose-robustness/"].reduce((sum, one, at) => sum + (at + 1) * (b[1].startsWith(one) - a[1].startsWith(one)), 0)));
 fill("part", distinct(data.rows.flatMap(row => row.cells.flatMap(cell => Object.keys(cell?.y || {})))).map(one => [one, one]));
 fill("stepped", ofTask.map(column => [column.key, column.task.name]));
 fill("reliable", placesWith("r").map(({ task, place }) => [place, task.name]));

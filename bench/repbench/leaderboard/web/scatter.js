@@ -1,13 +1,13 @@
 // Plots with a dot an encoder, and the heat map.
 const labelOf = column => column.task ? column.task.name : column.title;
 
-function scatter(svg, across, up) {
+function scatter(svg, across, up, { pareto = true } = {}) { // a dot an encoder; how many lie on the Pareto front
   const points = state.rows.map(row => ({ row, x: across.of(row), y: up.of(row) })).filter(one => one.x !== null && one.y !== null && (!across.log || one.x > 0));
   if (!points.length) return nothing(svg, "No encoder in sight has both.");
   const { px, py } = axes(svg, { xs: points.map(one => one.x), ys: points.map(one => one.y), xlabel: labelOf(across), ylabel: labelOf(up), log: across.log, room: .08 });
   const sx = across.low ? 1 : -1, sy = up.low ? 1 : -1;
   const front = [...points].sort((a, b) => sx * (a.x - b.x) || sy * (a.y - b.y)).filter((one, i, list) => list.slice(0, i).every(other => sy * other.y > sy * one.y));
-  if (front.length > 1) drawn(svg, "polyline", { class: "front", points: front.map(one => `${px(one.x)},${py(one.y)}`).join(" ") });
+  if (pareto && front.length > 1) drawn(svg, "polyline", { class: "front", points: front.map(one => `${px(one.x)},${py(one.y)}`).join(" ") });
   const taken = [];
   for (const one of points) {
     const x = px(one.x), y = py(one.y), dot = drawn(svg, "circle", { class: "dot " + one.row.kind, cx: x, cy: y, r: 5 });
@@ -18,22 +18,24 @@ function scatter(svg, across, up) {
     taken.push({ x, y: at });
     drawn(svg, "text", { x, y: at, "text-anchor": x > 650 ? "end" : x < 160 ? "start" : "middle" }, one.row.name);
   }
-  return points;
+  return { points, front };
 }
 
 function told(words) { get("words").textContent = words; }
 
 function plotAny(svg) {
   const all = [...fixed.slice(1), ...extra, ...ofTask];
-  scatter(svg, all.find(one => one.key === get("x").value) || all[0], all.find(one => one.key === get("y").value) || all[0]);
-  told("The dashed line joins the encoders that no other beats on both axes (Pareto). Times are of the machine that made the records.");
+  const [across, up] = ["x", "y"].map(id => all.find(one => one.key === get(id).value) || all[0]), found = scatter(svg, across, up);
+  if (!found) return told("");
+  const few = found.front.length === 1 ? `${found.front[0].row.name} is the best on both axes.` : "The dashed line joins the encoders that no other beats on both axes (Pareto).";
+  told(few + (across.key === "milliseconds" || up.key === "milliseconds" ? " Times are of the machine that made the records." : ""));
 }
 
 function plotLabelFree(svg) {
   const free = data.tasks.findIndex(task => task.name === `${get("free").value}/${get("on").value}`), probe = data.tasks.findIndex(task => task.name === `${get("probe").value}/${get("on").value}`);
   const column = place => ofTask.find(one => one.place === place);
   if (free < 0 || probe < 0) return nothing(svg, "Not both measured on this dataset.");
-  const points = scatter(svg, { ...column(free), log: false }, column(probe));
+  const points = scatter(svg, { ...column(free), log: false }, column(probe), { pareto: false })?.points;
   const [rho, low, high, n] = data.foretold[`${get("free").value}|${get("probe").value}|${get("on").value}`] || [null, null, null, 0];
   const whole = rho === null ? `${n} encoders of the board have both${n < 5 ? ": too few for a correlation (5 are needed)." : ", and one of the two is the same for all."}`
     : `Spearman's correlation over the ${n} encoders of the board ${show(rho, 2)} (95 %: ${show(low, 2)} to ${show(high, 2)}): how far a metric without labels ranks them as the probe does; a loss that does is negative.`;
@@ -41,9 +43,25 @@ function plotLabelFree(svg) {
   told(whole + (Number.isNaN(seen) ? "" : ` In sight: ${show(seen, 2)} over ${points.length}.`));
 }
 
+function headings(context, cols, { left, w, top, faint, each }) { // above a heat map: each task, or each protocol where they are many
+  context.fillStyle = faint;
+  cols.forEach((column, k) => {
+    if (!each && cols[k - 1]?.task.protocol === column.task.protocol) return;
+    const span = each ? w : w * (cols.findIndex((one, at) => at > k && one.task.protocol !== column.task.protocol) - k), name = each ? column.task.name : column.task.protocol;
+    context.save();
+    context.translate(left + k * w + (each ? w / 2 + 3 : Math.max(w, Math.min(span, 60)) / 2), top - 6);
+    context.rotate(-Math.PI / 3);
+    context.fillText(name.length > 27 ? name.slice(0, 26) + "…" : name, 0, 0);
+    context.restore();
+    if (!each && k) context.fillRect(left + k * w - 1, top - 5, 1, 5);
+  });
+}
+
 function heat() {
-  const canvas = get("heat"), rows = state.rows, cols = ofTask.filter(column => columns.includes(column));
-  const names = rows.length <= 60, left = names ? (NARROW ? 110 : 230) : 8, top = cols.length <= 60 ? 150 : 8;
+  const canvas = get("heat"), rows = state.rows, all = ofTask.filter(column => column.task.judges && columns.includes(column));
+  const cols = distinct(all.map(column => column.task.protocol)).sort((a, b) => all.findIndex(one => one.task.protocol === a) - all.findIndex(one => one.task.protocol === b))
+    .flatMap(protocol => all.filter(column => column.task.protocol === protocol));
+  const names = rows.length <= 60, left = names ? (NARROW ? 110 : 230) : 8, top = 150;
   const w = Math.max(5, Math.min(44, (get("plots").clientWidth - left - 12) / cols.length)), h = names ? 18 : Math.max(1, Math.min(10, 700 / rows.length));
   const ratio = window.devicePixelRatio || 1, context = canvas.getContext("2d"), style = getComputedStyle(document.body);
   Object.assign(canvas, { width: (left + w * cols.length + 40) * ratio, height: (top + h * rows.length + 4) * ratio });
@@ -60,15 +78,8 @@ function heat() {
       context.fillStyle = `rgba(${mark}, ${.05 + .95 * share})`;
       context.fillRect(x, y, w - (w > 8 ? 1 : 0), h - (h > 8 ? 1 : 0));
     });
-    if (top > 8) {
-      context.save();
-      context.translate(left + k * w + w / 2 + 3, top - 6);
-      context.rotate(-Math.PI / 3);
-      context.fillStyle = faint;
-      context.fillText(column.task.name.length > 27 ? column.task.name.slice(0, 26) + "…" : column.task.name, 0, 0);
-      context.restore();
-    }
   });
+  headings(context, cols, { left, w, top, faint, each: cols.length <= 60 && w >= 14 });
   context.fillStyle = ink;
   if (names) rows.forEach((row, i) => context.fillText(row.name.length > (left - 10) / 7 ? row.name.slice(0, (left - 10) / 7 - 1) + "…" : row.name, 2, top + i * h + 13));
   const at = event => ({ row: rows[Math.floor((event.offsetY - top) / h)], column: cols[Math.floor((event.offsetX - left) / w)] });
@@ -79,4 +90,4 @@ function heat() {
   canvas.onclick = event => { const { row, column } = at(event); if (row && column && row.cells[column.place]) provenance(row, column); };
   told(HEAT);
 }
-const HEAT = "Darker is better: from chance to perfect, or, where a scale is open, from the worst of the column to its best. Rows and columns are those of the table, in its order.";
+const HEAT = "Darker is better: from chance to perfect, or, where a scale is open, from the worst of the column to its best. Tasks that judge, in the order of the table; point at a cell for its numbers, press it for where they come from.";

@@ -1,6 +1,7 @@
 // The table: only the rows and columns in sight are in the document, so that 1,000 encoders x 100 tasks scroll like ten.
 const HEIGHT = 34, MARGIN = 6, NARROW = window.matchMedia("(max-width: 40rem)").matches;
-const WIDTH = { name: NARROW ? 150 : 300, aggregate: 104, task: 138 };
+const LONGEST = Math.max(0, ...data.rows.map(row => row.name.length));
+const WIDTH = { name: NARROW ? 180 : Math.max(200, Math.min(420, 60 + 8 * LONGEST)), aggregate: 104, task: 138 };
 const state = { column: "", up: true, chosen: [], rows: [], sight: "", focus: [0, 0], first: 0, last: 0 };
 const PARTIAL = data.common < data.judging; // encoders have unlike tasks: means over their own cannot be compared
 
@@ -92,7 +93,7 @@ function rowNode(line, from, to, before, after) {
   box.checked = state.chosen.includes(row);
   box.tabIndex = -1;
   box.addEventListener("change", () => choose(row, box.checked));
-  label.append(box, " ", row.name);
+  label.append(box, " ", nameNode("span", row.name));
   head.append(label);
   node.append(head);
   if (before) node.append(make("td", undefined, { class: "pad" }));
