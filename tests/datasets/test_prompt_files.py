@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
 
 import repbench
 from repbench.datasets.declaration import Prompts
 from repbench.datasets.prompt_files import read_prompts, with_prompts
+from repbench.encoder import Encoder, Tower
 from repbench.errors import DeclarationError, UsageError
 from repbench.results.files import read_records
 from repbench.tasks import load_catalogue
@@ -68,3 +72,47 @@ def test_a_run_with_own_prompts_is_another_row_and_leaves_other_tasks_alone(tmp_
         assert own.inputs.task_digest != plain.inputs.task_digest
     counted = [one.diagnostics["prompts"] for one in records if one.task == "zero-shot/digits"]
     assert min(counted) == len(CLASSES) < max(counted)
+
+
+SAID = {"like blood": (1, 0, 0), "like a ripe tomato": (2, 1, 0), "like grass": (0, 1, 0), "like the sky": (0, 0, 3)}
+
+
+def hears_colours() -> Encoder:
+    """Images are their mean colour, texts the colour that is known of them: whoever says "like grass" means green."""
+
+    def seen(image: Image.Image) -> torch.Tensor:
+        return torch.from_numpy(np.asarray(image).mean((0, 1)) / 255).float()
+
+    def heard(text: str) -> torch.Tensor:
+        return torch.tensor(SAID[text], dtype=torch.float32)
+
+    towers = {
+        name: Tower(prepare=prepare, module=torch.nn.Identity(), dim=3, fingerprint=name)
+        for name, prepare in (("image", seen), ("text", heard))
+    }
+    return Encoder(name="hears colours", towers=towers)
+
+
+@pytest.mark.parametrize(
+    ("descriptions", "score"),
+    [
+        ({"red": ["like blood", "like a ripe tomato"], "green": ["like grass"], "blue": ["like the sky"]}, 1.0),
+        ({"red": ["like blood", "like a ripe tomato"], "green": ["like the sky"], "blue": ["like grass"]}, 1 / 3),
+        ({one: ["like a ripe tomato"] for one in ("red", "green")} | {"blue": ["like the sky"]}, 2 / 3),  # two share the credit
+    ],
+)
+def test_descriptions_of_a_file_are_what_the_score_is_made_of(
+    colours: Path, descriptions: dict[str, list[str]], score: float
+) -> None:
+    (colours / "said.json").write_text(json.dumps(descriptions))
+    given = {"plugins": [colours / "colours.toml"], "data": colours / "data", "store": colours / "store", "quiet": True}
+    table = repbench.evaluate(hears_colours(), "zero-shot/colours", **given, prompts=colours / "said.json")
+    assert table.set_index("metric")["value"]["accuracy"] == pytest.approx(score)
+
+
+def test_a_class_without_description_is_named_in_the_failure(colours: Path) -> None:
+    (colours / "said.json").write_text(json.dumps({"red": ["like blood"], "green": ["like grass"]}))
+    given = {"plugins": [colours / "colours.toml"], "data": colours / "data", "store": colours / "store", "quiet": True}
+    table = repbench.evaluate(hears_colours(), "zero-shot/colours", **given, prompts=colours / "said.json")
+    assert table["metric"].tolist() == ["failed"]
+    assert "'blue'" in table["reason"][0]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from repbench.embeddings.options import ExtractOptions
 from repbench.encoders.load import LoadOptions, load_encoder
@@ -16,6 +18,7 @@ from repbench.run.plan import Datasets, make_plan
 from repbench.run.report import Report
 from repbench.run.settings import Settings
 from repbench.tasks import load_catalogue
+from repbench.trainers.fine_tune import Network
 
 RANDOM = "random:small:resnet,size=16"
 
@@ -67,14 +70,49 @@ def test_controls_are_unfit_with_a_reason(colours: Path, encoder: str) -> None:
     assert is_unfit(record)
 
 
-def test_exported_programs_are_unfit_with_a_reason(colours: Path) -> None:
-    import torch
-
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize("name", ["model.pt2", "model.onnx"])
+def test_exported_programs_are_unfit_with_a_reason(colours: Path, name: str) -> None:
     network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()).eval()
-    program = torch.export.export(network, (torch.zeros(1, 3, 16, 16),))
-    torch.export.save(program, colours / "model.pt2")
-    record = run(colours, str(colours / "model.pt2"))
+    example = (torch.zeros(1, 3, 16, 16),)
+    if name.endswith("onnx"):
+        torch.onnx.export(network, example, str(colours / name), dynamo=False)
+    else:
+        torch.export.save(torch.export.export(network, example), colours / name)
+    record = run(colours, str(colours / name))
+    assert record.status == FAILED
     assert record.reason.startswith("not trainable: ")
+    assert is_unfit(record)
+
+
+class Stopped(BaseException):
+    """A run that is ended from outside."""
+
+
+def test_a_run_that_is_stopped_in_its_grid_trains_no_finished_pair_again(
+    colours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: dict[str, object] = {"steps": 6, "grid": "3x1"}
+    trained: list[float] = []
+    fit = Network._trained
+
+    def counted(self: Network, *given: Any) -> Any:
+        trained.append(given[3].rate)
+        if len(trained) == 3:
+            raise Stopped
+        return fit(self, *given)
+
+    monkeypatch.setattr(Network, "_trained", counted)
+    with pytest.raises(Stopped):
+        run(colours, told=told)
+    resumed = run(colours, told=told)
+    assert resumed.status == DONE, resumed.reason
+    assert len(trained) == 5  # three pairs, of them the third once more, and the chosen one on train and validation
+    assert trained[2] == trained[3]
+    monkeypatch.setattr(Network, "_trained", fit)
+    (tmp_path / "store").rename(tmp_path / "before")
+    (tmp_path / "results").rename(tmp_path / "results before")
+    assert run(colours, told=told).metrics == resumed.metrics
 
 
 def test_an_undecodable_image_is_named_or_left_out(colours: Path) -> None:
