@@ -1,6 +1,7 @@
 """Figures of the documentation, made by the suite: `python docs/figures.py` (matplotlib: `pip install 'repbench[plots]'`).
 
-Those of pose and identifiability are drawn from records of `furniture`: `--results FOLDER`, by default those of `make demo`.
+All but those of the critic and of similarity are drawn from records: `--results FOLDER`, by default of `make demo`. That of
+`features` needs records of a run with `--features`. `--only NAME` draws one.
 """
 
 from __future__ import annotations
@@ -8,24 +9,26 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import math
+from collections.abc import Callable
 from pathlib import Path
 
+import figures_of_geometry as geometry
+import figures_of_predictions as predictions
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from repbench.critic import CriticTest, judge_critic
-from repbench.leaderboard.gather import open_board
+from repbench.leaderboard.gather import Examples, open_board
+from repbench.leaderboard.tables import Board
 from repbench.measure import intervals
 
 HERE = Path(__file__).resolve().parent
 SIZES = (4, 8, 16, 32, 64, 128, 256, 512)
 
 
-def critic(path: Path) -> None:
-    """The bound against N for the exact critic at four informations, and for trained critics at 4 nats."""
-    figure = Figure(figsize=(9, 3.8), layout="constrained")
-    FigureCanvasAgg(figure)
+def critic(figure: Figure) -> None:
+    """The bound against N for the exact critic at four informations, and for trained critics at 3 nats."""
     left, right = figure.subplots(1, 2)
     for information in (1.0, 2.0, 4.0, 10.0):
         test = CriticTest(information=information, sizes=SIZES, blocks=20)
@@ -48,7 +51,6 @@ def critic(path: Path) -> None:
         axes.set_ylabel("log N - InfoNCE, nats")
         axes.legend(fontsize="x-small")
         axes.grid(alpha=0.3)
-    figure.savefig(path, dpi=110)
 
 
 def example() -> object:
@@ -61,11 +63,8 @@ def example() -> object:
     return module
 
 
-def pose(results: Path, path: Path) -> None:
+def pose(board: Board, read: Examples, figure: Figure) -> None:
     """Accuracy of unknown objects against the angle from the typical pose, with intervals that draw whole objects."""
-    board, read = open_board([results])
-    figure = Figure(figsize=(7, 3.8), layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.subplots()
     records = [one for one in board.done if one.task == "pose-robustness/furniture"]
     for place, record in enumerate(records):
@@ -77,7 +76,7 @@ def pose(results: Path, path: Path) -> None:
         parts = [rows[far == step] for step in steps]
         shares = [part.credit.mean() for part in parts]
         bounds = np.array([intervals.proportion(part.credit.to_numpy(), 0, groups=part.cluster.to_numpy()) for part in parts])
-        axes.plot(steps, shares, marker="o", markersize=3, color=f"C{place}", label=record.encoder)
+        axes.plot(steps, shares, marker="o", markersize=3, color=f"C{place}", label=geometry.short(record.encoder))
         axes.fill_between(steps, bounds[:, 0], bounds[:, 1], color=f"C{place}", alpha=0.12, linewidth=0)
     axes.axhline(records[0].chance, color="grey", linewidth=0.8, linestyle=":", label="chance")
     axes.axvspan(-5, 45, color="grey", alpha=0.12, linewidth=0)
@@ -85,14 +84,10 @@ def pose(results: Path, path: Path) -> None:
     axes.set_xlabel("degrees from the front (grey: the typical pose)")
     axes.set_ylabel("share of unknown objects right")
     axes.legend(fontsize="x-small")
-    figure.savefig(path, dpi=110)
 
 
-def identifiability(results: Path, path: Path) -> None:
+def identifiability(board: Board, read: Examples, figure: Figure) -> None:
     """What the kernel reads of each factor, from guessing (0) to everything (1), with intervals that draw whole objects."""
-    board, _ = open_board([results])
-    figure = Figure(figsize=(8, 3.6), layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.subplots()
     records = [one for one in board.done if one.task == "identifiability/furniture"]
     factors = list(records[0].diagnostics["roles"])
@@ -103,21 +98,59 @@ def identifiability(results: Path, path: Path) -> None:
         told = [[one.value if end is None else end for end in (one.low, one.value, one.high)] for one in found]
         low, value, high = ((np.array(told) - np.array(chance)[:, None]) / (1 - np.array(chance))[:, None]).T
         at = np.arange(len(factors)) + (place - (len(records) - 1) / 2) * width
-        axes.bar(at, value, width * 0.9, yerr=[value - low, high - value], error_kw={"elinewidth": 0.8}, label=record.encoder)
+        axes.bar(
+            at,
+            value,
+            width * 0.9,
+            yerr=[value - low, high - value],
+            error_kw={"elinewidth": 0.8},
+            label=geometry.short(record.encoder),
+        )
     axes.axhline(0, color="black", linewidth=0.8)
     axes.set_xticks(range(len(factors)), [f"{name}\n{records[0].diagnostics['roles'][name]}" for name in factors])
     axes.set_ylabel("read by the kernel, above chance")
     axes.legend(fontsize="x-small")
-    figure.savefig(path, dpi=110)
+
+
+Draw = Callable[[Board, Examples, Figure], None]
+OF_RECORDS: dict[str, tuple[Draw, tuple[float, float]]] = {
+    "alignment-uniformity": (geometry.alignment_uniformity, (8, 4)),
+    "spectrum": (geometry.spectrum, (9, 3.8)),
+    "modality-gap": (geometry.modality_gap, (7, 3.2)),
+    "equivariance": (geometry.equivariance, (7.5, 3.6)),
+    "calibration": (predictions.calibration, (9, 4)),
+    "ood": (predictions.ood, (9, 3.6)),
+    "groups": (predictions.groups, (9, 3.8)),
+    "features": (predictions.features, (6, 3.6)),
+    "pose": (pose, (7, 3.8)),
+    "identifiability": (identifiability, (8, 3.6)),
+}
+ALONE = ("critic", "similarity")
+
+
+def main() -> None:
+    """Draw what is asked for into docs/images."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    demo = HERE.parent / "leaderboard" / "demo"
+    parser.add_argument("--results", type=Path, nargs="+", default=[demo / "results"])
+    parser.add_argument("--store", type=Path, default=demo / "store", help="embeddings, for the figure of similarity")
+    parser.add_argument("--only", choices=(*OF_RECORDS, *ALONE), nargs="+")
+    given = parser.parse_args()
+    wanted = given.only or [*(name for name in OF_RECORDS if name != "features"), *ALONE]
+    opened = open_board(given.results) if set(wanted) & set(OF_RECORDS) else None
+    for name in wanted:
+        size = OF_RECORDS[name][1] if name in OF_RECORDS else (9, 3.8)
+        figure = Figure(figsize=size, layout="constrained")
+        FigureCanvasAgg(figure)
+        if name == "critic":
+            critic(figure)
+        elif name == "similarity":
+            geometry.similarity(given.store, figure)
+        else:
+            assert opened is not None
+            OF_RECORDS[name][0](*opened, figure)
+        figure.savefig(HERE / "images" / f"{name}.png", dpi=110)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--results", type=Path, default=HERE.parent / "leaderboard" / "demo" / "results")
-    parser.add_argument("--only", choices=("critic", "pose", "identifiability"))
-    given = parser.parse_args()
-    for name, draw in (("pose", pose), ("identifiability", identifiability)):
-        if given.only in (None, name):
-            draw(given.results, HERE / "images" / f"{name}.png")
-    if given.only in (None, "critic"):
-        critic(HERE / "images" / "critic.png")
+    main()
