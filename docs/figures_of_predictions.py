@@ -85,9 +85,7 @@ def features(board: Board, read: Examples, figure: Figure) -> None:
     for place, task in enumerate(dict.fromkeys(one.task for one in records)):
         own = {one.encoder.rpartition("[")[2][:-1]: one.metrics[one.primary] for one in records if one.task == task}
         value = np.array([own[word].value if word in own else np.nan for word in words])
-        low, high = (
-            np.array([getattr(own[word], end) if word in own else np.nan for word in words]) for end in ("low", "high")
-        )
+        ends = [[getattr(own[word], end) if word in own else np.nan for word in words] for end in ("low", "high")]
         at = np.arange(len(words)) + 0.04 * place
         axes.errorbar(
             at, value, yerr=[value - ends[0], ends[1] - value], marker="o", markersize=4, color=f"C{place}", label=task
