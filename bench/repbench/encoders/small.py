@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
 import timm
@@ -21,11 +21,12 @@ NOTES = {"package": f"repbench's small networks, blocks of timm {timm.__version_
 class SmallResNet(nn.Module):
     """Four residual blocks of 24 to 192 channels behind a 3 by 3 stem of stride 2: 9 M multiplications at 32 pixels."""
 
-    def __init__(self) -> None:
+    def __init__(self, widths: Sequence[int] = WIDTHS) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(3, WIDTHS[0], 3, stride=2, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(WIDTHS[0])
-        for place, (before, width) in enumerate(pairwise(WIDTHS)):
+        self.depth = len(widths)
+        self.conv1 = nn.Conv2d(3, widths[0], 3, stride=2, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(widths[0])
+        for place, (before, width) in enumerate(pairwise(widths)):
             stride = 1 if place == 0 else 2
             shortcut = None if stride == 1 else downsample_conv(before, width, 1, stride=stride)
             self.add_module(f"layer{place + 1}", BasicBlock(before, width, stride=stride, downsample=shortcut))
@@ -34,15 +35,20 @@ class SmallResNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward_features(self, images: Tensor) -> Tensor:
-        """The last map (n, 192, size / 16, size / 16)."""
+        """The last map (n, channels, size / 16, size / 16)."""
         maps: Tensor = self.bn1(self.conv1(images)).relu()
-        for place in range(1, len(WIDTHS)):
+        for place in range(1, self.depth):
             maps = self.get_submodule(f"layer{place}")(maps)
         return maps
 
     def forward(self, images: Tensor) -> Tensor:
-        """Features (n, 192): the last map, averaged over space."""
+        """Features (n, channels): the last map, averaged over space."""
         return self.forward_features(images).mean((2, 3))
+
+
+def half_resnet() -> nn.Module:
+    """The same with half the channels, 12 to 96: a third of the time."""
+    return SmallResNet([width // 2 for width in WIDTHS])
 
 
 def small_vit() -> nn.Module:
@@ -81,4 +87,9 @@ class PatchNet(nn.Module):
         return self.grid(images).mean((1, 2))
 
 
-SMALL: Mapping[str, Callable[[], nn.Module]] = {"resnet": SmallResNet, "vit": small_vit, "patches": PatchNet}
+SMALL: Mapping[str, Callable[[], nn.Module]] = {
+    "resnet": SmallResNet,
+    "half-resnet": half_resnet,
+    "vit": small_vit,
+    "patches": PatchNet,
+}

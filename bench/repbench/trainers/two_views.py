@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from repbench.trainers.augment import contrastive_views, pixels
+from repbench.trainers.augment import Views, pixels
 from repbench.trainers.batches import Batch, Example
 from repbench.trainers.distributed import gather
 from repbench.trainers.image_encoder import ImageEncoder
@@ -35,8 +35,8 @@ class TwoViews(Method):
         super().__init__()
         self.encoder = ImageEncoder(parts.settings, widths_of(options.head), last_norm=last_norm)
         self.images = images_of(parts)
-        self.augment = contrastive_views(
-            self.encoder.size,
+        self.augment = Views(
+            size=self.encoder.size,
             smallest=options.smallest,
             strength=options.strength,
             flip=options.flip,

@@ -15,7 +15,7 @@ from repbench.encoders.heads import mlp
 from repbench.encoders.small_fusion import FusionText
 from repbench.encoders.small_text import PAD, WordHashes
 from repbench.errors import UsageError
-from repbench.trainers.augment import contrastive_views, pixels
+from repbench.trainers.augment import Views, pixels
 from repbench.trainers.batches import Batch, Example
 from repbench.trainers.captions import captions_of
 from repbench.trainers.distributed import gather
@@ -82,8 +82,8 @@ class BLIP(Method):
         self.head = mlp((self.text.width, options.width), norm=False)
         self.log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
         self.prepare, self.options = WordHashes(), options
-        self.augment = contrastive_views(
-            self.image.size, smallest=options.smallest, strength=options.strength, flip=options.flip, grey=0.0
+        self.augment = Views(
+            size=self.image.size, smallest=options.smallest, strength=options.strength, flip=options.flip, grey=0.0
         )
 
     def example(self, place: int) -> Example:

@@ -17,7 +17,7 @@ from torch.nn import functional
 from repbench.encoders.architectures import seeded
 from repbench.encoders.heads import mlp
 from repbench.encoders.small_text import SmallText, WordHashes
-from repbench.trainers.augment import contrastive_views, pixels
+from repbench.trainers.augment import Views, pixels
 from repbench.trainers.batches import Batch, Example
 from repbench.trainers.captions import captions_of
 from repbench.trainers.distributed import gather
@@ -106,8 +106,8 @@ class CLIP(Method):
         )
         self.log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
         size = self.image.size if isinstance(self.image, ImageEncoder) else 1
-        self.augment = contrastive_views(
-            size, smallest=options.smallest, strength=options.strength, flip=options.flip, grey=0.0
+        self.augment = Views(
+            size=size, smallest=options.smallest, strength=options.strength, flip=options.flip, grey=0.0
         )
 
     def example(self, place: int) -> Example:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from repbench.encoders.small import PatchNet
 from repbench.errors import UsageError
-from repbench.trainers.augment import contrastive_views, pixels
+from repbench.trainers.augment import Views, pixels
 from repbench.trainers.batches import Batch, Example
 from repbench.trainers.cpc import Predictions
 from repbench.trainers.image_encoder import ImageEncoder
@@ -44,8 +44,8 @@ class CPCImage(Method):
         self.context = nn.GRU(self.encoder.width, options.width, batch_first=True)
         self.predictions = Predictions(options.width, self.encoder.width, options.rows)
         self.images = images_of(parts)
-        self.augment = contrastive_views(
-            self.encoder.size, smallest=options.smallest, strength=options.strength, grey=options.grey
+        self.augment = Views(
+            size=self.encoder.size, smallest=options.smallest, strength=options.strength, grey=options.grey
         )
 
     def example(self, place: int) -> Example:

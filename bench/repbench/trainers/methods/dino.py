@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from repbench.trainers.augment import contrastive_views, pixels
+from repbench.trainers.augment import Views, pixels
 from repbench.trainers.batches import Batch, Example
 from repbench.trainers.distributed import gather
 from repbench.trainers.image_encoder import ImageEncoder
@@ -73,8 +73,8 @@ class DINO(TwoViews):
         self.teacher = frozen_copy(nn.Sequential(self.encoder, self.prototypes))
         self.register_buffer("mean", torch.zeros(options.prototypes))
         self.options = options
-        self.small = contrastive_views(
-            self.encoder.size, smallest=options.tiny, largest=options.smallest, strength=options.strength
+        self.small = Views(
+            size=self.encoder.size, smallest=options.tiny, largest=options.smallest, strength=options.strength
         )
 
     def example(self, place: int) -> Example:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from repbench.errors import UsageError
-from repbench.trainers.augment import contrastive_views, pixels
+from repbench.trainers.augment import Views, pixels
 from repbench.trainers.batches import Batch, Example
 from repbench.trainers.image_encoder import ImageEncoder
 from repbench.trainers.method import Method, Parts, TrainedTower, images_of
@@ -40,8 +40,8 @@ class Supervised(Method):
         self.encoder = ImageEncoder(parts.settings)
         self.classifier = nn.Linear(self.encoder.width, len(parts.split.class_names))
         self.images = images_of(parts)
-        self.augment = contrastive_views(
-            self.encoder.size, smallest=options.smallest, strength=options.strength, flip=options.flip, grey=0.0
+        self.augment = Views(
+            size=self.encoder.size, smallest=options.smallest, strength=options.strength, flip=options.flip, grey=0.0
         )
 
     def example(self, place: int) -> Example:
