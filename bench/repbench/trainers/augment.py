@@ -25,7 +25,8 @@ ADJUST = (functional.adjust_brightness, functional.adjust_contrast, functional.a
 @dataclass(frozen=True, kw_only=True)
 class Views:
     """SimCLR's family (appendix A) for images of `size`: crop, flip, colour jitter of a `strength` (p .8), grey, blur (σ in .1
-    to 2), solarisation. The last four and `flip` are shares of views; a crop keeps between `smallest` and `largest` of the area.
+    to 2), solarisation. `flip`, `grey`, `blur` and `solarise` are shares of views; a crop keeps between
+    `smallest` and `largest` of the area.
     """
 
     size: int

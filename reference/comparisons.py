@@ -1,0 +1,156 @@
+"""What `make reference` asks: methods beside the twins that they must beat, on which data, and with which schedule.
+
+The small schedule is what docs/reference-results.md shows: minutes of one core a run. `--scale full` leaves it away and trains
+with each method's defaults, as docs/training.md describes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+SMALL, FULL = "small", "full"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Row:
+    """An encoder of a table: a method trained on `dataset`, or a `spec` that is not trained here.
+
+    `settings` and `options` of the training run hold for the small schedule, `always` are options of both. Rows are told
+    apart by identity: a twin of several methods is trained once.
+    """
+
+    label: str
+    method: str = ""
+    dataset: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    always: Mapping[str, Any] = field(default_factory=dict)
+    spec: str = ""
+
+    def name(self, seed: int) -> str:
+        """The name of its records and files."""
+        return self.label if self.spec else f"{self.label}-{self.dataset}-{seed}"
+
+    def call(self, scale: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Settings and options of the training run at a scale; an untrained twin stays untrained at any."""
+        if scale == FULL:
+            kept = {key: value for key, value in self.settings.items() if key == "epochs" and value == 0}
+            return kept, dict(self.always)
+        return dict(self.settings), {**self.options, **self.always}
+
+    def untrained(self, label: str) -> Row:
+        """Its random twin: the same networks after no step."""
+        kept = {key: value for key, value in self.settings.items() if key in ("arch", "size")}
+        return replace(self, label=label, settings={**kept, "epochs": 0})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """A task, one of its `part`s in place of its primary metric, and the task that the twin answers where it is another."""
+
+    task: str
+    part: str = ""
+    twin_task: str = ""
+
+    @property
+    def words(self) -> str:
+        """As the table names it."""
+        beside = f" against {self.twin_task}" if self.twin_task else ""
+        return f"{self.task}{f', {self.part}' if self.part else ''}{beside}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """A heading of the page: pairs (method, twin), what both are asked, and sentences before and after the table."""
+
+    key: str
+    title: str
+    pairs: tuple[tuple[Row, Row], ...]
+    measures: tuple[Measure, ...]
+    before: str
+    after: str = ""
+
+
+def _fashion() -> Question:
+    tiny = {"arch": "small:half-resnet", "size": 16, "batch_size": 32, "steps": 800, "lr": 2e-3}
+    plain = {"strength": 0.0, "grey": 0.0, "smallest": 0.5}
+    rows = {
+        method: Row(label=method, method=method, dataset="fashion", settings=tiny, options=plain)
+        for method in ("simclr", "vicreg", "barlow-twins", "byol", "alignment-uniformity", "dino")
+    }
+    rows["supervised"] = Row(label="supervised", method="supervised", dataset="fashion", settings=tiny)
+    twin = rows["simclr"].untrained("random-half-resnet")
+    vit = {"size": 16, "batch_size": 32, "steps": 800}
+    mae = Row(label="mae", method="mae", dataset="fashion", settings=vit)
+    cpc = Row(label="cpc-image", method="cpc-image", dataset="fashion", settings=vit, options={"rows": 2})
+    pairs = [(row, twin) for row in rows.values()]
+    pairs += [(mae, mae.untrained("random-vit")), (cpc, cpc.untrained("random-patches"))]
+    return Question(
+        key="fashion",
+        title="Does each method beat its untrained twin?",
+        pairs=tuple(pairs),
+        measures=(Measure(task="linear-probe/fashion"), Measure(task="knn/fashion")),
+        before="Each method is trained on the 1,500 images of `fashion` and compared with the same network before the first "
+        "step. `supervised` is the twin that has seen the labels.",
+    )
+
+
+def _speakers() -> Question:
+    cpc = Row(label="cpc-audio", method="cpc-audio", dataset="speakers", settings={"epochs": 20})
+    return Question(
+        key="speakers",
+        title="Does CPC beat MFCC and its untrained twin for speakers?",
+        pairs=((cpc, cpc.untrained("random-cpc")), (cpc, Row(label="mfcc", spec="control:mfcc"))),
+        measures=(Measure(task="linear-probe/speakers"), Measure(task="knn/speakers")),
+        before="Trained on the 258 prompts of `speakers` (five voices), tested on 108 others.",
+    )
+
+
+def _captions(dataset: str, caption: str, before: str) -> Question:
+    towers = {"image": "packaged:efficientnet-lite0,size=64", "text": "packaged:minilm", "caption": caption}
+    lit = Row(label="lit", method="clip", dataset=dataset, settings={"epochs": 60}, always=towers)
+    return Question(
+        key=f"captions-{dataset}",
+        title=f"Does CLIP with locked towers find the images of `{dataset}` by words?",
+        pairs=((lit, lit.untrained("random-lit")),),
+        measures=(Measure(task=f"retrieval/{dataset}"), Measure(task=f"zero-shot/{dataset}")),
+        before=before,
+    )
+
+
+def _poses() -> Question:
+    tiny = {"arch": "small:half-resnet", "size": 16, "batch_size": 32, "steps": 400, "lr": 2e-3}
+    plain = {"strength": 0.0, "grey": 0.0, "smallest": 0.5}
+    bases: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+        "simclr": (tiny, plain),
+        "vicreg": (tiny, plain),
+        "mae": ({"size": 16, "batch_size": 32, "steps": 400}, {}),
+    }
+    pairs = []
+    for base, (settings, options) in bases.items():
+        lie, plain_twin = (
+            Row(label=name, method=name, dataset="furniture", settings=settings, options=options)
+            for name in (f"lie-{base}", base)
+        )
+        pairs.append((lie, plain_twin))
+    return Question(
+        key="poses",
+        title="Does a learnt Lie group make objects known from new sides?",
+        pairs=tuple(pairs),
+        measures=tuple(
+            Measure(task="pose-robustness/furniture", part=part) for part in ("known-new", "unknown-new", "unknown-typical")
+        ),
+        before="Trained on the 3,204 renders of `furniture`'s known objects in all poses, without labels; the Lie versions are "
+        "also told which renders show one object. The probe then sees two thirds of these objects in the typical pose only.",
+    )
+
+
+QUESTIONS = (
+    _fashion(),
+    _speakers(),
+    _captions("stamps", "caption", "Trained on 466 stamps with their captions, tested on 190 others."),
+    _captions("emoji", "name", "Trained on 1,437 drawings with their names, tested on 600 drawings of other concepts."),
+    _poses(),
+)

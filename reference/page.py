@@ -1,0 +1,144 @@
+"""docs/reference-results.md from the records of the reference runs: gains, intervals over seeds, paired tests."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from comparisons import FULL, Measure, Question, Row
+from scipy import stats
+from tabulate import tabulate
+
+from repbench.leaderboard.shares import Shares, aligned, by_cluster, shares_of
+from repbench.measure.significance import holm, paired_p_values
+from repbench.results.files import read_examples, read_records
+from repbench.results.record import Record
+from repbench.trainers.method import find_method
+
+LEVEL = 0.05
+HEADERS = ("method", "twin", "asked", "seeds", "method, %", "twin, %", "gain", "better in", "p (Holm)", "holds")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """One line: values (seeds,) of method and twin, and p of the paired test over examples."""
+
+    ours: Row
+    twin: Row
+    measure: Measure
+    values: tuple[np.ndarray, np.ndarray]
+    p: float
+
+    @property
+    def gain(self) -> float:
+        """Mean of the method less mean of the twin."""
+        return float(self.values[0].mean() - self.values[1].mean())
+
+
+def write(questions: Sequence[Question], given: argparse.Namespace) -> None:
+    """The page of all questions of which one seed is there, with p-values corrected by Holm over all of its rows."""
+    records = {(one.encoder, one.task): one for one in read_records(given.results)} if given.results.is_dir() else {}
+    found = {one.key: _compared(one, records, given.results, given.seeds) for one in questions}
+    rows = [row for one in found.values() for row in one]
+    if not rows:
+        return
+    corrected = iter(holm(np.array([row.p for row in rows])))
+    parts = [_opening(given.scale)]
+    for question in questions:
+        if lines := found[question.key]:
+            parts.append(_section(question, lines, [next(corrected) for _ in lines], given.scale))
+    given.page.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def _opening(scale: str) -> str:
+    command = f"python reference/make.py{' --scale full' if scale == FULL else ''}"
+    length = "" if scale == FULL else ", far shorter than the defaults of [training.md](training.md)"
+    return f"""# Results of the reference trainers
+
+Written by `{command}` (`make reference`). Schedules are those named below each table{length}; what is not named is the method's
+default. Scores are of test splits, after the last step. Schedules were set by what time there was, after looks at seed 0 on the
+same test splits: seed 0 is a little favoured.
+
+*How to read it.* Values are means over seeds with 95 % intervals (t); of one seed there is none. p is of the paired test over
+test examples, each averaged over the seeds, in which method and twin are swapped example by example (object by object where
+several renders show one), corrected by Holm over all rows of this page. *Better in* counts the seeds with a gain. A row holds
+when its gain is positive and p is below {LEVEL:g}; *reversed* means a loss at that p."""
+
+
+def _section(question: Question, lines: Sequence[Compared], corrected: Sequence[float], scale: str) -> str:
+    shown = [_line(line, p) for line, p in zip(lines, corrected, strict=True)]
+    table = tabulate(shown, headers=HEADERS, tablefmt="github", disable_numparse=True)
+    rows = dict.fromkeys(row for pair in question.pairs for row in pair if not row.spec and row.settings.get("epochs") != 0)
+    words = "; ".join(dict.fromkeys(f"`{row.label}` {_schedule(row, scale)}" for row in rows))
+    parts = [f"## {question.title}", question.before, table, f"Schedule: {words}."]
+    return "\n\n".join([*parts, *([question.after] if question.after else [])])
+
+
+def _line(line: Compared, p: float) -> list[str]:
+    mine, other = line.values
+    holds = ("yes" if line.gain > 0 else "reversed") if p < LEVEL else "no"
+    better = f"{int((mine > other).sum())}/{len(mine)}"
+    gain = f"{100 * line.gain:+.1f}"
+    names = [line.ours.label, line.twin.label, line.measure.words]
+    return [*names, str(len(mine)), _interval(mine), _interval(other), gain, better, f"{p:.2g}", holds]
+
+
+def _interval(values: np.ndarray) -> str:
+    """Mean and half the 95 % interval over seeds, in percent."""
+    if len(values) < 2 or values.std() == 0:
+        return f"{100 * values.mean():.1f}"
+    half = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    return f"{100 * values.mean():.1f} ± {100 * half:.1f}"
+
+
+def _schedule(row: Row, scale: str) -> str:
+    """Settings and options of a training run in words: what was given, and the length that holds where none was."""
+    settings, options = row.call(scale)
+    defaults = find_method(row.method).defaults
+    length: dict[str, Any] = {} if "steps" in settings else {"epochs": defaults.epochs}
+    told = {"batch_size": defaults.batch_size, **length, **settings, **options}
+    return ", ".join(f"{key}={value}" for key, value in told.items())
+
+
+def _compared(question: Question, records: dict[tuple[str, str], Record], results: Path, seeds: int) -> list[Compared]:
+    """A line for each pair and measure, over the first seeds that both sides have."""
+    lines = []
+    for ours, twin in question.pairs:
+        for measure in question.measures:
+            names = [
+                ((ours.name(seed), measure.task), (twin.name(seed), measure.twin_task or measure.task)) for seed in range(seeds)
+            ]
+            there = [all(name in records for name in pair) for pair in names]
+            count = there.index(False) if False in there else seeds
+            if count:
+                sides = [[records[pair[side]] for pair in names[:count]] for side in (0, 1)]
+                lines.append(_line_of(ours, twin, measure, sides, results))
+    return lines
+
+
+def _line_of(ours: Row, twin: Row, measure: Measure, sides: list[list[Record]], results: Path) -> Compared:
+    values = tuple(np.array([record.metrics[measure.part or record.primary].value for record in side]) for side in sides)
+    shares = [_shares(record, measure.part, results) for side in sides for record in side]
+    outcomes, clusters, kept = aligned(shares)
+    assert len(kept) == len(shares), f"{measure.words}: method and twin were asked other examples"
+    outcomes = by_cluster(outcomes, clusters)
+    count = len(sides[0])
+    p = float(paired_p_values(outcomes[:count].mean(0), outcomes[count:].mean(0)[None], 0)[0])
+    return Compared(ours=ours, twin=twin, measure=measure, values=(values[0], values[1]), p=p)
+
+
+def _shares(record: Record, part: str, results: Path) -> Shares | None:
+    """What each example adds to the metric; of a part of a test of poses, to its mean per class."""
+    examples = read_examples(results, record)
+    if not part:
+        return shares_of(record, examples)
+    assert examples is not None
+    own = examples[examples["test"] == part]
+    _, place, sizes = np.unique(own["truth"].to_numpy().astype(str), return_inverse=True, return_counts=True)
+    added = own["credit"].to_numpy(dtype=float) / sizes[place] / len(sizes)
+    assert abs(added.sum() - record.metrics[part].value) < 1e-9, f"{part}: the examples do not add up to the metric"
+    return Shares(ids=own["id"].to_numpy().astype(str), added=added, clusters=own["cluster"].to_numpy().astype(str))
