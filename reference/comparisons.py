@@ -31,7 +31,7 @@ class Row:
 
     def name(self, seed: int) -> str:
         """The name of its records and files."""
-        return self.label if self.spec else f"{self.label}-{self.dataset}-{seed}"
+        return self.spec if self.spec else f"{self.label}-{self.dataset}-{seed}"
 
     def call(self, scale: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """Settings and options of the training run at a scale; an untrained twin stays untrained at any."""
@@ -98,7 +98,7 @@ def _fashion() -> Question:
 
 
 def _speakers() -> Question:
-    cpc = Row(label="cpc-audio", method="cpc-audio", dataset="speakers", settings={"epochs": 20})
+    cpc = Row(label="cpc-audio", method="cpc-audio", dataset="speakers", settings={"epochs": 10})
     return Question(
         key="speakers",
         title="Does CPC beat MFCC and its untrained twin for speakers?",
@@ -114,7 +114,7 @@ def _captions(dataset: str, caption: str, before: str) -> Question:
     return Question(
         key=f"captions-{dataset}",
         title=f"Does CLIP with locked towers find the images of `{dataset}` by words?",
-        pairs=((lit, lit.untrained("random-lit")),),
+        pairs=((lit, Row(label="guessing", spec="control:random")),),
         measures=(Measure(task=f"retrieval/{dataset}"), Measure(task=f"zero-shot/{dataset}")),
         before=before,
     )
