@@ -106,9 +106,7 @@ class CLIP(Method):
         )
         self.log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
         size = self.image.size if isinstance(self.image, ImageEncoder) else 1
-        self.augment = Views(
-            size=size, smallest=options.smallest, strength=options.strength, flip=options.flip, grey=0.0
-        )
+        self.augment = Views(size=size, smallest=options.smallest, strength=options.strength, flip=options.flip, grey=0.0)
 
     def example(self, place: int) -> Example:
         """A view and its caption; of a locked tower the stored feature."""

@@ -44,9 +44,7 @@ class CPCImage(Method):
         self.context = nn.GRU(self.encoder.width, options.width, batch_first=True)
         self.predictions = Predictions(options.width, self.encoder.width, options.rows)
         self.images = images_of(parts)
-        self.augment = Views(
-            size=self.encoder.size, smallest=options.smallest, strength=options.strength, grey=options.grey
-        )
+        self.augment = Views(size=self.encoder.size, smallest=options.smallest, strength=options.strength, grey=options.grey)
 
     def example(self, place: int) -> Example:
         """One random view."""

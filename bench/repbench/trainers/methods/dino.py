@@ -73,9 +73,7 @@ class DINO(TwoViews):
         self.teacher = frozen_copy(nn.Sequential(self.encoder, self.prototypes))
         self.register_buffer("mean", torch.zeros(options.prototypes))
         self.options = options
-        self.small = Views(
-            size=self.encoder.size, smallest=options.tiny, largest=options.smallest, strength=options.strength
-        )
+        self.small = Views(size=self.encoder.size, smallest=options.tiny, largest=options.smallest, strength=options.strength)
 
     def example(self, place: int) -> Example:
         """Two large crops and `locals` small ones, all resized to the network's size."""
