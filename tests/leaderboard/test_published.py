@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from repbench.cli import cli
+from repbench.datasets.declaration import ELEVEN_POINT
 from repbench.errors import DeclarationError, UnknownNameError, UsageError
 from repbench.leaderboard.judge import judge, paired_errors
 from repbench.leaderboard.page import render_page
@@ -266,6 +267,19 @@ def test_the_lines_tell_difference_interval_and_what_was_not_measured() -> None:
     assert "[90.90, 92.90]" in text
     assert "+0.48" in text
     assert "98 figures of 9 systems were not measured here" in lines[-1]
+
+
+def test_figures_that_no_faithful_run_would_give_are_named_and_those_that_move_more_say_why() -> None:
+    """The supervised ResNet-50 of Ericsson et al.: 91.42 on CIFAR-10, 73.90 on CIFAR-100, 83.60 on VOC 2007."""
+    measured = [probed(TORCHVISION, "cifar10", 0.9052), probed(TORCHVISION, "cifar100", 0.7505)]
+    voc = probed(TORCHVISION, "voc2007", 0.80)
+    voc = replace(voc, metrics={ELEVEN_POINT: replace(voc.metrics["accuracy"])})
+    text = reproduce_lines(compare_table(read_table("ericsson-1"), [*measured, voc], {}))
+    assert "1 of 3 figures of linear-probe are within one point, as a faithful run of the same weights should be." in text
+    (cifar,) = [line for line in text if line.startswith("  not linear-probe/cifar100")]
+    assert not cifar.endswith("rules")
+    (moved,) = [line for line in text if line.startswith("  not linear-probe/voc2007")]
+    assert moved.endswith("can move more, for difficult objects count by several rules")
 
 
 def test_the_commands_work_on_a_folder_of_records(tmp_path: Path) -> None:

@@ -8,6 +8,16 @@ from dataclasses import dataclass
 from repbench.leaderboard.published import Reported, convention_words
 from repbench.results.record import DONE, PUBLISHED, Metric, Record
 
+NEAR = {  # protocol -> points within which faithful runs of the same weights lie
+    "linear-probe": 1.0,  # what differs is the validation split, the solver and the library that resizes
+    "zero-shot": 0.3,  # the most by which the tables of open_clip and CLIP_benchmark differ where both have a figure
+}
+MOVES = {  # datasets of which the figures of other hands can lie farther off
+    "caltech101": "its split is drawn at random",
+    "birdsnap": "many of its links are dead",
+    "voc2007": "difficult objects count by several rules",
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Compared:
@@ -87,7 +97,7 @@ def reproduce_lines(found: Sequence[Compared]) -> list[str]:
     if both:
         headers = ["system", "measured by", "task", "metric", "published", "measured", "95 % interval", "difference", ""]
         table = tabulate([_row(one) for one in both], headers=headers, disable_numparse=True, colalign=_ALIGN)
-        lines += [*str(table).splitlines(), ""]
+        lines += [*str(table).splitlines(), "", *near_lines(both)]
         by_reason: dict[str, list[str]] = {}
         for one in both:
             for reason in reasons(one):
@@ -97,6 +107,24 @@ def reproduce_lines(found: Sequence[Compared]) -> list[str]:
     missing = [one.reported for one in found if one.record is None]
     if missing:
         lines.append(f"{len(missing)} figures of {len({row.system for row in missing})} systems were not measured here.")
+    return lines
+
+
+def near_lines(found: Sequence[Compared]) -> list[str]:
+    """Of each protocol with a known nearness: how many figures are as near, and which are not, with what can move them."""
+    lines = []
+    for protocol, points in NEAR.items():
+        judged = [one for one in found if one.difference is not None and one.reported.task.partition("/")[0] == protocol]
+        far = [one for one in judged if abs(one.difference or 0.0) > points / 100]
+        if not judged:
+            continue
+        count = f"{len(judged) - len(far)} of {len(judged)} figures of {protocol}"
+        within = "one point" if points == 1 else f"{points:g} points"
+        lines.append(f"{count} are within {within}, as a faithful run of the same weights should be.")
+        for one in far:
+            may = MOVES.get(one.reported.dataset)
+            why = f": can move more, for {may}" if may else ""
+            lines.append(f"  not {one.reported.task} of {one.reported.system}{why}")
     return lines
 
 
