@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
-from packs.common import write_pack
-from packs.emoji_scenes import Thing, codepoints, on_paper, things
-from packs.scenes import COLOURS, LEFT, RELATIONS, RIGHT, about, article, by_column, draw
+from packs.common import About, write_pack
+from packs.emoji_scenes import emoji_shelf
+from packs.scenes import COLOURS, LEFT, RELATIONS, RIGHT, Shelf, Thing, about, article, by_column, draw, on_paper
 
 PAIRS = {"test": 40, "val": 20}  # of each kind; two examples a pair
 THIRD = ((8, 8), (72, 8), (40, 72))  # where the things of a page of three lie
@@ -42,45 +42,54 @@ ABOUT = about(
 
 def build(downloads: Path, folder: Path) -> Path:
     """Write `emoji-captions.parquet` into `folder`; nothing is fetched, the pictures are those of the pack `emoji`."""
-    code = codepoints()
+    return write_captions("emoji-captions", emoji_shelf(), ABOUT, folder)
+
+
+def write_captions(name: str, shelf: Shelf, about: About, folder: Path) -> Path:
+    """Write a probe of seven kinds on the things of a shelf."""
     rows = []
     for split, count in PAIRS.items():
+        shown: set[str] = set()
         for kind, make in KINDS.items():
-            for number, (one, other) in enumerate(_different(make, kind, split, count, code)):
+            for number, (one, other) in enumerate(_different(name, make, kind, split, count, shelf, shown)):
                 pair = f"{kind}-{split}-{number}"
                 shared = {"kind": kind, "pair": pair, "split": split}
                 for side, (true, false) in zip("ab", ((one, other), (other, one)), strict=True):
                     texts = {"image_0": true[1], "caption_0": true[0], "caption_1": false[0]}
                     rows.append({"id": f"{pair}-{side}", **texts, **shared})
-    return write_pack("emoji-captions", by_column(rows, ABOUT.columns), ABOUT, folder)
+    return write_pack(name, by_column(rows, about.columns), about, folder)
 
 
-def _different(make: Callable[..., Made], kind: str, split: str, count: int, code: dict[str, str]) -> list[Made]:
-    """So many pairs of a kind, no caption twice."""
+def _different(
+    name: str, make: Callable[..., Made], kind: str, split: str, count: int, shelf: Shelf, shown: set[str]
+) -> list[Made]:
+    """So many pairs of a kind, no caption twice, and no page that is among those `shown`, to which theirs are added."""
     found: list[Made] = []
     seen: set[str] = set()
     number = 0
     while len(found) < count:
-        random = draw("emoji-captions", split, kind, number)
-        made = make(split, random, code)
+        random = draw(name, split, kind, number)
+        made = make(split, random, shelf)
         number += 1
-        if seen.isdisjoint({made[0][0], made[1][0]}):
-            seen |= {made[0][0], made[1][0]}
+        captions, pages = zip(*made, strict=True)
+        if seen.isdisjoint(captions) and shown.isdisjoint(pages):
+            seen.update(captions)
+            shown.update(pages)
             found.append(made)
     return found
 
 
-def _replace_object(split: str, random: Random, code: dict[str, str]) -> Made:
-    first, second = things(split, 2, random, code)
-    third = _other(first, second, split, random, code)
+def _replace_object(split: str, random: Random, shelf: Shelf) -> Made:
+    first, second = shelf.things(split, 2, random)
+    third = _other(first, second, split, random, shelf)
     made = [
         (f"{article(one.noun)} and {article(second.noun)}", on_paper(one.at(LEFT), second.at(RIGHT))) for one in (first, third)
     ]
     return made[0], made[1]
 
 
-def _replace_attribute(split: str, random: Random, code: dict[str, str]) -> Made:
-    first, second = things(split, 2, random, code)
+def _replace_attribute(split: str, random: Random, shelf: Shelf) -> Made:
+    first, second = shelf.things(split, 2, random)
     made = [
         (f"{article(f'{colour} {first.noun}')} and {article(second.noun)}",
          on_paper(first.at(LEFT, colour=colour), second.at(RIGHT)))
@@ -89,20 +98,20 @@ def _replace_attribute(split: str, random: Random, code: dict[str, str]) -> Made
     return made[0], made[1]
 
 
-def _replace_relation(split: str, random: Random, code: dict[str, str]) -> Made:
-    first, second = things(split, 2, random, code)
+def _replace_relation(split: str, random: Random, shelf: Shelf) -> Made:
+    first, second = shelf.things(split, 2, random)
     made = [_related(first, second, relation) for relation in random.sample(sorted(RELATIONS), 2)]
     return made[0], made[1]
 
 
-def _swap_object(split: str, random: Random, code: dict[str, str]) -> Made:
-    first, second = things(split, 2, random, code)
+def _swap_object(split: str, random: Random, shelf: Shelf) -> Made:
+    first, second = shelf.things(split, 2, random)
     relation = random.choice(sorted(RELATIONS))
     return _related(first, second, relation), _related(second, first, relation)
 
 
-def _swap_attribute(split: str, random: Random, code: dict[str, str]) -> Made:
-    first, second = things(split, 2, random, code)
+def _swap_attribute(split: str, random: Random, shelf: Shelf) -> Made:
+    first, second = shelf.things(split, 2, random)
     colours = random.sample(sorted(COLOURS), 2)
     made = [
         (f"{article(f'{a} {first.noun}')} and {article(f'{b} {second.noun}')}",
@@ -112,16 +121,16 @@ def _swap_attribute(split: str, random: Random, code: dict[str, str]) -> Made:
     return made[0], made[1]
 
 
-def _add_object(split: str, random: Random, code: dict[str, str]) -> Made:
-    three = things(split, 3, random, code)
+def _add_object(split: str, random: Random, shelf: Shelf) -> Made:
+    three = shelf.things(split, 3, random)
     first, second, third = (thing.noun for thing in three)
     stem = f"{article(first)} with {article(second)} and "
     parts = [thing.at(corner) for thing, corner in zip(three, THIRD, strict=True)]
     return (f"{stem}nothing else", on_paper(*parts[:2])), (f"{stem}{article(third)}", on_paper(*parts))
 
 
-def _add_attribute(split: str, random: Random, code: dict[str, str]) -> Made:
-    first, second = things(split, 2, random, code)
+def _add_attribute(split: str, random: Random, shelf: Shelf) -> Made:
+    first, second = shelf.things(split, 2, random)
     colour = random.choice(sorted(COLOURS))
     made = [
         (f"{article(second.noun)} beside {article(first.noun)} {how}", on_paper(second.at(LEFT), first.at(RIGHT, colour=shade)))
@@ -135,15 +144,15 @@ def _related(first: Thing, second: Thing, relation: str) -> Described:
     return f"{article(first.noun)} {relation} {article(second.noun)}", on_paper(first.at(here), second.at(there))
 
 
-def _other(thing: Thing, present: Thing, split: str, random: Random, code: dict[str, str]) -> Thing:
+def _other(thing: Thing, present: Thing, split: str, random: Random, shelf: Shelf) -> Thing:
     """Another thing of the same group, which is not on the page."""
     while True:
-        (found,) = things(split, 1, random, code, group=thing.group)
+        (found,) = shelf.things(split, 1, random, group=thing.group)
         if found.noun not in (thing.noun, present.noun):
             return found
 
 
-KINDS: dict[str, Callable[[str, Random, dict[str, str]], Made]] = {
+KINDS: dict[str, Callable[[str, Random, Shelf], Made]] = {
     "replace-object": _replace_object,
     "replace-attribute": _replace_attribute,
     "replace-relation": _replace_relation,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from random import Random
 
-from packs.common import write_pack
-from packs.emoji_scenes import Thing, codepoints, on_paper, things
-from packs.scenes import COLOURS, LEFT, RELATIONS, RIGHT, about, article, by_column, draw
+from packs.common import About, write_pack
+from packs.emoji_scenes import emoji_shelf
+from packs.scenes import COLOURS, LEFT, RELATIONS, RIGHT, Shelf, Thing, about, article, by_column, draw, on_paper
 
 EXAMPLES = {"test": 60, "val": 30}  # of each kind
 KINDS = ("beside", "over", "colour", "size")
@@ -34,21 +34,25 @@ ABOUT = about(
 
 def build(downloads: Path, folder: Path) -> Path:
     """Write `emoji-pairs.parquet` into `folder`; nothing is fetched, the pictures are those of the pack `emoji`."""
-    code = codepoints()
+    return write_pairs("emoji-pairs", emoji_shelf(), ABOUT, folder)
+
+
+def write_pairs(name: str, shelf: Shelf, about: About, folder: Path) -> Path:
+    """Write a probe of pairs on the things of a shelf."""
     rows: list[dict[str, str]] = []
     seen: set[str] = set()
     for split, count in EXAMPLES.items():
         for kind in KINDS:
             number = made = 0
             while made < count:
-                random = draw("emoji-pairs", split, kind, number)
+                random = draw(name, split, kind, number)
                 number += 1
-                row = _row(kind, things(split, 2, random, code), random)
+                row = _row(kind, shelf.things(split, 2, random), random)
                 if seen.isdisjoint({row["caption_0"], row["caption_1"]}):
                     seen |= {row["caption_0"], row["caption_1"]}
                     rows.append({"id": f"{kind}-{split}-{made}", **row, "kind": kind, "split": split})
                     made += 1
-    return write_pack("emoji-pairs", by_column(rows, ABOUT.columns), ABOUT, folder)
+    return write_pack(name, by_column(rows, about.columns), about, folder)
 
 
 def _row(kind: str, pair: list[Thing], random: Random) -> dict[str, str]:

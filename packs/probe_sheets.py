@@ -16,7 +16,7 @@ from repbench.datasets.dataset import Split
 from repbench.datasets.open import open_dataset
 from repbench.tasks import load_catalogue
 
-NAMES = ("emoji-captions", "emoji-pairs", "furniture-scenes")
+NAMES = ("emoji-captions", "emoji-pairs", "furniture-scenes", "stamps-captions", "stamps-pairs")
 PICTURE, GAP, LINE, EACH = 144, 8, 14, 4  # pixels of a picture, between two, of a line of text; examples a kind
 FONT = ImageFont.load_default(11)
 
@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__.split(":")[0] + ".")
     parser.add_argument("folder", type=Path, help="where the sheets go, as NAME.png")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="probes (default: all three)")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="probes (default: all)")
     parser.add_argument("--split", default="test", help="test or val")
     options = parser.parse_args(arguments)
     options.folder.mkdir(parents=True, exist_ok=True)

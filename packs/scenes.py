@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Protocol
 
 import pyarrow.parquet as pq
 
@@ -14,6 +16,7 @@ from repbench.datasets.composing import Part, Recipe
 from repbench.datasets.sources.pack import pack_about
 
 SIDE, CELL, MARGIN = 144, 64, 8  # pixels of a page, of a picture on it, around it
+HELD_OUT = 1 / 3  # of the words of a group, for val
 LEFT, RIGHT, ABOVE, BELOW = (8, 40), (72, 40), (40, 8), (40, 72)
 RELATIONS = {  # how the first of two things lies to the second -> where the first and the second are
     "to the left of": (LEFT, RIGHT),
@@ -22,7 +25,44 @@ RELATIONS = {  # how the first of two things lies to the second -> where the fir
     "below": (BELOW, ABOVE),
 }
 COLOURS = {"red": "#e02020", "yellow": "#f5d000", "green": "#20a030", "blue": "#2850e0", "purple": "#9030c0"}
+WHITE = "#ffffff"
 NUMBERS = {1: "one", 2: "two", 3: "three", 4: "four"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Thing:
+    """A word and the picture that shows it: its pack and id there."""
+
+    noun: str
+    group: str
+    pack: str
+    id: str
+
+    def at(self, corner: tuple[int, int], *, side: int = CELL, colour: str = "") -> Part:
+        """It on the page, with its corner there, in its own colours or in one."""
+        return Part(pack=self.pack, id=self.id, left=corner[0], top=corner[1], side=side, colour=COLOURS.get(colour, ""))
+
+
+class Shelf(Protocol):
+    """Things of one pack that a probe can show; no word is in both splits."""
+
+    def things(self, split: str, count: int, random: Random, *, group: str = "") -> list[Thing]:
+        """So many different things of a split; with `group`, of that one."""
+        ...
+
+
+def on_paper(*parts: Part) -> str:
+    """The recipe of a white page."""
+    return page(WHITE, parts)
+
+
+def words_of(groups: Mapping[str, Mapping[str, str]], split: str) -> list[tuple[str, str, str]]:
+    """(picture, noun, group) of the words of a split, sorted: a third of each group's pictures is of val alone."""
+    found = []
+    for group, nouns in groups.items():
+        kept = held_out(nouns, HELD_OUT)
+        found += [(picture, noun, group) for picture, noun in nouns.items() if (picture in kept) == (split == "val")]
+    return sorted(found)
 
 
 def article(words: str) -> str:
