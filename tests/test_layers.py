@@ -17,6 +17,7 @@ FLOORS = {
     "encoders": 1,
     "measure": 1,
     "results": 1,
+    "remote": 1,
     "embeddings": 2,
     "trainers": 2,
     "protocol": 3,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
 import pytest
 
 from repbench import cli
+from tests.forge import table_of, write_forged
 
 
 def call(*arguments: str) -> int:
@@ -32,18 +32,18 @@ AGAIN = ("verify", "results", "--rerun", "9", "--plugin", "colours.toml", "--dat
 
 def test_every_cell_holds_also_one_whose_row_has_a_name_of_its_own(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = next(results.rglob("mine*/**/colours.json"))
-    record = json.loads(path.read_text())
+    record = table_of(path)
     record["circumstances"]["command"] = "repbench run control:pixels,name=mine control:random"
-    path.write_text(json.dumps(record))
+    write_forged(path, record)
     assert call(*AGAIN) == 0
     assert "2 results computed from the start: 2 hold, 0 do not" in capsys.readouterr().out
 
 
 def test_a_number_that_was_changed_does_not_hold(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = next(results.rglob("control-random*/**/colours.json"))
-    record = json.loads(path.read_text())
+    record = table_of(path)
     record["metrics"][record["primary"]]["value"] += 0.01
-    path.write_text(json.dumps(record))
+    write_forged(path, record)
     assert call(*AGAIN) == 1
     assert "control:random on knn/colours: accuracy was" in capsys.readouterr().out
 

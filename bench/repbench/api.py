@@ -18,6 +18,7 @@ from repbench.errors import UsageError
 from repbench.leaderboard.features import features_table
 from repbench.leaderboard.long import long_table
 from repbench.leaderboard.tables import make_board, wide_table
+from repbench.remote import here
 from repbench.results.files import read_records
 from repbench.results.record import Record
 from repbench.run.execute import execute_together
@@ -42,6 +43,7 @@ def evaluate(
     precision: str = "fp32",
     batch_size: int = 64,
     workers: int = 0,
+    item_timeout: float | None = None,
     on_bad_item: str = "fail",
     arch: str | None = None,
     trust_checkpoint: bool = False,
@@ -50,6 +52,7 @@ def evaluate(
     grid: str | None = None,
     prompts: str | Path | None = None,
     deviating: bool = False,
+    accept_changed_data: bool = False,
     features: str | Sequence[str] = (),
     dry_run: bool = False,
     quiet: bool = False,
@@ -61,7 +64,9 @@ def evaluate(
     and costly tasks, which must be named: `fine-tune/*`, which `steps` and `grid` ("3x2") make smaller. `trust_checkpoint`
     unpickles checkpoint files in full, which runs any code that they hold; `stop_rule` of linear probes is "certified" or
     "sklearn". `prompts` is a file of zero-shot prompts in place of the declared ones.
-    `deviating` lets in copies of datasets that are known to differ from the published data, and marks their rows.
+    `deviating` lets in copies of datasets that are known to differ from the published data, and marks their rows;
+    `accept_changed_data` computes results in `out` again whose data have changed since, which is an error otherwise.
+    `item_timeout` is the seconds after which an item that hangs in one of the `workers` counts as a bad item.
     With `dry_run` nothing is written, and the table says of each task whether it is "to do", "done" or "not possible", and
     how many embeddings it adds. With `features` ("layer3,layer4,mean") each is a row, NAME[FEATURE]; `read_features` then
     says which is best and what hangs on the choice.
@@ -77,14 +82,21 @@ def evaluate(
     load = LoadOptions(arch=arch, trust_checkpoint=trust_checkpoint, seed=seed)
     encoders = _encoders(encoder, features, load)
     extract = ExtractOptions(
-        device=device, precision=precision, batch_size=batch_size, workers=workers, seed=seed, on_bad_item=on_bad_item
+        device=device,
+        precision=precision,
+        batch_size=batch_size,
+        workers=workers,
+        seed=seed,
+        on_bad_item=on_bad_item,
+        item_timeout=item_timeout,
     )
     with tempfile.TemporaryDirectory() as temporary:
         settings = Settings(
-            results=Path(out) if out is not None else Path(temporary),
-            store=Path(store) if store is not None else default_store(),
+            results=here(out) if out is not None else Path(temporary),
+            store=here(store, fetch=False) if store is not None else default_store(),
             data=folder,
             deviating=deviating,
+            accept_changed_data=accept_changed_data,
             seed=seed,
             limit=limit,
             extract=extract,
@@ -110,7 +122,7 @@ def _encoders(encoder: str | Encoder, features: str | Sequence[str], load: LoadO
 
 def read_features(*results: str | Path) -> pd.DataFrame:
     """Of all records of features below the folders: one row an encoder, task and feature, and which validation chooses."""
-    return features_table(record for folder in results for record in read_records(Path(folder)))
+    return features_table(record for folder in results for record in read_records(here(folder)))
 
 
 def results_table(records: Sequence[Record]) -> pd.DataFrame:
@@ -127,7 +139,7 @@ def results_table(records: Sequence[Record]) -> pd.DataFrame:
 
 def read_leaderboard(*results: str | Path) -> pd.DataFrame:
     """The wide table of all records below the given folders: one row an encoder, one column a task."""
-    return wide_table(make_board(record for folder in results for record in read_records(Path(folder))))
+    return wide_table(make_board(record for folder in results for record in read_records(here(folder))))
 
 
 def list_tasks(pattern: str = "*", plugins: Sequence[str | Path] = ()) -> list[Task]:

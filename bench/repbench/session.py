@@ -16,6 +16,7 @@ from repbench.errors import EncoderError, RepbenchError, UsageError
 from repbench.leaderboard.features import features_lines, features_table, write_features
 from repbench.leaderboard.tables import is_unfit, make_board
 from repbench.leaderboard.terminal import board_text, terminal_width
+from repbench.remote import address_of
 from repbench.results.record import DONE, Record
 from repbench.run.ahead import embed_ahead
 from repbench.run.engines import Engine, Wait
@@ -71,6 +72,7 @@ def run_encoders(
         plugins=tuple(plugins),
         load=load,
         folder=os.getcwd(),
+        addresses=tuple(filter(None, map(address_of, (settings.results, settings.store)))),
     )
     parts = parts_of(len(specs), chosen, settings.limit, shard)
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import resource
 import signal
 import threading
 import time
@@ -16,13 +17,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from repbench.datasets.items import EncodedItems, Items, decode_image
+from repbench.datasets.items import DECODERS, EncodedItems, Items, decode_image
 from repbench.embeddings.extract import Work, distinct, extract
 from repbench.embeddings.loading import Loader, Source
 from repbench.embeddings.options import ExtractOptions
 from repbench.embeddings.store import Address, Shelf
 from repbench.encoder import Tower
-from repbench.errors import EmbeddingError
+from repbench.errors import DataError, EmbeddingError, UsageError
 
 
 class Length:
@@ -57,6 +58,59 @@ def test_a_worker_that_is_killed_is_a_clear_error_within_seconds(tmp_path: Path,
         extract(wanted, tower(Length()), Shelf(tmp_path, wanted.address), ExtractOptions(workers=workers, batch_size=8))
     assert time.monotonic() - began < 15
     assert not multiprocessing.active_children()
+
+
+class Hanging(Length):
+    """It never comes back from one text."""
+
+    def __call__(self, text: str) -> Tensor:
+        if text == "hang" and multiprocessing.parent_process() is not None:
+            time.sleep(1000)
+        return super().__call__(text)
+
+
+def hanging() -> Work:
+    return work(texts(*(f"text {place}" for place in range(20)), "hang", *("x" * place for place in range(10))))
+
+
+def test_an_item_on_which_a_worker_hangs_is_named(tmp_path: Path) -> None:
+    wanted, options = hanging(), ExtractOptions(workers=2, batch_size=8, item_timeout=1)
+    with pytest.raises(DataError, match=r"text 20: it was not loaded within 1 seconds \(--item-timeout\)"):
+        extract(wanted, tower(Hanging()), Shelf(tmp_path, wanted.address), options)
+    assert not multiprocessing.active_children()
+
+
+def test_an_item_on_which_a_worker_hangs_can_be_skipped_and_all_others_are_embedded_in_order(tmp_path: Path) -> None:
+    wanted, options = hanging(), ExtractOptions(workers=2, batch_size=8, item_timeout=1, on_bad_item="skip")
+    shelf = Shelf(tmp_path, wanted.address)
+    skipped = extract(wanted, tower(Hanging()), shelf, options)
+    assert list(skipped) == [wanted.keys[20]] == shelf.missing(wanted.keys)
+    others = [key for key in wanted.keys if key not in skipped]
+    assert shelf.rows(others)[:, 0, 0].tolist() == [*(len(f"text {place}") for place in range(20)), *range(10)]
+
+
+@pytest.mark.parametrize(("timeout", "workers"), [(1.0, 0), (0.0, 2), (-1.0, 2), (float("nan"), 2)])
+def test_a_time_that_cannot_be_kept_is_told(timeout: float, workers: int) -> None:
+    with pytest.raises(UsageError, match=r"--item-timeout is .* expected seconds above 0"):
+        ExtractOptions(item_timeout=timeout, workers=workers)
+
+
+def greedy(data: bytes) -> str:
+    if data == b"much":
+        limit = 1 << 33
+        resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
+        bytearray(1 << 40)
+    return data.decode()
+
+
+def test_memory_that_runs_out_in_a_worker_is_told_and_its_item_is_not_skipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(DECODERS, "text", greedy)
+    wanted = work(texts("a", "b", "much", "c"))
+    options = ExtractOptions(workers=1, on_bad_item="skip")
+    with pytest.raises(EmbeddingError, match=r"memory ran out while items were loaded.*--workers 0"):
+        extract(wanted, tower(Length()), Shelf(tmp_path, wanted.address), options)
 
 
 def test_a_worker_that_is_killed_from_outside_is_told_too(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from repbench.leaderboard.pack import make_pack, verify_pack
 from repbench.leaderboard.send import send
 from repbench.results.files import read_records
 from repbench.results.merge import merge
+from tests.forge import table_of, write_forged
 
 TASKS = "knn/colours,linear-probe/colours,zero-shot/colours,alignment-uniformity/colours"
 
@@ -52,9 +53,9 @@ def test_the_same_results_give_the_same_pack(results: Path) -> None:
 
 def edit_record(pack: Path) -> None:
     path = sorted(pack.glob("records/*/*/knn/*.json"))[0]
-    table = json.loads(path.read_text())
+    table = table_of(path)
     table["metrics"]["accuracy"]["value"] += 0.01
-    path.write_text(json.dumps(table))
+    write_forged(path, table)
 
 
 def edit_examples(pack: Path) -> None:
@@ -62,6 +63,8 @@ def edit_examples(pack: Path) -> None:
     examples = pd.read_parquet(path)
     examples.loc[examples.index[0], "score"] = 1 - examples.loc[examples.index[0], "score"]
     examples.to_parquet(path, index=False)
+    record = path.with_suffix(".json")
+    write_forged(record, table_of(record))
 
 
 def edit_table(pack: Path) -> None:
@@ -130,9 +133,9 @@ def test_contradicting_records_are_named_and_nothing_is_written(results: Path) -
     other, out = results.parent / "other", results.parent / "out"
     shutil.copytree(results, other)
     path = sorted(other.glob("*/*/knn/*.json"))[0]
-    table = json.loads(path.read_text())
+    table = table_of(path)
     table["metrics"]["accuracy"]["value"] = 0.123
-    path.write_text(json.dumps(table))
+    write_forged(path, table)
     with pytest.raises(RecordError, match="equal inputs, other numbers"):
         merge([results, other], out)
     assert not out.exists()
@@ -142,9 +145,9 @@ def test_a_result_takes_the_place_of_a_failure(results: Path) -> None:
     failed = results.parent / "failed"
     path = sorted(results.glob("*/*/knn/*.json"))[0]
     inside = path.relative_to(results).with_name("colours.failed.json")
-    table = json.loads(path.read_text()) | {"status": "failed", "metrics": {}, "reason": "out of memory"}
+    table = table_of(path) | {"status": "failed", "metrics": {}, "reason": "out of memory"}
     (failed / inside).parent.mkdir(parents=True)
-    (failed / inside).write_text(json.dumps(table))
+    write_forged(failed / inside, table)
     found = merge([failed, results], results.parent / "out")
     assert found.dropped_failures == 1
     assert not (results.parent / "out" / inside).exists()

@@ -83,7 +83,7 @@ def test_shards_write_together_what_the_undivided_run_writes(shades: Path, of: i
     assert [run(shades, "parts", "--shard", f"{number}/{of}") for number in range(1, of + 1)] == [0] * of
     whole = contents(shades / "whole")
     assert contents(shades / "parts") == whole
-    assert len([name for name in whole if name.endswith(".parquet")]) == 14  # 13 of examples, one of the board
+    assert len([name for name in whole if name.endswith(".parquet")]) == 21  # 13 of examples, one of the board, 7 of splits
 
 
 def test_a_helper_stores_embeddings_and_writes_no_record(shades: Path) -> None:

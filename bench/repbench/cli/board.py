@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from repbench.cli.options import DATA, PLUGIN
+from repbench.cli.options import DATA, PLUGIN, RESULTS, STORE
 from repbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("results", nargs=-1, required=True, type=RESULTS)
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -76,12 +76,10 @@ def _printed(board: Board, verdicts: Verdicts, width: int) -> list[str]:
 
 @click.command()
 @click.argument("encoder")
-@click.option("--results", multiple=True, default=("results",), show_default=True, type=click.Path(path_type=Path))
+@click.option("--results", multiple=True, default=("results",), show_default=True, type=RESULTS)
 @click.option("--out", default="report.html", show_default=True, type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--rival", help="The row that it is set beside. [default: the best other one]")
-@click.option(
-    "--store", type=click.Path(path_type=Path, file_okay=False), help="Folder of embeddings, for maps and neighbours."
-)
+@click.option("--store", type=STORE, help="Folder of embeddings, for maps and neighbours.")
 @DATA
 @PLUGIN
 def report(

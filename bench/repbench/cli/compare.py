@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from repbench.cli.options import RESULTS
 from repbench.errors import UsageError
 
 if TYPE_CHECKING:
     from repbench.leaderboard.differences import Difference, Side
 
-FOLDER = click.Path(path_type=Path, file_okay=False)
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 ENCODER = click.option("--encoder", help="The row of the new results. [default: the only encoder there]")
 BASELINE_ENCODER = click.option(
@@ -25,7 +25,7 @@ BASELINE_ENCODER = click.option(
 @click.command()
 @click.argument("old", metavar="A")
 @click.argument("new", metavar="B")
-@click.argument("results", nargs=-1, required=True, type=FOLDER)
+@click.argument("results", nargs=-1, required=True, type=RESULTS)
 @click.option("--classes", metavar="TASK", help="Compare the classes of one task.")
 @AS_JSON
 def compare(old: str, new: str, results: tuple[Path, ...], classes: str | None, as_json: bool) -> None:
@@ -40,8 +40,8 @@ def compare(old: str, new: str, results: tuple[Path, ...], classes: str | None, 
 
 
 @click.command()
-@click.argument("old", type=FOLDER)
-@click.argument("new", type=FOLDER)
+@click.argument("old", type=RESULTS)
+@click.argument("new", type=RESULTS)
 @ENCODER
 @BASELINE_ENCODER
 @AS_JSON
@@ -54,8 +54,8 @@ def diff(old: Path, new: Path, encoder: str | None, baseline_encoder: str | None
 
 
 @click.command()
-@click.argument("results", type=FOLDER)
-@click.option("--baseline", type=FOLDER, required=True, help="Folder of the old results.")
+@click.argument("results", type=RESULTS)
+@click.option("--baseline", type=RESULTS, required=True, help="Folder of the old results.")
 @click.option(
     "--max-drop", default=0.0, show_default=True, type=click.FloatRange(min=0), help="A loss of the metric that is forgiven."
 )
@@ -114,7 +114,7 @@ def _print(found: Sequence[Difference], old: str, new: str, as_json: bool, what:
 
 
 @click.command()
-@click.argument("results", nargs=-1, required=True, type=FOLDER)
+@click.argument("results", nargs=-1, required=True, type=RESULTS)
 @click.option("--by", required=True, metavar="COLUMN", help="A factor of the dataset, for example light.")
 def groups(results: tuple[Path, ...], by: str) -> None:
     """Worst group, gap and equalised odds of every task, from the stored predictions of RESULTS; no model is loaded."""

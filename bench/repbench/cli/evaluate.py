@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from repbench.cli.options import embedding_options
+from repbench.cli.options import RESULTS, STORE, embedding_options
 
 if TYPE_CHECKING:
     from repbench.encoders.load import LoadOptions
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 @click.option("--tasks", default="*", show_default=True, help="Names or patterns, separated by commas: 'linear-probe/*,knn/*'.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=RESULTS,
     default=Path("results"),
     show_default=True,
-    help="Folder of results.",
+    help="Folder of results, or an address: s3://bucket/results.",
 )
 @click.option(
     "--store",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of embeddings. [default: $REPBENCH_STORE or the user's cache]",
+    type=STORE,
+    help="Folder of embeddings, or an address: s3://bucket/store. [default: $REPBENCH_STORE or the user's cache]",
 )
 @embedding_options
 @click.option("--seed", default=0, show_default=True, help="Seed of every random choice; it is recorded.")
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 )
 @click.option("--on-bad-item", default="fail", show_default=True, help="fail, or skip (the record counts the skipped).")
 @click.option("--deviating", is_flag=True, help="Use copies that are known to differ from the published data; marks the rows.")
+@click.option("--accept-changed-data", is_flag=True, help="Compute results again whose data have changed since.")
 @click.option("--shard", metavar="I/N", default="1/1", help="Part I of N of the run: array jobs without a coordinator.")
 @click.option("--engine", default="local", show_default=True, help="local, or ray: the same run on a Ray cluster.")
 @click.option("--address", help="Of a Ray cluster that is running: auto, HOST:PORT. [default: one of this machine]")
@@ -128,7 +129,7 @@ def audit(encoder: str, dataset: str, sample: int, data: Path | None, plugins: t
 @click.option("--dataset", default="digits", show_default=True, help="Dataset whose items both embed.")
 @click.option("--split", default="test", show_default=True, help="Split of the dataset.")
 @click.option("--sample", default=2000, show_default=True, type=click.IntRange(min=20), help="Items at most.")
-@click.option("--store", type=click.Path(path_type=Path, file_okay=False), help="Folder of embeddings.")
+@click.option("--store", type=STORE, help="Folder of embeddings.")
 @embedding_options
 def similarity(
     a: str,
@@ -169,6 +170,7 @@ def _settings(options: dict[str, Any]) -> tuple[Settings, LoadOptions]:
         workers=options["workers"],
         seed=options["seed"],
         on_bad_item=options["on_bad_item"],
+        item_timeout=options["item_timeout"],
     )
     settings = Settings(
         results=options["out"],
@@ -177,6 +179,7 @@ def _settings(options: dict[str, Any]) -> tuple[Settings, LoadOptions]:
         seed=options["seed"],
         limit=options["limit"],
         deviating=options["deviating"],
+        accept_changed_data=options["accept_changed_data"],
         extract=extract,
         command=without_secrets(shlex.join(["repbench", *sys.argv[1:]])),
         versions=library_versions(),

@@ -9,6 +9,27 @@ from typing import Any
 
 import click
 
+
+class Place(click.Path):
+    """A folder, or an address of another file system (s3://bucket/results): then its working copy here."""
+
+    def __init__(self, *, fetch: bool = True) -> None:
+        super().__init__(path_type=Path, file_okay=False)
+        self._fetch = fetch
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The folder as a path. Raises UsageError for an address that cannot be used or read."""
+        from repbench.remote import here, is_address
+
+        return (
+            here(value, fetch=self._fetch)
+            if isinstance(value, str) and is_address(value)
+            else super().convert(value, param, ctx)
+        )
+
+
+RESULTS = Place()
+STORE = Place(fetch=False)  # shelves are fetched as they are opened
 PLUGIN = click.option(
     "--plugin",
     "plugins",
@@ -31,6 +52,7 @@ EMBEDDING = (  # what every command that embeds understands
     click.option("--precision", default="fp32", show_default=True, help="fp32, or weights converted to bf16 or fp16."),
     click.option("--batch-size", default=64, show_default=True, help="Items in a forward pass, at most."),
     click.option("--workers", default=0, show_default=True, help="Processes that decode and prepare items; 0: threads."),
+    click.option("--item-timeout", type=float, help="Seconds after which an item that hangs in a worker is a bad item."),
 )
 
 

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
+from repbench.cli.options import RESULTS
 from repbench.errors import UsageError
 
 
 @click.command()
 @click.argument("table")
-@click.argument("results", nargs=-1, type=click.Path(path_type=Path, file_okay=False))
+@click.argument("results", nargs=-1, type=RESULTS)
 @click.option("--as", "same", multiple=True, metavar="ENCODER=SYSTEM", help="A row of the results is that system.")
 def reproduce(table: str, results: tuple[Path, ...], same: tuple[str, ...]) -> None:
     """Set the published TABLE against what was measured in the folders RESULTS, and say what may explain a difference.

@@ -6,14 +6,12 @@ from pathlib import Path
 
 import click
 
-from repbench.cli.options import DATA, PLUGIN
-
-FOLDER = click.Path(path_type=Path, file_okay=False)
+from repbench.cli.options import DATA, PLUGIN, RESULTS
 
 
 @click.command()
-@click.argument("results", nargs=-1, required=True, type=FOLDER)
-@click.option("--out", type=FOLDER, required=True, help="Folder that receives them; it may hold results already.")
+@click.argument("results", nargs=-1, required=True, type=RESULTS)
+@click.option("--out", type=RESULTS, required=True, help="Folder that receives them; it may hold results already.")
 def merge(results: tuple[Path, ...], out: Path) -> None:
     """Bring the records of several folders RESULTS together in one.
 
@@ -29,7 +27,7 @@ def merge(results: tuple[Path, ...], out: Path) -> None:
 
 
 @click.command()
-@click.argument("results", nargs=-1, required=True, type=FOLDER)
+@click.argument("results", nargs=-1, required=True, type=RESULTS)
 @click.option("--to", required=True, help="A new folder, git:REPOSITORY[#BRANCH], or hf-dataset:OWNER/NAME.")
 def publish(results: tuple[Path, ...], to: str) -> None:
     """Pack records, examples and tables with a manifest of hashes, and bring them to a folder, a git repository or the hub."""
@@ -39,7 +37,7 @@ def publish(results: tuple[Path, ...], to: str) -> None:
 
 
 @click.command()
-@click.argument("pack", type=FOLDER)
+@click.argument("pack", type=RESULTS)
 @click.option("--rerun", type=click.IntRange(min=1), metavar="N", help="Compute N results, chosen at random, from the start.")
 @click.option("--seed", default=0, show_default=True, help="Of the choice.")
 @DATA

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -30,6 +30,8 @@ _ADDRESS = re.compile(r" ?<[^<>]* at 0x[0-9a-fA-F]+>")
 
 class Items(ABC):
     """An ordered collection of raw items of one modality."""
+
+    on_disk: ClassVar[bool] = False  # whether the content is read from a file of its own each time, and may change between
 
     def __init__(self, modality: str, names: Sequence[str]) -> None:
         self.modality = modality
@@ -52,13 +54,20 @@ class Items(ABC):
         return digest_bytes(self.modality.encode() + b"\0" + self.content(place))
 
     def load(self, place: int) -> Any:
-        """One decoded item: a PIL image in mode RGB, a `Sound` or a str. Raises DataError that names it."""
+        """One decoded item: a PIL image in mode RGB, a `Sound` or a str. Raises DataError that names it, and MemoryError."""
         data = self.content(place)
         try:
             return DECODERS[self.modality](data)
+        except MemoryError:  # the machine's fault and not the item's, which may not be skipped for it
+            raise
         except Exception as error:  # PIL and libsndfile raise whatever their plugins raise
             reason = _ADDRESS.sub("", str(error)) or type(error).__name__  # equal runs write equal records
             raise DataError(f"{self.names[place]}: this {self.modality} cannot be decoded ({reason}).") from error
+
+    def check(self, place: int, key: str) -> None:
+        """Raise DataError where an item on disk has no longer this content key: nothing is stored as what it is not."""
+        if self.on_disk and self.key(place) != key:
+            raise DataError(f"{self.names[place]}: has changed since this run began; give the same command again.")
 
     def take(self, places: np.ndarray) -> Items:
         """The items at `places`, int (m,), in that order."""
@@ -78,6 +87,8 @@ class EncodedItems(Items):
 
 class FileItems(Items):
     """Items that are one file each; a file is read when it is asked for."""
+
+    on_disk = True
 
     def __init__(self, modality: str, paths: Sequence[Path]) -> None:
         super().__init__(modality, [str(path) for path in paths])
@@ -119,6 +130,9 @@ class _Taken(Items):
     def load(self, place: int) -> Any:
         return self._whole.load(int(self._places[place]))
 
+    def check(self, place: int, key: str) -> None:
+        self._whole.check(int(self._places[place]), key)
+
     @cached_property
     def keys(self) -> tuple[str, ...]:
         if "keys" in self._whole.__dict__:
@@ -145,6 +159,10 @@ class Joined(Items):
     def load(self, place: int) -> Any:
         first, second = self._parts
         return first.load(place) if place < len(first) else second.load(place - len(first))
+
+    def check(self, place: int, key: str) -> None:
+        first, second = self._parts
+        first.check(place, key) if place < len(first) else second.check(place - len(first), key)
 
     @cached_property
     def keys(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +29,7 @@ from repbench.errors import DataError, EmbeddingError, RepbenchError
 AHEAD = 2  # groups that are loaded while the network works on another one
 SLICE = 4  # items that are handed to a thread or process at once: handing over costs as much as a small image
 MOST_THREADS = 16
+_WITH_FEWER = "What is done is stored; give the same command with fewer --workers, or with --workers 0 to load in this process."
 Wanted = tuple[int, tuple[str, ...]]  # index of an item in its source, and the views in which it is wanted
 _ONE_AT_A_TIME = threading.Lock()  # for preparations that are not known to bear threads
 
@@ -58,6 +60,7 @@ class Source:
         """One item, decoded once, in each of `views`. The first of them is what is asked for and must succeed."""
         key, (items, place) = self.keys[index], self.places[index]
         try:
+            items.check(place, key)
             raw = items.load(place)
         except DataError as error:
             return Loaded(key=key, reason=str(error))
@@ -81,19 +84,23 @@ class Source:
             raise EmbeddingError(f"{name}: the encoder's preparation failed ({type(error).__name__}: {error}).") from error
 
 
+@dataclass
+class _Part:
+    """Some items on their way through a thread or process."""
+
+    wanted: Sequence[Wanted]
+    future: Future[list[Loaded]]
+
+
 class Loader:
     """Loads items of one source; a context, for its threads or processes end with it."""
 
     def __init__(self, source: Source, options: ExtractOptions) -> None:
-        self._workers = options.workers
+        self._source, self._workers, self._timeout = source, options.workers, options.item_timeout
         self._ahead = 0 if options.device == "cpu" and not options.workers else AHEAD
-        self._pool: Executor
-        if options.workers:
-            self._pool = ProcessPoolExecutor(options.workers, initializer=_begin, initargs=(source,))
-            self._load: Callable[[Sequence[Wanted]], list[Loaded]] = _load_all
-        else:
-            self._pool = ThreadPoolExecutor(_threads(options.device))
-            self._load = source.load_all
+        self._threads = _threads(options.device)
+        self._load: Callable[[Sequence[Wanted]], list[Loaded]] = _load_all if options.workers else source.load_all
+        self._pool = self._begin_pool()
 
     def __enter__(self) -> Loader:
         return self
@@ -104,22 +111,63 @@ class Loader:
     def groups(self, wanted: Sequence[Wanted], size: int) -> Iterator[list[Loaded]]:
         """The items `wanted`, `size` at a time and in order; few groups are held at once.
 
-        Raises EmbeddingError when a loader process dies.
+        An item on which a loader process hangs longer than it may comes with that as its reason. Raises EmbeddingError when a
+        loader process dies, or memory runs out in it.
         """
-        waiting: deque[list[Future[list[Loaded]]]] = deque()
+        waiting: deque[list[_Part]] = deque()
+        step = SLICE if self._timeout is None else 1  # so that it is known which item hangs
         try:
             for start in range(0, len(wanted), size):
                 group = wanted[start : start + size]
-                waiting.append([self._pool.submit(self._load, group[at : at + SLICE]) for at in range(0, len(group), SLICE)])
+                waiting.append([self._begin_part(group[at : at + step]) for at in range(0, len(group), step)])
                 if len(waiting) > self._ahead:
-                    yield [loaded for future in waiting.popleft() for loaded in future.result()]
+                    yield self._first(waiting)
             while waiting:
-                yield [loaded for future in waiting.popleft() for loaded in future.result()]
+                yield self._first(waiting)
         except BrokenProcessPool as error:
             raise EmbeddingError(
-                f"one of {self._workers} loader processes died (killed, perhaps for want of memory). What is done is stored;"
-                " give the same command with fewer --workers, or with --workers 0 to load in this process."
+                f"one of {self._workers} loader processes died (killed, perhaps for want of memory). {_WITH_FEWER}"
             ) from error
+        except MemoryError as error:
+            raise EmbeddingError(f"memory ran out while items were loaded. {_WITH_FEWER}") from error
+
+    def _first(self, waiting: deque[list[_Part]]) -> list[Loaded]:
+        """The items of the group that waits longest."""
+        parts = waiting.popleft()
+        found: list[Loaded] = []
+        for place, part in enumerate(parts):
+            try:
+                found += part.future.result(self._timeout)
+            except TimeoutError:
+                found.append(self._hung(part.wanted[0][0]))
+                self._begin_again([*parts[place + 1 :], *(later for group in waiting for later in group)])
+        return found
+
+    def _hung(self, index: int) -> Loaded:
+        items, place = self._source.places[index]
+        reason = f"{items.names[place]}: it was not loaded within {self._timeout:g} seconds (--item-timeout)."
+        return Loaded(key=self._source.keys[index], reason=reason)
+
+    def _begin_again(self, parts: Sequence[_Part]) -> None:
+        """End all processes, for one hangs and may not be asked to end, and load in new ones what is not loaded yet."""
+        for process in list(getattr(self._pool, "_processes", None) or {}):
+            os.kill(process, signal.SIGKILL)
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pool = self._begin_pool()
+        for part in parts:
+            if part.future.cancelled() or part.future.exception() is not None:
+                part.future = self._pool.submit(self._load, part.wanted)
+
+    def _begin_part(self, wanted: Sequence[Wanted]) -> _Part:
+        return _Part(wanted, self._pool.submit(self._load, wanted))
+
+    def _begin_pool(self) -> Executor:
+        if not self._workers:
+            return ThreadPoolExecutor(self._threads)
+        pool = ProcessPoolExecutor(self._workers, initializer=_begin, initargs=(self._source,))
+        if self._timeout is not None:
+            pool.submit(_load_all, ()).result()  # the start of a process is not the time of an item
+        return pool
 
 
 def _threads(device: str) -> int:

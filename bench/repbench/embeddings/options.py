@@ -21,6 +21,7 @@ class ExtractOptions:
     workers: int = 0  # loader processes; 0 decodes in threads of this one
     seed: int = 0  # of random views
     on_bad_item: str = "fail"  # or "skip"
+    item_timeout: float | None = None  # seconds after which a loader process that hangs on an item is ended
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
@@ -31,6 +32,11 @@ class ExtractOptions:
             raise UsageError(f"--seed is {self.seed}; expected 0 or more.")
         if self.workers < 0:
             raise UsageError(f"--workers is {self.workers}; expected at least 0.")
+        if self.item_timeout is not None and not (self.item_timeout > 0 and self.workers):
+            raise UsageError(
+                f"--item-timeout is {self.item_timeout:g} with --workers {self.workers}; expected seconds above 0 and at least"
+                " one loader process, for a thread that hangs cannot be ended."
+            )
         if self.on_bad_item not in ("fail", "skip"):
             raise UsageError(f"--on-bad-item is {self.on_bad_item!r}; expected fail or skip.")
 

@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from repbench.digests import digest_iterable, digest_text
 from repbench.errors import StoreError
+from repbench.remote import send, synchronise
 
 KEY_BYTES = 16
 AT_ONCE = 512  # rows that are copied out of a chunk at once
@@ -45,13 +46,14 @@ class Shelf:
     """The chunks of one address. Rows are float32 (views, dim), one for each distinct item."""
 
     def __init__(self, root: Path, address: Address) -> None:
-        self.folder = root / address.folder
+        self._root, self.folder = root, root / address.folder
         self._places: dict[str, tuple[Path, int]] = {}
         self._read: set[Path] = set()
         self.refresh()
 
     def refresh(self) -> None:
-        """Take up the chunks that this or another process has added."""
+        """Take up the chunks that this or another process has added, or another machine to the place of a working copy."""
+        synchronise(self._root, self.folder.name)
         if not self.folder.is_dir():
             return
         for path in sorted(self.folder.glob("*.safetensors")):
@@ -115,6 +117,7 @@ class Shelf:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
             raise StoreError(f"{path}: the embeddings cannot be stored ({error}).") from error
+        send(self._root, path)
         self._take_up(path)
 
     @contextlib.contextmanager

@@ -21,8 +21,8 @@ import numpy as np
 
 from repbench import __version__
 from repbench.errors import RecordError
-from repbench.results.files import write_atomically
-from repbench.results.record import Inputs, Metric, Record, record_from_json
+from repbench.results.files import record_at, write_atomically
+from repbench.results.record import Inputs, Metric, Record
 
 MANY = 2000  # records from which a board remembers; fewer are read as fast
 FORMAT = 1
@@ -47,7 +47,7 @@ class Memory:
             if record is None:
                 fresh += 1
                 whole = results / path
-                record = record_from_json(whole.read_text(encoding="utf-8"), str(whole))
+                record = record_at(whole)
             found.append((record, f"{path} {identity}"))
         if fresh or len(known) != len(found):
             self._write("records.json", _packed_records(found))

@@ -11,16 +11,20 @@ import contextlib
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from repbench.digests import digest_text
+from repbench.digests import digest_bytes, digest_text
 from repbench.errors import RecordError, UsageError
+from repbench.remote import drop, send
 from repbench.results.record import DONE, Inputs, Record, record_from_json
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
+EXAMPLES = "examples"  # among the circumstances, the digest of the file of examples
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+=-]+")
 
 
@@ -51,26 +55,41 @@ def write_record(results: Path, record: Record, examples: pd.DataFrame | None) -
     """Write examples first, then the record: where there is a record, it is complete. Raises RecordError."""
     path = record_path(results, record.encoder, record.task, record.inputs)
     failure, beside = path.with_suffix(".failed.json"), path.with_suffix(".parquet")
-    text = record.to_json()
+    import pyarrow as pa
+
+    record.to_json()  # what cannot be written is told before anything is
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if record.status != DONE:
-            write_atomically(failure, text)
+            write_atomically(failure, record.to_json())
+            send(results, failure)
             return failure
         if examples is not None:
-            _write_examples(beside, examples)
-        write_atomically(path, text)
-        failure.unlink(missing_ok=True)
+            write_table(beside, pa.Table.from_pandas(examples, preserve_index=False))
+            send(results, beside)
+            record = replace(record, circumstances={**record.circumstances, EXAMPLES: digest_bytes(beside.read_bytes())})
+        write_atomically(path, record.to_json())
+        send(results, path)
+        drop(results, failure)
     except OSError as error:
         raise RecordError(f"{path}: the record cannot be written ({error.strerror or error}).") from error
     return path
 
 
-def _write_examples(path: Path, examples: pd.DataFrame) -> None:
+def forget_failure(results: Path, record: Record) -> None:
+    """A result that holds again, for its data are what they were: a failure since then is gone."""
+    path = record_path(results, record.encoder, record.task, record.inputs)
+    with contextlib.suppress(OSError):
+        drop(results, path.with_suffix(".failed.json"))
+
+
+def write_table(path: Path, table: pa.Table) -> None:
     """Write a Parquet file whole or not at all. Raises OSError."""
+    import pyarrow.parquet as pq
+
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        examples.to_parquet(temporary, index=False)
+        pq.write_table(table, temporary)
         os.replace(temporary, path)
     finally:
         with contextlib.suppress(OSError):
@@ -92,11 +111,35 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 def read_record(results: Path, encoder: str, task: str, inputs: Inputs) -> Record | None:
-    """The result of an encoder on a task under such settings, or None where there is none. Raises RecordError if damaged."""
+    """The result of an encoder on a task under such settings, or None where there is none. Raises RecordError if damaged.
+
+    A record without the examples that were written with it is none.
+    """
     path = record_path(results, encoder, task, inputs)
-    if not path.is_file():
+    try:
+        record = record_at(path)
+        _check_examples(path.with_suffix(".parquet"), record)
+    except FileNotFoundError:
         return None
-    return record_from_json(path.read_text(encoding="utf-8"), str(path))
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be read ({error.strerror or error}).") from error
+    return record
+
+
+def record_at(path: Path) -> Record:
+    """The record in a file. Raises RecordError if it is damaged, and OSError."""
+    try:
+        text = path.read_bytes().decode()
+    except UnicodeDecodeError as error:
+        raise RecordError(f"{path}: this is no record of repbench ({error}).") from error
+    return record_from_json(text, str(path))
+
+
+def _check_examples(path: Path, record: Record) -> None:
+    """Raise RecordError where the examples beside a record are not those that were written with it, and OSError."""
+    expected = record.circumstances.get(EXAMPLES)
+    if expected is not None and expected != digest_bytes(path.read_bytes()):
+        raise RecordError(f"{path}: the examples are damaged, or others: they are not those that the record was written with.")
 
 
 def read_records(results: Path) -> Iterator[Record]:
@@ -104,7 +147,7 @@ def read_records(results: Path) -> Iterator[Record]:
     RecordError for a damaged record.
     """
     for path in record_files(results):
-        yield record_from_json(path.read_text(encoding="utf-8"), str(path))
+        yield record_at(path)
 
 
 def record_files(results: Path) -> list[Path]:
@@ -123,6 +166,7 @@ def read_examples(results: Path, record: Record) -> pd.DataFrame | None:
     if not path.is_file():
         return None
     try:
+        _check_examples(path, record)
         table: pd.DataFrame = pq.ParquetFile(path).read(use_threads=False).to_pandas()
     except (pa.ArrowException, OSError, ValueError) as error:
         raise RecordError(f"{path}: the examples cannot be read ({error}).") from error

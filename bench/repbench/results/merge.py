@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from repbench.errors import RecordError
-from repbench.results.files import record_files
-from repbench.results.record import DONE, Record, record_from_json
+from repbench.results.files import record_at, record_files
+from repbench.results.record import DONE, Record
 
 SHOWN = 5  # contradictions that an error names
 
@@ -34,7 +34,7 @@ def merge(folders: Sequence[Path], out: Path) -> Merged:
     for folder in [*([out] if out.is_dir() else []), *folders]:
         for path in record_files(folder):
             _check_no_link(path)
-            inside, record = path.relative_to(folder), record_from_json(path.read_text(encoding="utf-8"), str(path))
+            inside, record = path.relative_to(folder), record_at(path)
             if inside not in chosen:
                 chosen[inside] = (path, record)
             elif _numbers(chosen[inside][1]) == _numbers(record):

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from repbench.digests import LENGTH, digest_text
 from repbench.errors import RecordError
 
-SCHEMA = 1
+SCHEMA = 2
+READABLE = (1, SCHEMA)  # records of 1 carry no digest of themselves
 DONE, FAILED = "done", "failed"
 PUBLISHED = "published"  # the kind of a row that a paper reports and nobody here measured
 UNFIT = ("missing modality", "missing scorer", "not trainable")  # a reason begins so where the encoder lacks what is asked
+DIGEST = "record_digest"  # among the circumstances, for it covers them too
+_DIGEST_LINE = re.compile(rf'(\n  "{DIGEST}": ")([^"\n]*)(")')
 _TEXTS = ("status", "encoder", "encoder_kind", "task", "protocol", "dataset", "primary", "reason", "source")
 _INPUT_TEXTS = ("encoder_fingerprint", "task_digest", "dataset_fingerprint", "precision", "on_bad_item", "prompts")
 _TABLES = ("options", "metrics", "chances", "skipped", "diagnostics", "towers", "notes", "versions", "circumstances")
@@ -106,9 +111,15 @@ class Record:
         return (*edge, *stopped, *((shared,) if shared else ()), *self.deviations)
 
     def to_json(self) -> str:
-        """Canonical JSON text: sorted keys, no NaN. Raises RecordError for a number that is not finite."""
+        """Canonical JSON text: sorted keys, no NaN, and among the circumstances a digest of the whole text.
+
+        Raises RecordError for a number that is not finite.
+        """
         try:
-            return json.dumps(asdict(self), sort_keys=True, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+            table = asdict(self)
+            table["circumstances"] = {**self.circumstances, DIGEST: "0" * LENGTH}
+            text = json.dumps(table, sort_keys=True, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+            return _DIGEST_LINE.sub(rf"\g<1>{digest_text(text)}\g<3>", text, count=1)
         except ValueError as error:
             raise RecordError(f"the record of {self.encoder} on {self.task} holds a number that is not finite.") from error
 
@@ -122,8 +133,10 @@ def record_from_json(text: str, where: str) -> Record:
     """The record that a JSON text holds. Raises RecordError that begins with `where`."""
     try:
         table = json.loads(text, parse_constant=_refuse)
-        if table.get("schema") != SCHEMA:
-            raise RecordError(f"{where}: schema {table.get('schema')!r}; this version of repbench reads {SCHEMA}.")
+        if table.get("schema") not in READABLE:
+            raise RecordError(f"{where}: schema {table.get('schema')!r}; this version of repbench reads 1 and {SCHEMA}.")
+        _check_digest(text, needed=table["schema"] == SCHEMA)
+        table["circumstances"].pop(DIGEST, None)
         table["inputs"] = Inputs(**table["inputs"])
         table["metrics"] = {name: Metric(**value) for name, value in table["metrics"].items()}
         table["deviations"] = tuple(table.get("deviations", ()))
@@ -132,6 +145,15 @@ def record_from_json(text: str, where: str) -> Record:
         return record
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise RecordError(f"{where}: this is no record of repbench ({error}).") from error
+
+
+def _check_digest(text: str, *, needed: bool) -> None:
+    """Raise ValueError where a record is not the text that its digest was made of."""
+    found = _DIGEST_LINE.search(text)
+    if found is None and needed:
+        raise ValueError("it is damaged, or was edited: its digest is gone")
+    if found and found[2] != digest_text(f"{text[: found.start(2)]}{'0' * LENGTH}{text[found.end(2) :]}"):
+        raise ValueError("it is damaged, or was edited: its digest does not match")
 
 
 def _refuse(constant: str) -> float:

@@ -17,13 +17,14 @@ from repbench.embeddings.store import Address, Shelf
 from repbench.encoder import Encoder, PairScorer, Tower
 from repbench.errors import EmbeddingError, RepbenchError
 from repbench.protocol import Outcome
-from repbench.results.files import write_record
+from repbench.results.files import forget_failure, write_record
 from repbench.results.record import DONE, FAILED, Inputs, Record, metric
 from repbench.results.secrets import without_secrets
+from repbench.run.changes import remember
 from repbench.run.conventions import conventions
 from repbench.run.fidelity import FidelityNotes
 from repbench.run.gather import gather
-from repbench.run.plan import Job, Plan, modality_of, open_shelves
+from repbench.run.plan import Job, Plan, modality_of, open_shelves, splits_of
 from repbench.run.report import Report
 from repbench.run.settings import Settings
 from repbench.run.trainable import to_train
@@ -60,6 +61,7 @@ def _do_all(plan: Plan, supply: Supply, settings: Settings, report: Report) -> l
     for job in plan.jobs:
         if job.is_done and job.record is not None:
             records.append(job.record)
+            forget_failure(settings.results, job.record)
         else:
             records.append(_do(job, plan, supply, settings, report))
         report.finish(records[-1])
@@ -100,6 +102,8 @@ def _do(job: Job, plan: Plan, supply: Supply, settings: Settings, report: Report
         reason = _words(error)
     seconds["total"] = time.monotonic() - began
     record = make_record(job, plan, settings, outcome, reason, left_out, seconds, told)
+    if outcome is not None and job.dataset is not None:
+        remember(settings.results, job.dataset, splits_of(job.task), record.inputs)
     write_record(settings.results, record, _with_factors(outcome.examples, job) if outcome is not None else None)
     return record
 

@@ -16,9 +16,10 @@ from repbench.embeddings.pairs import PairWork, pair_work
 from repbench.embeddings.store import Address, Shelf
 from repbench.embeddings.views import view_address, view_size
 from repbench.encoder import Encoder, FrameGrid, Tower
-from repbench.errors import MissingModalityError, RecordError, RepbenchError, UnfitError
+from repbench.errors import DataError, MissingModalityError, RecordError, RepbenchError, UnfitError
 from repbench.results.files import read_record
 from repbench.results.record import DONE, Inputs, Record
+from repbench.run.changes import check_unchanged
 from repbench.run.settings import Settings
 from repbench.tasks import Task
 
@@ -171,7 +172,7 @@ def _job(
                 _check_trainable(towers.of(modality_of(need, dataset), dataset))
     except RepbenchError as error:
         return Job(task=task, dataset=dataset, problem=error)
-    splits = tuple({split for need in task.needs for split in need.splits})
+    splits = splits_of(task)
     inputs = Inputs(
         encoder_fingerprint=encoder.fingerprint,
         task_digest=task.digest,
@@ -188,7 +189,17 @@ def _job(
         record = read_record(settings.results, encoder.name, task.name, inputs)
     except RecordError:  # damaged: it is written again
         record = None
+    if not settings.accept_changed_data and (record is None or record.inputs != inputs):
+        try:
+            check_unchanged(settings.results, dataset, splits, inputs, record)
+        except DataError as error:
+            return Job(task=task, dataset=dataset, inputs=inputs, problem=error, record=record)
     return Job(task=task, dataset=dataset, works=asked, pair_works=pairs, inputs=inputs, record=record)
+
+
+def splits_of(task: Task) -> tuple[str, ...]:
+    """The splits that a task needs, sorted."""
+    return tuple(sorted({split for need in task.needs for split in need.splits}))
 
 
 def modality_of(need: Need | TrainableModel, dataset: Dataset) -> str:

@@ -29,6 +29,7 @@ class Recipe:
     plugins: tuple[Path, ...] = ()
     load: LoadOptions = field(default_factory=LoadOptions)
     folder: str = ""  # what relative paths start from
+    addresses: tuple[str, ...] = ()  # whose working copies results and store are
 
     def variants(self) -> Variants:
         """The encoder, or where features are named, the encoder at each that it has. Raises EncoderError or UsageError."""

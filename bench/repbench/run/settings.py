@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from repbench.embeddings.options import ExtractOptions
+from repbench.remote import here
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +20,7 @@ class Settings:
     seed: int = 0
     limit: int | None = None  # examples a split, for a quick look; recorded, and never mixed with full runs
     deviating: bool = False  # whether copies are let in that are known to differ from the published data
+    accept_changed_data: bool = False  # whether results on data that have changed since are computed again, or are an error
     extract: ExtractOptions = field(default_factory=ExtractOptions)
     command: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -39,12 +41,13 @@ def library_versions() -> dict[str, str]:
 
 
 def default_store() -> Path:
-    """Where embeddings are kept unless told: $REPBENCH_STORE, else `repbench/embeddings` in the user's cache folder.
+    """Where embeddings are kept unless told: $REPBENCH_STORE, a folder or an address of another file system.
 
+    Without it, `repbench/embeddings` in the user's cache folder.
     The store is content-addressed, so all runs on a machine can share it.
     """
     import os
 
     if given := os.environ.get("REPBENCH_STORE"):
-        return Path(given)
+        return here(given, fetch=False)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "repbench" / "embeddings"

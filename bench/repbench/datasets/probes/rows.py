@@ -66,6 +66,8 @@ def field(entry: Mapping[str, Any], name: str, path: Path) -> Any:
 class Pictures(Items):
     """Images of files, of which several examples may show parts; `.npy` files hold pixels, uint8 (height, width, BGR)."""
 
+    on_disk = True
+
     def __init__(self, pictures: Sequence[Picture]) -> None:
         super().__init__("image", [str(one.path) for one in pictures])
         self._pictures = pictures

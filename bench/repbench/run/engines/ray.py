@@ -191,6 +191,8 @@ def _plans(recipe: Recipe, threads: int) -> list[Plan]:
             raise UsageError(f"{os.uname().nodename} has other versions than the driver: {', '.join(other)}.")
         if recipe.folder:
             os.chdir(recipe.folder)
+        for address in recipe.addresses:
+            here(address, fetch=False)
         _made = None  # the last encoder goes before the next one comes
         _made = (recipe, recipe.plans())
     return _made[1]
