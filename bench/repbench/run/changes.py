@@ -117,7 +117,7 @@ class _Memory:
         both = after.index.intersection(before.index)
         if before.index.is_unique and after.index.is_unique:
             for column in after:
-                other = before.loc[both, column].to_numpy() != after.loc[both, column].to_numpy()
+                other = before[column].reindex(both).to_numpy() != after[column].reindex(both).to_numpy()
                 found.append(_counted(f"have another {column}", list(both[other]), len(after)))
         return [one for one in found if one] or ["its examples are in another order"]
 

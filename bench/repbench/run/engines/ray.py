@@ -192,7 +192,7 @@ def _plans(recipe: Recipe, threads: int) -> list[Plan]:
         if recipe.folder:
             os.chdir(recipe.folder)
         for address in recipe.addresses:
-            here(address, fetch=False)
+            working_copy(address)
         _made = None  # the last encoder goes before the next one comes
         _made = (recipe, recipe.plans())
     return _made[1]
