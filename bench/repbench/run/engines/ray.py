@@ -19,6 +19,7 @@ import torch
 from repbench.embeddings.extract import CHUNK, Share
 from repbench.embeddings.needs import TrainableModel
 from repbench.errors import DataError, EmbeddingError, RepbenchError, UsageError
+from repbench.remote import working_copy
 from repbench.results.record import Inputs, Record
 from repbench.run.ahead import embed_ahead, on_datasets
 from repbench.run.engines import Wait
