@@ -135,6 +135,15 @@ def test_the_validation_list_of_food101_is_a_tenth_of_each_class_in_its_publishe
     assert np.bincount(label[val]).tolist() == [75] * 101
 
 
+def test_the_validation_list_of_sun397_is_ten_of_each_class_in_the_order_of_its_official_list() -> None:
+    """Training_01.txt has fifty lines a class, the classes in the declared order but for one pair."""
+    order = np.arange(397)
+    order[[206, 207]] = 207, 206  # jail/indoor stands before jail_cell there
+    _, val = carve_validation(np.repeat(order, 50), 0.0, 0, per_class=10)
+    lines = (tasks_folder() / "transfer/lists/sun397-val.txt").read_text().split()
+    assert val.tolist() == [int(line) for line in lines]
+
+
 def test_the_list_of_caltech101_has_thirty_images_of_each_of_102_classes_and_five_of_them_for_validation() -> None:
     lines = (tasks_folder() / "transfer/lists/caltech101-train.txt").read_text().split()
     names, label = np.unique([line.split("/")[0] for line in lines], return_inverse=True)
