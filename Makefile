@@ -56,6 +56,7 @@ packs: $(BIN)/repbench
 	$(BIN)/python packs/build.py
 
 reference: $(BIN)/repbench
+	$(BIN)/repbench data fetch stamps
 	$(BIN)/python reference/make.py
 	$(BIN)/repbench run $(ENCODERS) --out $(REFERENCE)/results --store $(REFERENCE)-runs/store
 	$(BIN)/repbench leaderboard $(REFERENCE)/results --out $(REFERENCE)

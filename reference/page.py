@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from comparisons import FULL, Measure, Question, Row
+from comparisons import ELSEWHERE, FULL, Measure, Question, Row
 from scipy import stats
 from tabulate import tabulate
 
@@ -51,22 +51,30 @@ def write(questions: Sequence[Question], given: argparse.Namespace) -> None:
     for question in questions:
         if lines := found[question.key]:
             parts.append(_section(question, lines, [next(corrected) for _ in lines], given.scale))
+    parts.append(_closing([one for one in questions if not found[one.key]]))
     given.page.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
 def _opening(scale: str) -> str:
     command = f"python reference/make.py{' --scale full' if scale == FULL else ''}"
-    length = "" if scale == FULL else ", far shorter than the defaults of [training.md](training.md)"
+    length = "" if scale == FULL else ", most of them far shorter than the defaults of [training.md](training.md)"
     return f"""# Results of the reference trainers
 
-Written by `{command}` (`make reference`). Schedules are those named below each table{length}; what is not named is the method's
-default. Scores are of test splits, after the last step. Schedules were set by what time there was, after looks at seed 0 on the
-same test splits: seed 0 is a little favoured.
+Written by `{command}` (`make reference`). Schedules are those named below each table{length};
+what is not named is the method's default. Scores are of test splits, after the last step. Lengths were set by what time there
+was, after looks at seed 0 on the same test splits: seed 0 is a little favoured.
 
 *How to read it.* Values are means over seeds with 95 % intervals (t); of one seed there is none. p is of the paired test over
 test examples, each averaged over the seeds, in which method and twin are swapped example by example (object by object where
 several renders show one), corrected by Holm over all rows of this page. *Better in* counts the seeds with a gain. A row holds
 when its gain is positive and p is below {LEVEL:g}; *reversed* means a loss at that p."""
+
+
+def _closing(missing: Sequence[Question]) -> str:
+    """What the script asks and these records do not answer, and where other runs are described."""
+    lines = [f"* *{one.title}* (`--only {one.key}`) {one.before}" for one in missing]
+    not_run = ["Asked by the script, and not run for this page:\n\n" + "\n".join(lines)] if lines else []
+    return "\n\n".join(["## What is not here", *not_run, ELSEWHERE])
 
 
 def _section(question: Question, lines: Sequence[Compared], corrected: Sequence[float], scale: str) -> str:
