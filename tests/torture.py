@@ -15,8 +15,10 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -25,11 +27,17 @@ import torch
 from PIL import Image
 
 from repbench import cli
+from repbench.embeddings import extract
 from repbench.leaderboard.publish import publish
 from repbench.leaderboard.tables import make_board
 from repbench.results.files import read_records
 
+sys.path.insert(0, str(Path(__file__).parent))
+from starved import forbidden, read_only, small_disk
+
 torch.set_num_threads(1)
+extract.CHUNK = 8  # so that a run is of many chunks
+NOT_HERE, LEFT_OVER = 77, 78  # exit statuses: the kernel does not let this be tried; something half-written lies there
 TOML = """
 title = "Noisy colours"
 metric = "accuracy"
@@ -58,8 +66,26 @@ def write_data(folder: Path) -> None:
     (folder / "colours.toml").write_text(TOML)
 
 
-def start(folder: Path, name: str, most: int | None = None) -> int:
-    """Begin a run in a fork and return its process; `most` bytes a file are all that the kernel lets it write."""
+def count_chunks(name: str) -> None:
+    """From here on each chunk that is begun stands in `NAME.begun`: its shelf and its first item."""
+    embed = extract.Extractor._embed
+
+    def counted(self: extract.Extractor, work: extract.Work, wanted: Any, *rest: Any) -> Any:
+        with open(f"{name}.begun", "a") as stream:
+            stream.write(f"{work.address.folder} {work.keys[wanted[0][0]]}\n")
+        return embed(self, work, wanted, *rest)
+
+    extract.Extractor._embed = counted  # type: ignore[method-assign]
+
+
+def begun(folder: Path, name: str) -> list[str]:
+    """The chunks that runs of a name have begun, one entry each time."""
+    path = folder / f"{name}.begun"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def start(folder: Path, name: str, hinder: Callable[[], object] = lambda: None) -> int:
+    """Begin a run in a fork, which first does to itself what is to `hinder` it, and return its process."""
     process = os.fork()
     if process:
         return process
@@ -68,8 +94,11 @@ def start(folder: Path, name: str, most: int | None = None) -> int:
         os.dup2(said.fileno(), 1)
         os.dup2(said.fileno(), 2)
     sys.stdout, sys.stderr = (io.TextIOWrapper(os.fdopen(number, "wb", closefd=False), write_through=True) for number in (1, 2))
-    if most is not None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    try:
+        hinder()
+    except PermissionError:
+        os._exit(NOT_HERE)
+    count_chunks(name)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     places = ["--plugin", "colours.toml", "--data", "data", "--out", name, "--store", f"{name}.store", "--quiet"]
     sys.argv = ["repbench", "run", *ENCODERS, "--tasks", TASKS, "--batch-size", "4", *places]
@@ -79,7 +108,9 @@ def start(folder: Path, name: str, most: int | None = None) -> int:
     except SystemExit as stop:
         status = int(stop.code or 0)
     finally:
-        os._exit(status)
+        sys.stderr.flush()
+        left = any(list(Path(place).rglob("*.tmp")) for place in (name, f"{name}.store"))
+        os._exit(LEFT_OVER if left else status)
     return 0
 
 
@@ -99,7 +130,10 @@ def contents(folder: Path, name: str) -> dict[str, bytes]:
 def clear(folder: Path, name: str) -> None:
     """Results and store of a name are gone."""
     for one in (name, f"{name}.store"):
+        if (folder / one).is_dir():
+            (folder / one).chmod(0o755)
         shutil.rmtree(folder / one, ignore_errors=True)
+    (folder / f"{name}.begun").unlink(missing_ok=True)
 
 
 class Torture:
@@ -114,6 +148,8 @@ class Torture:
         assert ended(start(folder, "whole")) == 0
         self.length = time.monotonic() - began
         self.whole = contents(folder, "whole")
+        self.chunks = len(begun(folder, "whole"))
+        assert self.chunks == len(set(begun(folder, "whole"))) > 10, "each chunk is begun once"
 
     def finish(self, name: str) -> None:
         """The same command again goes on to the bytes of the run that nothing disturbed."""
@@ -122,19 +158,22 @@ class Torture:
 
     def kill(self, times: int) -> str:
         """SIGKILL at random moments, resumed and killed again."""
-        kills = finished = 0
+        kills = finished = repeated = since = 0
         while kills < times:
             process = start(self.folder, "killed")
             time.sleep(self.random.uniform(0, self.length))
             os.kill(process, signal.SIGKILL)
             if ended(process) < 0:
-                kills += 1
-            if kills % 5 == 0 or self.random.random() < 0.1:
+                kills, since = kills + 1, since + 1
+            if since >= 5 or kills >= times or self.random.random() < 0.1:
                 self.finish("killed")
                 finished += 1
+                again = len(begun(self.folder, "killed")) - self.chunks
+                assert again <= since, f"{again} chunks were computed again after {since} kills"
+                repeated += max(again, 0)
+                since = 0
                 clear(self.folder, "killed")
-        self.finish("killed")
-        return f"resumed to the same bytes {finished + 1} times"
+        return f"resumed to the same bytes {finished} times; {repeated} of {self.chunks} chunks a run repeated"
 
     def interrupt(self, times: int) -> str:
         """SIGINT at random moments of a run from an empty store."""
@@ -154,7 +193,7 @@ class Torture:
         return f"slowest end {slowest:.2f} s; {late} were over already"
 
     def damage(self, times: int) -> str:
-        """A bit flipped or a cut in a stored chunk, a cut in a record."""
+        """A bit flipped or a cut in a stored chunk, in each record and in its examples."""
         self.finish("hurt")
         set_aside = 0
         for _ in range(times):
@@ -164,8 +203,10 @@ class Torture:
             place = self.random.randrange(len(data))
             data[place] ^= 1 << self.random.randrange(8)
             path.write_bytes(data if self.random.random() < 0.7 else data[:place])
-            for record in (self.folder / "hurt").rglob("*.json"):  # so that the embeddings are asked for again
-                record.write_bytes(record.read_bytes()[: self.random.randrange(20)])
+            for path in (self.folder / "hurt").rglob("colours.*"):  # so that the embeddings are asked for again, too
+                data = bytearray(path.read_bytes())
+                data[self.random.randrange(len(data))] ^= 1 << self.random.randrange(8)
+                path.write_bytes(data if self.random.random() < 0.7 else data[: self.random.randrange(len(data))])
             self.finish("hurt")
             set_aside += len(list((self.folder / "hurt.store").rglob("*.damaged")))
             for old in (self.folder / "hurt.store").rglob("*.damaged"):
@@ -177,14 +218,66 @@ class Torture:
         refused = 0
         for _ in range(times):
             clear(self.folder, "full")
-            status = ended(start(self.folder, "full", most=self.random.choice([2000, 5000, 20000, 60000])))
-            said = (self.folder / "full.said").read_text()
-            assert status in (0, 1, 2), said
-            assert "Traceback" not in said, said
-            refused += status != 0
-            assert not list(self.folder.glob("full*/**/*.tmp")), "something half-written was left"
+            most = self.random.choice([2000, 5000, 20000, 60000])
+            refused += self.hindered("full", lambda most=most: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))) != 0
             self.finish("full")
         return f"{refused} refused, nothing half-written"
+
+    def disk(self, times: int) -> str:
+        """A disk of a random small size (tmpfs) for the store or the results."""
+        refused = 0
+        for _ in range(times):
+            clear(self.folder, "disk")
+            place, size = self.random.choice(["disk", "disk.store"]), 4096 * self.random.randrange(1, 40)
+            status = self.hindered("disk", lambda place=place, size=size: small_disk(self.folder / place, size))
+            if status == NOT_HERE:
+                return "not tried: mounting is not allowed here"
+            said = (self.folder / "disk.said").read_text()
+            assert status == 0 or "No space left on device" in said, said
+            refused += status != 0
+            self.finish("disk")
+        return f"{refused} refused with 'No space left on device', nothing half-written"
+
+    def refuse(self, times: int) -> str:
+        """A store or results on a read-only disk, or without the permission to write."""
+        told = 0
+        for number in range(times):
+            clear(self.folder, "refused")
+            place, how = (("refused.store", "refused")[number % 2], (read_only, forbidden)[number // 2 % 2])
+            status = self.hindered("refused", lambda place=place, how=how: how(self.folder / place))
+            if status == NOT_HERE:
+                return "not tried: the kernel does not allow it here"
+            said = (self.folder / "refused.said").read_text()
+            assert status in (1, 2), said
+            assert ("Read-only file system" if how is read_only else "Permission denied") in said, said
+            told += 1
+            (self.folder / place).chmod(0o755)
+            self.finish("refused")
+        shutil.rmtree(self.folder / "refused")
+        assert self.hindered("refused", lambda: read_only(self.folder / "refused.store")) == 0
+        self.finish("refused")
+        return f"{told} told in words; a complete store that is read-only serves"
+
+    def skew(self, times: int) -> str:
+        """Clocks that are wrong by decades, and lock files of processes that are gone."""
+        self.finish("skewed")
+        for _ in range(times):
+            for path in [*(self.folder / "skewed").rglob("*"), *(self.folder / "skewed.store").rglob("*")]:
+                os.utime(path, (when := self.random.choice([0, 1, 4_000_000_000]), when))
+            before = len(begun(self.folder, "skewed"))
+            self.finish("skewed")
+            assert len(begun(self.folder, "skewed")) == before, "something was computed again"
+            for lost in list((self.folder / "skewed").rglob("*.json"))[:2]:
+                lost.unlink()
+        return "nothing computed again, nothing waited for"
+
+    def hindered(self, name: str, hinder: Callable[[], object]) -> int:
+        """The status of a run that is hindered; whatever comes of it is told in words, and nothing half-written is left."""
+        status = ended(start(self.folder, name, hinder))
+        said = (self.folder / f"{name}.said").read_text()
+        assert status in (0, 1, 2, NOT_HERE), f"{status}: {said}"
+        assert "Traceback" not in said, said
+        return status
 
     def together(self, times: int) -> str:
         """Eight processes on one store, each with results of its own."""
@@ -212,7 +305,7 @@ class Torture:
         return sum(int(one.circumstances.get("embedded", 0)) for one in read_records(self.folder / "whole"))
 
 
-TRIALS = {"kill": 200, "interrupt": 40, "damage": 40, "full": 40, "together": 5}
+TRIALS = {"kill": 200, "interrupt": 40, "damage": 40, "full": 40, "disk": 40, "refuse": 20, "skew": 10, "together": 5}
 
 
 def main() -> None:
