@@ -7,7 +7,10 @@ import os
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before anything imports huggingface_hub
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import socket
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +18,34 @@ import torch
 from PIL import Image
 
 torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def asked_for() -> Iterator[list[Any]]:
+    """No test reaches another machine: sockets connect to this one alone. What else was asked for stands in the list."""
+    asked: list[Any] = []
+    connect, find = socket.socket.connect, socket.getaddrinfo
+
+    def is_here(host: Any) -> bool:
+        return host in (None, "", "localhost", "::1", socket.gethostname()) or str(host).startswith("127.")
+
+    def connect_here(self: socket.socket, address: Any) -> None:
+        if self.family != socket.AF_UNIX and not is_here(address[0]):
+            asked.append(address)
+            raise OSError(f"a test may not reach {address}")
+        connect(self, address)
+
+    def find_here(host: Any, *rest: Any, **options: Any) -> Any:
+        if not is_here(host):
+            asked.append(host)
+            raise socket.gaierror(f"a test may not look up {host}")
+        return find(host, *rest, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", connect_here)
+        patch.setattr(socket, "getaddrinfo", find_here)
+        yield asked
+
 
 COLOURS = {"red": (200, 40, 40), "green": (40, 200, 40), "blue": (40, 40, 200)}
 SIZES = {"train": 10, "val": 4, "test": 6}  # a class

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from repbench.embeddings.store import Address, Shelf
+from repbench.embeddings.store import Address, Shelf, TakenError
 from repbench.errors import StoreError
 
 ADDRESS = Address(tower="abc", view="plain", precision="fp32")
@@ -88,6 +93,57 @@ def test_a_store_that_cannot_be_written_says_so(tmp_path: Path) -> None:
         Shelf(tmp_path / "file", ADDRESS).add(keys(1), rows(1))
 
 
+def test_lock_files_of_the_past_and_of_the_future_stop_nobody(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path, ADDRESS)
+    with shelf.claim(keys(3)):
+        pass
+    (left,) = shelf.folder.glob(".*.lock")
+    for when in (0, 4_000_000_000):
+        left.write_text("4194304")
+        os.utime(left, (when, when))
+        with shelf.claim(keys(3), wait=False):
+            pass
+
+
+def _die_with_a_claim(root: Path, held: multiprocessing.Queue) -> None:  # type: ignore[type-arg]
+    with Shelf(root, ADDRESS).claim(keys(3)):
+        held.put(True)
+        held.close()
+        held.join_thread()
+        time.sleep(1000)
+
+
+def test_a_claim_ends_with_the_process_that_held_it(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("forkserver")
+    held = context.Queue()
+    process = context.Process(target=_die_with_a_claim, args=(tmp_path, held))
+    process.start()
+    assert held.get(timeout=60)
+    with pytest.raises(TakenError), Shelf(tmp_path, ADDRESS).claim(keys(3), wait=False):
+        pass
+    process.kill()
+    process.join()
+    with Shelf(tmp_path, ADDRESS).claim(keys(3), wait=False):
+        pass
+
+
+@given(st.data())
+@settings(max_examples=100, deadline=None, derandomize=True)
+def test_any_byte_that_changes_and_any_end_is_noticed(data: st.DataObject) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Shelf(Path(folder), ADDRESS).add(keys(5), rows(5))
+        (path,) = (Path(folder) / ADDRESS.folder).glob("*.safetensors")
+        whole = path.read_bytes()
+        place = data.draw(st.integers(0, len(whole) - 1))
+        cut = whole[:place]
+        changed = cut + bytes([whole[place] ^ data.draw(st.integers(1, 255))]) + whole[place + 1 :]
+        path.write_bytes(data.draw(st.sampled_from([cut, changed])))
+        shelf = Shelf(Path(folder), ADDRESS)
+        assert shelf.missing(keys(5)) in ([], keys(5))
+        if not shelf.missing(keys(5)):  # a byte that means nothing, such as a space of the header
+            assert np.array_equal(shelf.rows(keys(5)), rows(5))
+
+
 def _compute(root: Path, done: multiprocessing.Queue) -> None:  # type: ignore[type-arg]
     shelf = Shelf(root, ADDRESS)
     for start in range(0, 40, 10):
@@ -98,10 +154,11 @@ def _compute(root: Path, done: multiprocessing.Queue) -> None:  # type: ignore[t
                 shelf.add(wanted, rows(10))
 
 
-def test_processes_that_share_a_store_compute_each_chunk_once(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
+def test_eight_processes_on_one_store_compute_each_chunk_once(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["numpy", "safetensors.numpy", "repbench.embeddings.store"])
     done = context.Queue()
-    workers = [context.Process(target=_compute, args=(tmp_path, done)) for _ in range(3)]
+    workers = [context.Process(target=_compute, args=(tmp_path, done)) for _ in range(8)]
     for worker in workers:
         worker.start()
     for worker in workers:
