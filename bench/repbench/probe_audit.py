@@ -6,19 +6,22 @@ more than .05 above chance, by an interval that holds for all rules together.
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from repbench import grammar
 from repbench.datasets.caption_files import CHOICE, CaptionProbe
 from repbench.encoders.load import load_encoder
 from repbench.errors import RepbenchError
 from repbench.measure import blind
 from repbench.measure.text_classifier import classifier_scores
 
-NOT_PART = "models of grammar (trained on CoLA) and plausibility (Vera) are no part of repbench, and were not asked"
+NO_GRAMMAR = "no grammar checker was asked: link-parser is not installed (Debian: link-grammar, link-grammar-dictionaries-en)"
+NOT_PART = "models trained to judge plausibility (Vera, classifiers on CoLA) are no part of repbench, and were not asked"
 SHOWN = 5  # hackable negatives in the readable report
 BATCH = 64  # captions embedded at a time
 
@@ -58,6 +61,9 @@ def audit_probe(probe: CaptionProbe, encoder: str = "packaged:minilm", seed: int
     classified = classifier_scores(probe.captions, probe.groups, seed) if probe.rule == CHOICE else {}
     likely = _masked(blind.cross_fitted(padded, true, probe.groups, seed), probe)
     typical, why = _typical(probe, padded, true, encoder, seed)
+    parsed, no_grammar = _grammar(padded)
+    why = "; ".join(word for word in (why, no_grammar) if word)
+    typical |= parsed
     scores = {**length, **classified, **likely, **_masked(typical, probe)}
     verdict = blind.verdict(scores, probe.rule, probe.images, probe.candidates, groups=probe.groups)
     return Audit(probe=probe, verdict=verdict, steps=_steps(probe, verdict, length, classified, likely, typical, why))
@@ -85,7 +91,7 @@ def _steps(
             rules=tuple(likely),
             said="" if likely else "not taken: all examples share one image",
         ),
-        Step(name="plausibility", rules=tuple(typical), said=f"{why}; {NOT_PART}" if why else NOT_PART),
+        Step(name="plausibility and grammar", rules=tuple(typical), said=f"{why}; {NOT_PART}" if why else NOT_PART),
         Step(name="caption alone, by the model with images shuffled", said=ask),
         Step(
             name="image alone",
@@ -166,6 +172,17 @@ def _typical(
         others = [x[text] for place in np.flatnonzero(fold != held).tolist() for text in true[place]]
         found[fold == held] = blind.typicality(captions[fold == held], np.array(others))
     return {f"typical for {encoder}": found}, ""
+
+
+def _grammar(padded: Sequence[Sequence[str]]) -> tuple[dict[str, np.ndarray], str]:
+    """How grammatical (n, k) each caption is, by Link Grammar; or {} and why not."""
+    if not grammar.is_here():
+        return {}, NO_GRAMMAR
+    try:
+        found = grammar.grammar_scores([text for example in padded for text in example])
+    except (OSError, subprocess.SubprocessError) as error:
+        return {}, f"grammar was not judged: {error}"
+    return {"grammar (Link Grammar)": np.array([[found[text] for text in example] for example in padded])}, ""
 
 
 def _embedded(texts: list[str], encoder: str) -> dict[str, np.ndarray]:
