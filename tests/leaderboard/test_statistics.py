@@ -119,3 +119,24 @@ def test_a_column_is_judged_by_id_whatever_the_order_and_without_examples_untest
     clustered = {name: frame.assign(cluster=frame["id"].str[:2]) for name, frame in frames.items()}
     wide = judge.judge(make_board([replace(one) for one in records]), lambda one: clustered[one.encoder])
     assert wide["good", "knn/x"].low != verdicts["good", "knn/x"].low
+
+
+def test_an_encoder_that_is_truly_best_is_bold_as_often_as_promised() -> None:
+    """Of eight equals each is a best one: the first of them may lose its bold in at most 5 % of columns."""
+    rng, lost = RNG(12), 0
+    for seed in range(200):
+        skill = rng.normal(size=300)  # hard and easy examples, the same for all
+        rows = (rng.normal(size=(8, 300)) < skill) / 300
+        lost += not judge.standings(rows, seed)[0].bold
+    assert stats.binomtest(lost, 200, 0.05, alternative="greater").pvalue > 0.01
+
+
+def test_paired_differences_cover_the_truth_as_often_as_they_say() -> None:
+    rng, held = RNG(13), 0
+    for _ in range(400):
+        skill = rng.normal(size=200)
+        rows = np.stack([rng.normal(size=200) < skill + 0.5, rng.normal(size=200) < skill]) / 200
+        truth = stats.norm.cdf(0.5 / np.sqrt(2)) - 0.5
+        error = judge.difference_errors(rows)[0, 1]
+        held += abs(rows[0].sum() - rows[1].sum() - truth) <= 1.96 * error
+    assert 0.92 <= held / 400 <= 0.98

@@ -14,7 +14,16 @@ from repbench.leaderboard.curves import Curves, run_and_step
 from repbench.leaderboard.judge import Verdict, Verdicts
 from repbench.leaderboard.label_free import foretold
 from repbench.leaderboard.questions import QUESTIONS
-from repbench.leaderboard.tables import Board, common_line, common_tasks, failed_lines, stale_lines, wide_table, with_reported
+from repbench.leaderboard.tables import (
+    Board,
+    common_line,
+    common_tasks,
+    failed_lines,
+    has_gaps,
+    stale_lines,
+    wide_table,
+    with_reported,
+)
 from repbench.results.record import Record
 
 MANY = 20_000  # cells above which the page keeps numbers and intervals, and leaves diagnostics to the records
@@ -73,7 +82,7 @@ def _content(board: Board, verdicts: Verdicts, pairs: Pairs, curves: Curves) -> 
     common = common_tasks(board)
     return {
         "common": len(common),
-        "judging": len(board.judging),
+        "gaps": has_gaps(board),
         "questions": {one.protocol: QUESTIONS.get(one.protocol, "") for one in asked.values()},
         "foretold": _foretold(board),
         "tasks": [_task(asked[task]) | {"common": task in common, "classes": curves["tasks"].get(task)} for task in tasks],

@@ -191,11 +191,17 @@ def common_tasks(board: Board) -> list[str]:
     return [task for task, is_common in zip(board.judging, found, strict=True) if is_common]
 
 
+def has_gaps(board: Board) -> bool:
+    """Whether an encoder lacks a task that judges: then means over an encoder's own tasks compare nothing."""
+    published = {record.encoder for record in board.done if record.encoder_kind == "published"}
+    return bool(value_table(board)[board.judging].drop(index=list(published)).isna().to_numpy().any())
+
+
 def common_line(board: Board) -> str:
     """How far the means can be compared, in words; empty where every encoder has every task."""
-    common, tasks = common_tasks(board), board.judging
-    if len(common) == len(tasks):
+    if not has_gaps(board):
         return ""
+    common, tasks = common_tasks(board), board.judging
     if not common:
         return (
             f"No task is common to the encoders: their means over {len(tasks)} tasks cannot be compared, only single columns."

@@ -15,7 +15,7 @@ from repbench.leaderboard.blocks import GAP, Column, in_blocks, in_lines, width_
 from repbench.leaderboard.differences import Difference
 from repbench.leaderboard.judge import Verdicts
 from repbench.leaderboard.long import long_table
-from repbench.leaderboard.tables import Board, common_line, common_tasks, wide_table
+from repbench.leaderboard.tables import Board, common_line, common_tasks, has_gaps, wide_table
 
 WIDE = 10_000  # columns of a pipe
 ROOMY = 100  # from here on a task stands in one line with its protocol
@@ -54,7 +54,7 @@ def board_text(board: Board, verdicts: Verdicts, width: int) -> str:
 def aggregate_columns(board: Board) -> tuple[str, ...]:
     """The aggregates that a reader needs: those over common tasks only where they differ from those over all."""
     own = ("mean", "normalised_mean", "mean_rank", "tasks")
-    return own if len(common_tasks(board)) == len(board.judging) else ("common_mean", "common_rank", *own)
+    return ("common_mean", "common_rank", *own) if has_gaps(board) else own
 
 
 def _tasks_down(board: Board, wide: pd.DataFrame, verdicts: Verdicts, width: int) -> str:

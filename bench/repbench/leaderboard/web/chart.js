@@ -64,6 +64,7 @@ function lines(svg, series, { px, py }, size = () => 3.5, solid = () => true) { 
     const colour = COLOURS[place % COLOURS.length];
     drawn(svg, "polyline", { class: "line", stroke: colour, points: one.points.filter(solid).map(([x, y]) => `${px(x)},${py(y)}`).join(" ") });
     for (const point of one.points) {
+      if (point[4] !== undefined && point[3] !== null) drawn(svg, "line", { class: "line", stroke: colour, "stroke-opacity": .45, x1: px(point[0]), x2: px(point[0]), y1: py(point[3]), y2: py(point[4]) });
       const dot = drawn(svg, "circle", { cx: px(point[0]), cy: py(point[1]), r: size(point), fill: colour, "fill-opacity": solid(point) ? 1 : .45 });
       drawn(dot, "title", {}, `${one.name}\n${brief(point[0])}: ${show(point[1])}` + (point[2] ? `, n = ${point[2]}` : ""));
     }

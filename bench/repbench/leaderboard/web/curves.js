@@ -28,11 +28,11 @@ function runs() { // runs of which the board has several steps: name -> rows by 
 
 function plotSteps(svg) {
   const column = ofTask.find(one => one.key === get("stepped").value);
-  const series = [...runs()].map(([name, rows]) => ({ name, points: rows.filter(row => column.of(row) !== null).map(row => [row.step, column.of(row)]) })).filter(one => one.points.length).slice(0, SHOWN);
+  const series = [...runs()].map(([name, rows]) => ({ name, points: rows.filter(row => column.of(row) !== null).map(row => [row.step, column.of(row), null, row.cells[column.place].lo, row.cells[column.place].hi]) })).filter(one => one.points.length).slice(0, SHOWN);
   if (!series.length) return nothing(svg, "No run has several steps on this task.");
-  const all = series.flatMap(one => one.points), scale = axes(svg, { xs: all.map(one => one[0]), ys: all.map(one => one[1]), xlabel: "training step or epoch", ylabel: `${column.task.name}, ${column.task.metric}` });
+  const all = series.flatMap(one => one.points), ends = all.flatMap(one => [one[1], one[3], one[4]]).filter(one => one !== null), scale = axes(svg, { xs: all.map(one => one[0]), ys: ends, xlabel: "training step or epoch", ylabel: `${column.task.name}, ${column.task.metric}` });
   lines(svg, series, scale);
-  told("Of encoders that are one training run at several steps, by their records or their names (simclr-epoch-40).");
+  told("Upright lines: 95 % intervals. Of encoders that are one training run at several steps, by their records or their names (simclr-epoch-40).");
 }
 
 function plotReliability(svg) {

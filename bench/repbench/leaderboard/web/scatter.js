@@ -27,7 +27,7 @@ function plotAny(svg) {
   const all = [...fixed.slice(1), ...extra, ...ofTask];
   const [across, up] = ["x", "y"].map(id => all.find(one => one.key === get(id).value) || all[0]), found = scatter(svg, across, up);
   if (!found) return told("");
-  const few = found.front.length === 1 ? `${found.front[0].row.name} is the best on both axes.` : "The dashed line joins the encoders that no other beats on both axes (Pareto).";
+  const few = found.front.length === 1 ? `No other beats ${found.front[0].row.name} on either axis.` : "The dashed line joins the encoders that no other beats on both axes (Pareto).";
   told(few + (across.key === "milliseconds" || up.key === "milliseconds" ? " Times are of the machine that made the records." : ""));
 }
 

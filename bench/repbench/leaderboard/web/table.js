@@ -3,7 +3,7 @@ const HEIGHT = 34, MARGIN = 6, NARROW = window.matchMedia("(max-width: 40rem)").
 const LONGEST = Math.max(0, ...data.rows.map(row => row.name.length));
 const WIDTH = { name: NARROW ? 180 : Math.max(200, Math.min(420, 60 + 8 * LONGEST)), aggregate: 104, task: 138 };
 const state = { column: "", up: true, chosen: [], rows: [], sight: "", focus: [0, 0], first: 0, last: 0 };
-const PARTIAL = data.common < data.judging; // encoders have unlike tasks: means over their own cannot be compared
+const PARTIAL = data.gaps; // encoders have unlike tasks: means over their own cannot be compared
 
 const fixed = [
   { key: "name", title: "encoder", text: true, of: row => row.name },
