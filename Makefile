@@ -9,7 +9,7 @@ ENCODERS := packaged:efficientnet-lite0,size=64 joined:lite0+minilm,size=64 rand
 FULL := leaderboard/full
 SOUNDS := control:mfcc control:log-mel random:small:cpc
 
-.PHONY: demo full test torture fuzz docs lint packs versus reference clean
+.PHONY: demo full test test-minimum torture fuzz fuzz-coverage docs lint packs versus reference clean
 
 $(BIN)/repbench: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -46,6 +46,17 @@ torture: $(BIN)/repbench
 
 fuzz: $(BIN)/repbench
 	REPBENCH_FUZZ_EXAMPLES=1000 $(BIN)/python -m pytest tests/fuzz
+
+# Led by coverage, for SECONDS: needs Linux, for atheris has wheels for it alone.
+SECONDS ?= 300
+fuzz-coverage: $(BIN)/repbench
+	$(BIN)/python -m pip install --quiet -e '.[fuzz]'
+	$(BIN)/python tests/fuzz/led_by_coverage.py -max_total_time=$(SECONDS)
+
+# The tests with the oldest versions that pyproject.toml lets in, in an environment of its own.
+test-minimum:
+	$(PYTHON) tests/minimum.py > build-minimum.txt
+	$(MAKE) test VENV=.venv-minimum CONSTRAINTS=build-minimum.txt
 
 docs: $(BIN)/repbench
 	$(BIN)/python -m pip install --quiet -e '.[docs]'

@@ -1,0 +1,69 @@
+"""Fuzzing led by coverage (atheris): `make fuzz-coverage`. Any bytes in any kind of file are read, or are an error in words."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import atheris
+
+with atheris.instrument_imports(include=["repbench"]):
+    from repbench.datasets.items import EncodedItems
+    from repbench.embeddings.store import Address, Shelf
+    from repbench.encoders.spec import parse_spec
+    from repbench.encoders.weights import read_weights
+    from repbench.errors import RepbenchError
+    from repbench.results.record import record_from_json
+    from repbench.tasks import load_catalogue
+
+ADDRESS = Address(tower="a", view="plain", precision="fp32")
+
+
+def spec(data: bytes, _: Path) -> None:
+    parse_spec(data.decode(errors="replace"))
+
+
+def record(data: bytes, _: Path) -> None:
+    record_from_json(data.decode(errors="replace"), "file")
+
+
+def chunk(data: bytes, folder: Path) -> None:
+    (folder / ADDRESS.folder).mkdir()
+    (folder / ADDRESS.folder / "0.safetensors").write_bytes(data)
+    assert Shelf(folder, ADDRESS).missing(["0" * 32])
+
+
+def image(data: bytes, _: Path) -> None:
+    EncodedItems("image", ["it"], [data]).load(0)
+
+
+def sound(data: bytes, _: Path) -> None:
+    EncodedItems("audio", ["it"], [data]).load(0)
+
+
+def checkpoint(data: bytes, folder: Path) -> None:
+    (folder / "weights.pt").write_bytes(data)
+    read_weights(folder / "weights.pt")
+
+
+def declaration(data: bytes, folder: Path) -> None:
+    (folder / "mine.toml").write_bytes(data)
+    load_catalogue([folder / "mine.toml"])
+
+
+TARGETS: tuple[Callable[[bytes, Path], None], ...] = (spec, record, chunk, image, sound, checkpoint, declaration)
+
+
+def one_input(data: bytes) -> None:
+    """The first byte says what kind of file the others are."""
+    if data:
+        with tempfile.TemporaryDirectory() as folder, suppress(RepbenchError):
+            TARGETS[data[0] % len(TARGETS)](data[1:], Path(folder))
+
+
+if __name__ == "__main__":
+    atheris.Setup(sys.argv, one_input)
+    atheris.Fuzz()
