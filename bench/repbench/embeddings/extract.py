@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from repbench.datasets.items import Items
+from repbench.embeddings.decoded import Decoded
 from repbench.embeddings.forward import Forward
 from repbench.embeddings.loading import Loader, Source
 from repbench.embeddings.options import ExtractOptions, check_device
@@ -69,8 +70,10 @@ class Extractor:
         shelves: Mapping[Address, Shelf],
         options: ExtractOptions,
         progress: Callable[[int], None] = lambda count: None,
+        decoded: Decoded | None = None,
     ) -> None:
         check_device(options.device)
+        self._decoded = None if options.workers else decoded  # processes would each have their own
         self._towers = {tower.fingerprint: tower for tower in towers}
         self._forwards: dict[str, Forward] = {}
         self._shelves, self._options, self._progress = shelves, options, progress
@@ -95,7 +98,9 @@ class Extractor:
         if not self._shelves[work.address].missing(work.keys):
             return skipped
         tower = self._towers[work.address.tower]
-        source = Source(keys=work.keys, places=work.places, prepare=tower.prepare, seed=self._options.seed)
+        source = Source(
+            keys=work.keys, places=work.places, prepare=tower.prepare, seed=self._options.seed, decoded=self._decoded
+        )
         chunks = [range(start, min(start + CHUNK, len(work.keys))) for start in range(0, len(work.keys), CHUNK)]
         taken: list[range] = []
         with Loader(source, self._options) as loader:

@@ -15,12 +15,14 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
 import torch
 
 from repbench.datasets.items import Items
+from repbench.embeddings.decoded import Decoded
 from repbench.embeddings.forward import finishes_batches
 from repbench.embeddings.options import ExtractOptions
 from repbench.embeddings.views import variants
@@ -45,12 +47,16 @@ class Loaded:
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Where items are (`keys` and `places`, n each) and how they are prepared. Loader processes get a copy."""
+    """Where items are (`keys` and `places`, n each) and how they are prepared. Loader processes get a copy.
+
+    `decoded` is what other encoders left decoded, and takes what is decoded here; for threads alone.
+    """
 
     keys: Sequence[str]
     places: Sequence[tuple[Items, int]]
     prepare: Callable[[Any], torch.Tensor]
     seed: int
+    decoded: Decoded | None = None
 
     def load_all(self, wanted: Sequence[Wanted]) -> list[Loaded]:
         """Several items, in order."""
@@ -59,20 +65,30 @@ class Source:
     def load(self, index: int, views: tuple[str, ...]) -> Loaded:
         """One item, decoded once, in each of `views`. The first of them is what is asked for and must succeed."""
         key, (items, place) = self.keys[index], self.places[index]
+        raw = cache(lambda: items.load(place))
         try:
             items.check(place, key)
-            raw = items.load(place)
+            pictures = self._viewed(raw, key, views[0])
         except DataError as error:
             return Loaded(key=key, reason=str(error))
-        found = {views[0]: self._prepared(raw, key, views[0], items.names[place])}
+        found = {views[0]: self._prepared(pictures, items.names[place])}
         for view in views[1:]:
             with contextlib.suppress(RepbenchError):  # it is told to those who ask for that view in the first place
-                found[view] = self._prepared(raw, key, view, items.names[place])
+                found[view] = self._prepared(self._viewed(raw, key, view), items.names[place])
         return Loaded(key=key, inputs=found)
 
-    def _prepared(self, raw: Any, key: str, view: str, name: str) -> np.ndarray:
+    def _viewed(self, raw: Callable[[], Any], key: str, view: str) -> list[Any]:
+        """The variants of an item in a view. Raises what decoding it raises."""
+        kept = self.decoded.take(key, view, self.seed) if self.decoded is not None else None
+        if kept is not None:
+            return kept
+        made = variants(raw(), key, view, self.seed)
+        if self.decoded is not None:
+            self.decoded.keep(key, view, self.seed, made)
+        return made
+
+    def _prepared(self, pictures: Sequence[Any], name: str) -> np.ndarray:
         """The inputs of all variants, stacked; only pixels where the preparation can finish a whole batch later."""
-        pictures = variants(raw, key, view, self.seed)
         try:
             if finishes_batches(self.prepare):
                 return np.stack([self.prepare.pixels(one).numpy() for one in pictures])

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from repbench.embeddings.decoded import Decoded
 from repbench.embeddings.extract import Extractor, Work
 from repbench.embeddings.pairs import PairExtractor
 from repbench.embeddings.store import Address, Shelf
@@ -38,13 +39,18 @@ def execute(plan: Plan, settings: Settings, report: Report) -> list[Record]:
     return execute_together([plan], settings, report)[0]
 
 
-def execute_together(plans: Sequence[Plan], settings: Settings, report: Report) -> list[list[Record]]:
-    """Do several plans, and return the records of each. Encoders that prepare items in one way share what is decoded."""
+def execute_together(
+    plans: Sequence[Plan], settings: Settings, report: Report, decoded: Decoded | None = None
+) -> list[list[Record]]:
+    """Do several plans, and return the records of each. Encoders that prepare items in one way share what is decoded.
+
+    `decoded` is what the encoders before these left, and takes what these decode for the next.
+    """
     works = [work for plan in plans for job in plan.open_jobs for _, work in job.works]
     towers = {fingerprint: tower for plan in plans for fingerprint, tower in plan.towers.items()}
     scorers = [scorer for plan in plans for scorer in plan.encoder.scorers.values()]
     shelves = open_shelves(plans, settings)
-    extractor = Extractor(works, towers.values(), shelves, settings.extract, report.advance)
+    extractor = Extractor(works, towers.values(), shelves, settings.extract, report.advance, decoded)
     judges = PairExtractor(scorers, shelves, settings.extract, report.advance)
     found = []
     for place, plan in enumerate(plans):

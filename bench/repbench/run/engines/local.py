@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from repbench.embeddings.decoded import Decoded
 from repbench.embeddings.options import check_device
 from repbench.run.engines import Wait
 from repbench.run.execute import execute_together
@@ -14,7 +15,10 @@ from repbench.run.settings import Settings
 
 
 class LocalEngine:
-    """Does the plans at once, so that no more than one encoder is in memory."""
+    """Does the plans at once, so that no more than one encoder is in memory. What one decodes is kept for the next."""
+
+    def __init__(self) -> None:
+        self._decoded = Decoded()
 
     def check(self, settings: Settings) -> None:
         """Raise UsageError if the device cannot be used."""
@@ -22,7 +26,7 @@ class LocalEngine:
 
     def begin(self, recipe: Recipe, plans: Sequence[Plan], report: Report) -> Wait:
         """Do all plans; nothing is left to wait for."""
-        records = execute_together(plans, recipe.settings, report)
+        records = execute_together(plans, recipe.settings, report, self._decoded)
         return lambda: records
 
     def close(self) -> None:
