@@ -48,6 +48,21 @@ def test_the_curve_is_the_mean_over_draws_of_scikit_learns_accuracy() -> None:
         assert outcome.metrics[f"accuracy-{shot}-shot"].value == pytest.approx(np.mean(values))
 
 
+def test_at_one_shot_a_strong_penalty_makes_it_the_example_that_is_most_like_an_image() -> None:
+    """To first order in 1 / strength class c scores x_c . (x - mean of the shots): free intercepts take the mean."""
+    got = embeddings()
+    (pool,), (test,) = got.tuning, got.test
+    unit = [x.astype(float) / np.linalg.norm(x.astype(float), axis=1, keepdims=True) for x in (pool.x, test.x)]
+    (rows,) = draw(pool.label, 3, (1,), 20, 0)
+    shots = [unit[0][one] for one in rows]
+    nearest = [
+        pool.label[one][((unit[1] - x.mean(axis=0)) @ x.T).argmax(axis=1)] == test.truth
+        for one, x in zip(rows, shots, strict=True)
+    ]
+    outcome = FewShot(shots=(1,), strength=30.0).score(got, seed=0)
+    assert outcome.metrics["accuracy-1-shot"].value == pytest.approx(np.mean(nearest), abs=0.005)
+
+
 def test_examples_add_up_to_the_primary_metric_of_the_dataset() -> None:
     for metric in ("accuracy", "mean-per-class"):
         outcome = FewShot(draws=4).score(embeddings(metric=metric), seed=0)

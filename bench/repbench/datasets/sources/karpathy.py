@@ -5,8 +5,8 @@ dataset_coco.json            {"images": [{"filepath": "val2014", "filename": …
 dataset_flickr30k.json       the same without filepath
 flickr_annotations_30k.csv   columns raw (a JSON list of captions), split, filename, img_id
 
-Seen in readers of the first two (the preparation of neuraltalk2, whose split it is; of unilm's VLMo, which has them in a folder
-`karpathy` beside `val2014` and `flickr30k-images`) and of the third, of the hub's nlphuji/flickr30k.
+Seen in public readers of the first two (VLMo's, with a folder `karpathy` beside `val2014` and `flickr30k-images`; MAGIC's, with
+`caption_datasets`) and of the third (nlphuji/flickr30k of the hub).
 """
 
 from __future__ import annotations
