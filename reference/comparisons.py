@@ -33,6 +33,11 @@ class Row:
         """The name of its records and files."""
         return self.spec if self.spec else f"{self.label}-{self.dataset}-{seed}"
 
+    @property
+    def is_trained(self) -> bool:
+        """Whether it takes any step: no twin, and no spec."""
+        return not self.spec and self.settings.get("epochs") != 0
+
     def call(self, scale: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """Settings and options of the training run at a scale; an untrained twin stays untrained at any."""
         if scale == FULL:
@@ -85,8 +90,10 @@ def _fashion() -> Question:
     vit = {"size": 16, "batch_size": 32, "steps": 300}
     mae = Row(label="mae", method="mae", dataset="fashion", settings=vit)
     cpc = Row(label="cpc-image", method="cpc-image", dataset="fashion", settings=vit, options={"rows": 2})
+    last = {name: rows.pop(name) for name in ("byol", "dino")}  # they cost the most
     pairs = [(row, twin) for row in rows.values()]
     pairs += [(mae, mae.untrained("random-vit")), (cpc, cpc.untrained("random-patches"))]
+    pairs += [(row, twin) for row in last.values()]
     return Question(
         key="fashion",
         title="Does each method beat its untrained twin?",
@@ -94,6 +101,11 @@ def _fashion() -> Question:
         measures=(Measure(task="linear-probe/fashion"), Measure(task="knn/fashion")),
         before="Each method is trained on the 1,500 images of `fashion` and compared with the same network before the first "
         "step. `supervised` is the twin that has seen the labels.",
+        after="Too short to tell, not tuned until it holds. 300 steps of 32 images of 16 pixels are seven epochs. Tried on seed 0: "
+        "SimCLR for 800 steps at a rate of 2e-3 (probe 73.2, kNN 68.9), for 200 of 128 images at 3e-3 (72.2, 65.9). A contrastive "
+        "loss first takes away what a random network keeps of the pixels, and kNN of centred clothes lives on that. At 920 "
+        "steps of 64 images of 32 pixels SimCLR's probe is 3.5 points above its twin and its kNN level with it, "
+        "VICReg's 3 and 2 points above after 690 ([training.md](training.md), one seed).",
     )
 
 

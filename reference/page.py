@@ -80,10 +80,13 @@ def _closing(missing: Sequence[Question]) -> str:
 def _section(question: Question, lines: Sequence[Compared], corrected: Sequence[float], scale: str) -> str:
     shown = [_line(line, p) for line, p in zip(lines, corrected, strict=True)]
     table = tabulate(shown, headers=HEADERS, tablefmt="github", disable_numparse=True)
-    rows = dict.fromkeys(row for pair in question.pairs for row in pair if not row.spec and row.settings.get("epochs") != 0)
+    done = {id(row) for line in lines for row in (line.ours, line.twin)}
+    rows = dict.fromkeys(row for pair in question.pairs for row in pair if id(row) in done and row.is_trained)
+    left = [f"`{ours.label}`" for ours, _ in question.pairs if id(ours) not in done]
     words = "; ".join(dict.fromkeys(f"`{row.label}` {_schedule(row, scale)}" for row in rows))
-    parts = [f"## {question.title}", question.before, table, f"Schedule: {words}."]
-    return "\n\n".join([*parts, *([question.after] if question.after else [])])
+    missing = f" Asked by the script, and not run for this page: {', '.join(left)}." if left else ""
+    parts = [f"## {question.title}", question.before, table, f"Schedule: {words}.{missing}", question.after]
+    return "\n\n".join(part for part in parts if part)
 
 
 def _line(line: Compared, p: float) -> list[str]:
