@@ -84,8 +84,11 @@ def begun(folder: Path, name: str) -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
 
 
-def start(folder: Path, name: str, hinder: Callable[[], object] = lambda: None) -> int:
-    """Begin a run in a fork, which first does to itself what is to `hinder` it, and return its process."""
+def start(folder: Path, name: str, hinder: Callable[[], object] | None = None) -> int:
+    """Begin a run in a fork, which first does to itself what is to `hinder` it, and return its process.
+
+    A run that was hindered may leave nothing half-written; one that is killed cannot clean up, and nobody reads what it left.
+    """
     process = os.fork()
     if process:
         return process
@@ -95,7 +98,8 @@ def start(folder: Path, name: str, hinder: Callable[[], object] = lambda: None) 
         os.dup2(said.fileno(), 2)
     sys.stdout, sys.stderr = (io.TextIOWrapper(os.fdopen(number, "wb", closefd=False), write_through=True) for number in (1, 2))
     try:
-        hinder()
+        if hinder is not None:
+            hinder()
     except PermissionError:
         os._exit(NOT_HERE)
     count_chunks(name)
@@ -109,8 +113,8 @@ def start(folder: Path, name: str, hinder: Callable[[], object] = lambda: None) 
         status = int(stop.code or 0)
     finally:
         sys.stderr.flush()
-        left = any(list(Path(place).rglob("*.tmp")) for place in (name, f"{name}.store"))
-        os._exit(LEFT_OVER if left else status)
+        left = [path for place in (name, f"{name}.store") for path in Path(place).rglob("*.tmp")]
+        os._exit(LEFT_OVER if left and hinder is not None else status)  # what a killed run leaves behind is never read
     return 0
 
 
