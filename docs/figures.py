@@ -64,8 +64,8 @@ def example() -> object:
 
 
 def pose(board: Board, read: Examples, figure: Figure) -> None:
-    """Accuracy of unknown objects against the angle from the typical pose, with intervals that draw whole objects."""
-    axes = figure.subplots()
+    """Accuracy of unknown objects against the angle, with intervals that draw whole objects; and of each class."""
+    axes, by_class = figure.subplots(1, 2, width_ratios=(1.3, 1))
     records = [one for one in board.done if one.task == "pose-robustness/furniture"]
     for place, record in enumerate(records):
         rows = read(record)
@@ -78,6 +78,13 @@ def pose(board: Board, read: Examples, figure: Figure) -> None:
         bounds = np.array([intervals.proportion(part.credit.to_numpy(), 0, groups=part.cluster.to_numpy()) for part in parts])
         axes.plot(steps, shares, marker="o", markersize=3, color=f"C{place}", label=geometry.short(record.encoder))
         axes.fill_between(steps, bounds[:, 0], bounds[:, 1], color=f"C{place}", alpha=0.12, linewidth=0)
+        if record.encoder_kind != "control" and not by_class.images:
+            table = rows.groupby(["truth", far], observed=True).credit.mean().unstack()
+            by_class.imshow(table, vmin=0, vmax=1, cmap="viridis", aspect="auto")
+            by_class.set_yticks(range(len(table)), table.index, fontsize="xx-small")
+            by_class.set_xticks(range(len(steps)), [f"{step:g}" for step in steps], fontsize="x-small")
+            by_class.set_title(f"{geometry.short(record.encoder)}: each class (yellow: all right)", fontsize="small")
+            by_class.set_xlabel("degrees from the front")
     axes.axhline(records[0].chance, color="grey", linewidth=0.8, linestyle=":", label="chance")
     axes.axvspan(-5, 45, color="grey", alpha=0.12, linewidth=0)
     axes.set_xlim(-5, 185)
@@ -122,7 +129,7 @@ OF_RECORDS: dict[str, tuple[Draw, tuple[float, float]]] = {
     "ood": (predictions.ood, (9, 3.6)),
     "groups": (predictions.groups, (9, 3.8)),
     "features": (predictions.features, (6, 3.6)),
-    "pose": (pose, (7, 3.8)),
+    "pose": (pose, (10, 4)),
     "identifiability": (identifiability, (8, 3.6)),
 }
 ALONE = ("critic", "similarity")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+import repbench
 from repbench.embeddings.embedded import Embeddings, TestSplit, TuningSplit
 from repbench.errors import ProtocolError
 from repbench.protocols.groups import Groups
 from repbench.protocols.lidar import Lidar
 from repbench.protocols.spectrum import SpectrumOfEmbeddings
+from repbench.results.files import read_records
 
 
 def reported(x: np.ndarray, **columns: np.ndarray) -> TestSplit:
@@ -69,3 +73,12 @@ def test_lidar_of_equal_rows_is_one_and_of_few_rows_is_bounded_by_the_items() ->
     outcome = Lidar().score(asked(reported(crops), reported(plain)), 0)
     assert 1 < outcome.metrics["lidar"].value <= 15.01
     assert all(np.isfinite(one.value) for one in outcome.metrics.values())
+
+
+def test_a_reader_is_told_of_a_collapsed_encoder_and_of_a_metric_that_is_undefined(tmp_path: Path) -> None:
+    found = repbench.evaluate(
+        "control:constant", "alignment-uniformity/digits,spectrum/digits", out=tmp_path, limit=20, quiet=True
+    )
+    assert len(found)
+    warned = {record.protocol: record.warnings for record in read_records(tmp_path)}
+    assert all("collapsed: the embeddings are all (nearly) one point" in " ".join(own) for own in warned.values())

@@ -139,3 +139,22 @@ def test_a_class_without_an_example_in_a_test_is_named_with_its_instances() -> N
     less = replace(unknown, x=unknown.x[kept], ids=unknown.ids[kept], truth=unknown.truth[kept], columns=columns)
     with pytest.raises(ProtocolError, match=r"1 classes have no example in the test 'unknown-typical': 'c' \(of 4 instances\)"):
         PROTOCOL.score(replace(got, test=(less, known)), 0)
+
+
+def test_the_curve_is_the_share_right_by_degrees_from_the_typical_pose_of_all_and_of_each_class() -> None:
+    outcome = PoseRobustness(typical=(330, 0)).score(world(draw(6, False, 0), draw(4, False, 1), 4), 0)
+    curve = outcome.diagnostics["curve"]
+    assert set(curve) == {"mean", "a", "b", "c", "d"}
+    assert [point[0] for point in curve["mean"]] == [0, 30, 60, 90, 120, 150]
+    rows = outcome.examples[outcome.examples.test != "known-new"]
+    for at, value, low, high, n in curve["mean"]:
+        own = rows[rows.angle.isin({(330 - at) % 360, at % 360})]
+        assert (value, n) == (pytest.approx(own.credit.mean()), len(own))
+        assert low <= value <= high
+    own = rows[(rows.truth == "b") & rows.angle.isin({270, 60})]
+    assert curve["b"][2][:2] == [60, pytest.approx(own.credit.mean())]
+
+
+def test_of_one_instance_a_curve_has_no_interval() -> None:
+    outcome = PROTOCOL.score(world(draw(6, True, 0), draw(1, True, 1), 4), 0)
+    assert outcome.diagnostics["curve"]["a"][0] == [0, 1, None, None, 1]

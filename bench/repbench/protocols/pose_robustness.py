@@ -93,7 +93,12 @@ class PoseRobustness:
         judged = {name: classification.judge(probe.scores(part.x), part.truth) for name, part in parts.items()}
         metrics = {name: self._accuracy(parts[name], judged[name].credit, seed) for name in TESTS}
         metrics |= self._gaps(parts, judged, seed)
-        diagnostics = {"strength": probe.strength, "instances_diverse": int(sum(roles.values())), "instances_known": len(roles)}
+        diagnostics = {
+            "strength": probe.strength,
+            "instances_diverse": int(sum(roles.values())),
+            "instances_known": len(roles),
+            "curve": self._curve(parts, judged, seed),
+        }
         return Outcome(
             primary="unknown-new",
             metrics=metrics,
@@ -165,6 +170,35 @@ class PoseRobustness:
             found["relative-drop"] = Estimate(value=drop, low=float("nan"), high=float("nan"))
         return found
 
+    def _curve(
+        self, parts: Mapping[str, TestSplit], judged: Mapping[str, classification.Judged], seed: int
+    ) -> dict[str, list[list[float | None]]]:
+        """Of all unknown instances ("mean") and of each class: [degrees from the typical pose, share right, low, high, n].
+
+        Intervals draw whole instances; of fewer than two instances there is none.
+        """
+        names = ("unknown-typical", "unknown-new")
+        away = np.concatenate([self._away(parts[name]) for name in names])
+        credit = np.concatenate([judged[name].credit for name in names])
+        truth = np.concatenate([parts[name].truth for name in names])
+        instance = np.concatenate([parts[name].columns[self.instance].astype(str) for name in names])
+        found: dict[str, list[list[float | None]]] = {}
+        for name, own in {
+            "mean": truth >= 0,
+            **{one: truth == at for at, one in enumerate(parts[names[0]].class_names)},
+        }.items():
+            steps = [own & (away == step) for step in np.unique(away[own])]
+            found[name] = [
+                [float(away[rows][0]), *_share(credit[rows], instance[rows], seed), int(rows.sum())] for rows in steps
+            ]
+        return found
+
+    def _away(self, split: TestSplit) -> np.ndarray:
+        """How far each angle is from the nearest typical one, degrees round the circle (n,)."""
+        turned = np.abs(self._angles(split)[:, None] - np.array(self.typical)) % 360
+        away: np.ndarray = np.minimum(turned, 360 - turned).min(axis=1).round(6)
+        return away
+
     def _examples(self, parts: Mapping[str, TestSplit], judged: Mapping[str, classification.Judged]) -> DataFrame:
         """One row an example of each test; `score` is zero outside the primary test, where its mean is the primary metric."""
         from pandas import concat
@@ -219,6 +253,14 @@ def _fit(train: TuningSplit, instance: np.ndarray, classes: int, metric: str, se
     held[np.random.default_rng(seed).permutation(candidates)[: max(1, len(candidates) // CHOOSING)]] = True
     kept = np.repeat(np.flatnonzero(~held), np.maximum(1, np.round(rows.max() / rows[~held]).astype(int)))
     return _probe.few_strengths(train.take(kept), train.take(held), classes, metric)
+
+
+def _share(credit: np.ndarray, instance: np.ndarray, seed: int) -> tuple[float, float | None, float | None]:
+    value = float(credit.mean())
+    if len(np.unique(instance)) < 2:
+        return value, None, None
+    low, high = intervals.proportion(credit, seed, groups=instance)
+    return value, min(low, value), max(high, value)
 
 
 def _some(words: list[str], most: int = 8) -> str:

@@ -19,6 +19,10 @@ PUBLISHED = "published"  # the kind of a row that a paper reports and nobody her
 UNFIT = ("missing modality", "missing scorer", "not trainable")  # a reason begins so where the encoder lacks what is asked
 DIGEST = "record_digest"  # among the circumstances, for it covers them too
 _DIGEST_LINE = re.compile(rf'(\n  "{DIGEST}": ")([^"\n]*)(")')
+MARKS = {  # diagnostics that a reader is told of where they are true
+    "collapsed": "collapsed: the embeddings are all (nearly) one point, so that the number says nothing of quality",
+    "ignores_pose": "the embedding ignores the pose: there is nothing to carry",
+}
 _TEXTS = ("status", "encoder", "encoder_kind", "task", "protocol", "dataset", "primary", "reason", "source")
 _INPUT_TEXTS = ("encoder_fingerprint", "task_digest", "dataset_fingerprint", "precision", "on_bad_item", "prompts")
 _TABLES = ("options", "metrics", "chances", "skipped", "diagnostics", "towers", "notes", "versions", "circumstances")
@@ -107,8 +111,11 @@ class Record:
         chosen = " and ".join(f"{name.replace('_', ' ')} {told[name]:g}" for name in choices if name in told)
         edge = (f"the chosen {chosen or 'option'} is an end of its grid",) if told.get("at_grid_edge") else ()
         stopped = ("a fit stopped before it was proven near its optimum",) if told.get("converged") is False else ()
+        marked = (words for name, words in MARKS.items() if told.get(name) is True)
         shared = self.conventions.get("shared items")
-        return (*edge, *stopped, *((shared,) if shared else ()), *self.deviations)
+        own = told.get("warnings")
+        said = (str(words) for words in own) if isinstance(own, list | tuple) else ()
+        return (*edge, *stopped, *marked, *said, *((shared,) if shared else ()), *self.deviations)
 
     def to_json(self) -> str:
         """Canonical JSON text: sorted keys, no NaN, and among the circumstances a digest of the whole text.
