@@ -123,7 +123,7 @@ Draw = Callable[[Board, Examples, Figure], None]
 OF_RECORDS: dict[str, tuple[Draw, tuple[float, float]]] = {
     "alignment-uniformity": (geometry.alignment_uniformity, (8, 4)),
     "spectrum": (geometry.spectrum, (9, 3.8)),
-    "modality-gap": (geometry.modality_gap, (7, 3.2)),
+    "modality-gap": (geometry.modality_gap, (9, 3.2)),
     "equivariance": (geometry.equivariance, (7.5, 3.6)),
     "calibration": (predictions.calibration, (9, 4)),
     "ood": (predictions.ood, (9, 3.6)),

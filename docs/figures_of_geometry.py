@@ -64,16 +64,18 @@ def spectrum(board: Board, read: Examples, figure: Figure) -> None:
 def modality_gap(board: Board, read: Examples, figure: Figure) -> None:
     """Where images lie on the line from the mean text (0) to the mean image."""
     axes = figure.subplots()
-    records = [one for one in board.done if one.protocol == "modality-gap"]
-    for place, record in enumerate(records):
+    records = [one for one in board.done if one.protocol == "modality-gap" and one.encoder != "control:constant"]
+    datasets = list(dict.fromkeys(one.dataset for one in records))
+    for record in records:
         rows = read(record)
         assert rows is not None
         label = f"{short(record.encoder)} on {record.dataset}: gap {record.metrics['gap'].value:.2f}"
-        axes.hist(rows["score"], bins=40, density=True, histtype="step", color=f"C{place}", label=label)
+        style = {"linestyle": ":" if record.encoder_kind == "control" else "-", "color": f"C{datasets.index(record.dataset)}"}
+        axes.hist(rows["score"], bins=np.linspace(-0.2, 1.1, 66), density=True, histtype="step", label=label, **style)
     axes.axvline(0, color="black", linewidth=0.8, linestyle="--", label="the mean text")
     axes.set_xlabel("an image along the line from the mean text to the mean image; its mean is the gap")
     axes.set_yticks([])
-    axes.legend(fontsize="x-small")
+    axes.legend(fontsize="x-small", loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
 def equivariance(board: Board, read: Examples, figure: Figure) -> None:

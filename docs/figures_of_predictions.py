@@ -38,8 +38,9 @@ def calibration(board: Board, read: Examples, figure: Figure) -> None:
 
 
 def ood(board: Board, read: Examples, figure: Figure) -> None:
-    """AUROC of each score, on digits and on furniture."""
-    for axes, dataset in zip(figure.subplots(1, 2, sharey=True), ("digits", "furniture"), strict=True):
+    """AUROC of each score, a panel a dataset (at most three)."""
+    datasets = sorted({one.dataset for one in board.done if one.protocol == "ood"})[-3:]
+    for axes, dataset in zip(figure.subplots(1, len(datasets), sharey=True, squeeze=False)[0], datasets, strict=True):
         records = [one for one in board.done if one.task == f"ood/{dataset}"]
         width = 0.8 / len(SCORES)
         for place, score in enumerate(SCORES):
@@ -53,7 +54,7 @@ def ood(board: Board, read: Examples, figure: Figure) -> None:
         axes.set_title(dataset, fontsize="medium")
     figure.axes[0].set_ylabel("AUROC, familiar against foreign")
     figure.axes[0].set_ylim(0.3, 1.0)
-    figure.axes[1].legend(fontsize="x-small")
+    figure.axes[-1].legend(fontsize="x-small")
 
 
 def groups(board: Board, read: Examples, figure: Figure) -> None:
