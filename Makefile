@@ -69,8 +69,8 @@ packs: $(BIN)/repbench
 reference: $(BIN)/repbench
 	$(BIN)/repbench data fetch stamps
 	$(BIN)/python reference/make.py
-	$(BIN)/repbench run $(ENCODERS) --out $(REFERENCE)/results --store $(REFERENCE)-runs/store
-	$(BIN)/repbench leaderboard $(REFERENCE)/results --out $(REFERENCE)
+	$(BIN)/repbench run $(ENCODERS) --out $(REFERENCE)-runs/demo --store $(REFERENCE)-runs/store
+	$(BIN)/python reference/commit.py $(REFERENCE)-runs/demo $(REFERENCE)-runs/results-small --check
 
 versus: versus/.venv/bin/repbench
 	for script in $(filter-out versus/common.py versus/report.py,$(wildcard versus/*.py versus/agreement/*.py)); do versus/.venv/bin/python $$script || exit 1; done

@@ -1,73 +1,40 @@
-"""The reference runs: what they ask exists, and their page says what the records say."""
+"""The committed reference board is what its records give: every number is recomputed from the examples."""
 
 from __future__ import annotations
 
-import argparse
-import importlib
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
-import numpy as np
+import pandas as pd
 import pytest
 
-import repbench
-from repbench.measure.significance import paired_p_values
-from repbench.strict import build
-from repbench.tasks import load_catalogue
-from repbench.trainers.method import find_method
-from repbench.trainers.settings import TrainSettings
+from repbench.results.files import write_record
+from tests.leaderboard.test_tables import record
 
-FOLDER = Path(__file__).resolve().parents[1] / "reference"
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "reference"))
+commit = pytest.importorskip("commit")
 
 
-@pytest.fixture
-def modules(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, ModuleType]]:
-    monkeypatch.syspath_prepend(str(FOLDER))
-    found = {name: importlib.import_module(name) for name in ("comparisons", "page", "make")}
-    yield found
-    for name in found:
-        sys.modules.pop(name, None)
-
-
-def test_every_question_names_methods_options_settings_and_tasks_that_there_are(modules):
-    catalogue = load_catalogue()
-    for question in modules["comparisons"].QUESTIONS:
-        for row in {row for pair in question.pairs for row in pair}:
-            tasks = modules["make"].tasks_of(question, row)
-            assert sorted(task.name for task in catalogue.select(tasks)) == sorted(tasks)
-            if not row.spec:
-                method = find_method(row.method)
-                settings, options = row.call("small")
-                TrainSettings(**{**method.defaults.__dict__, **settings})
-                build(method.options, options, row.label)
-
-
-def test_an_untrained_twin_stays_untrained_at_full_scale(modules):
-    row = modules["comparisons"].Row(label="a", method="simclr", settings={"steps": 9, "size": 16}, options={"flip": 0.0})
-    assert row.call("full") == ({}, {})
-    assert row.call("small") == ({"steps": 9, "size": 16}, {"flip": 0.0})
-    assert row.untrained("b").call("small")[0] == {"size": 16, "epochs": 0}
-    assert row.untrained("b").call("full")[0] == {"epochs": 0}
-
-
-def test_the_page_shows_the_means_the_gain_and_the_paired_test_of_the_records(modules, tmp_path):
-    comparisons, page = modules["comparisons"], modules["page"]
-    ours, twin = (comparisons.Row(label=name, spec=name) for name in ("control:pixels", "control:random"))
-    measure = comparisons.Measure(task="knn/digits")
-    question = comparisons.Question(key="a", title="Title", pairs=((ours, twin),), measures=(measure,), before="Before.")
+def test_what_is_committed_is_small_unpacks_and_repeats_byte_for_byte(tmp_path: Path) -> None:
     results = tmp_path / "results"
-    for row in (ours, twin):
-        repbench.evaluate(row.spec, "knn/digits", out=results, store=tmp_path / "store", quiet=True)
-    given = argparse.Namespace(results=results, page=tmp_path / "page.md", seeds=1, scale="small")
-    page.write([question], given)
-    line = next(one for one in given.page.read_text().splitlines() if one.startswith("| control:pixels"))
-    records = {record.encoder: record for record in page.read_records(results)}
-    values = [records[name].value.value for name in ("control:pixels", "control:random")]
-    scores = [page.read_examples(results, records[name])["score"].to_numpy() for name in ("control:pixels", "control:random")]
-    p = paired_p_values(scores[0], scores[1][None], 0)[0]
-    cells = [cell.strip() for cell in line.strip("|").split("|")]
-    assert cells[4:7] == [f"{100 * values[0]:.1f}", f"{100 * values[1]:.1f}", f"{100 * (values[0] - values[1]):+.1f}"]
-    assert cells[7:] == ["1/1", f"{p:.2g}", "yes"]
-    assert np.isclose(values[0], scores[0].mean())
+    for name, hits in (("a", [1.0, 0.0]), ("b", [1.0, 1.0])):
+        examples = pd.DataFrame({"id": ["p", "q"], "truth": ["x", "y"], "score": hits})
+        write_record(results, record(name, "knn/x", sum(hits) / 2, n=2), examples)
+    made = []
+    for place in ("first", "second"):
+        commit.write([results], tmp_path / place)
+        made.append({path.name: path.read_bytes() for path in (tmp_path / place).iterdir()})
+    assert made[0] == made[1]
+    commit.unpack(tmp_path / "first", tmp_path / "pack")
+    assert len(list((tmp_path / "pack" / "records").rglob("*.parquet"))) == 2
+    assert commit.check(tmp_path / "first").records == 2
+
+
+def test_the_committed_board_holds() -> None:
+    if not (commit.REFERENCE / commit.ARCHIVE).is_file():
+        pytest.skip("no reference board is committed: make reference")
+    found = commit.check(commit.REFERENCE)
+    assert not found.problems
+    assert found.records > 100
+    assert sum(path.stat().st_size for path in commit.REFERENCE.iterdir()) < commit.MOST

@@ -87,6 +87,16 @@ def test_stratified_bootstrap_never_mixes_classes() -> None:
     assert (low, high) == (0.5, 0.5)
 
 
+@pytest.mark.parametrize("clustered", [False, True])
+def test_the_names_of_classes_do_not_matter(clustered: bool) -> None:
+    rng = np.random.default_rng(3)
+    truth, groups = rng.integers(8, size=300), rng.integers(40, size=300)
+    credit = (rng.random(300) < 0.2 + 0.08 * truth).astype(float)
+    renamed = np.array([5, 2, 7, 0, 6, 1, 4, 3])[truth]
+    found = [intervals.mean_per_class(credit, one, 0, groups=groups if clustered else None) for one in (truth, renamed)]
+    assert_allclose(found[0], found[1], rtol=1e-12)
+
+
 def test_perfect_scores_still_have_an_interval_over_classes() -> None:
     truth = np.repeat(np.arange(4), 25)
     assert intervals.mean_per_class(np.ones(100), truth, 0) == pytest.approx(intervals.wilson(1.0, 100))

@@ -98,8 +98,9 @@ def mean_per_class(
         return wilson(float(credit[0]), len(present) ** 2 / float((1 / sizes).sum()), level)
     rng = np.random.default_rng(seed)
     total = np.zeros(draws)
-    for label, size in zip(present, sizes, strict=True):
-        total += _drawn_means(credit[truth == label], max(int(size) - 1, 1), draws, rng)
+    parts = sorted((np.sort(credit[truth == label]) for label in present), key=lambda part: (len(part), part.tolist()))
+    for part in parts:  # so that the names of the classes do not matter
+        total += _drawn_means(part, max(len(part) - 1, 1), draws, rng)
     return percentiles(total / len(present), level)
 
 
@@ -112,7 +113,9 @@ def _mean_per_class_of_groups(
     counts, sums = np.zeros(shape), np.zeros(shape)
     np.add.at(counts, (group, label), 1.0)
     np.add.at(sums, (group, label), credit)
-    order = np.lexsort(np.concatenate([counts, sums], axis=1).round(9).T)  # so that the names of the groups do not matter
+    columns = sorted(range(shape[1]), key=lambda at: sorted(zip(counts[:, at].tolist(), sums[:, at].tolist(), strict=True)))
+    counts, sums = counts[:, columns], sums[:, columns]  # so that neither the names of the classes
+    order = np.lexsort(np.concatenate([counts, sums], axis=1).round(9).T)  # nor those of the groups matter
     rng = np.random.default_rng(seed)
     drawn = rng.multinomial(shape[0], np.full(shape[0], 1 / shape[0]), size=draws).astype(float)
     seen = drawn @ counts[order]
