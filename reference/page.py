@@ -83,7 +83,10 @@ def _section(question: Question, lines: Sequence[Compared], corrected: Sequence[
     done = {id(row) for line in lines for row in (line.ours, line.twin)}
     rows = dict.fromkeys(row for pair in question.pairs for row in pair if id(row) in done and row.is_trained)
     left = [f"`{ours.label}`" for ours, _ in question.pairs if id(ours) not in done]
-    words = "; ".join(dict.fromkeys(f"`{row.label}` {_schedule(row, scale)}" for row in rows))
+    alike: dict[str, list[str]] = {}
+    for row in rows:
+        alike.setdefault(_schedule(row, scale), []).append(f"`{row.label}`")
+    words = "; ".join(f"{', '.join(names)}: {schedule}" for schedule, names in alike.items())
     missing = f" Asked by the script, and not run for this page: {', '.join(left)}." if left else ""
     parts = [f"## {question.title}", question.before, table, f"Schedule: {words}.{missing}", question.after]
     return "\n\n".join(part for part in parts if part)
