@@ -117,6 +117,8 @@ def _speakers() -> Question:
         pairs=((cpc, cpc.untrained("random-cpc")), (cpc, Row(label="mfcc", spec="control:mfcc"))),
         measures=(Measure(task="linear-probe/speakers"), Measure(task="knn/speakers")),
         before="Trained on the 258 prompts of `speakers` (five voices), tested on 108 others.",
+        after="Ten of the method's 60 epochs. One run of all 60 reached 99.4 in the probe and 90.6 in kNN "
+        "([training.md](training.md)), a prompt or two of 108 above MFCC: five voices are too easy to part the two.",
     )
 
 
