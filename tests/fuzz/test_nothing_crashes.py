@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -70,6 +70,7 @@ def survives(function: Callable[..., Any], *arguments: Any) -> Any:
 
 @fuzz
 @given(specs)
+@example("checkpoint:\0")
 def test_any_text_as_encoder(text: str) -> None:
     spec = survives(parse_spec, text)
     if spec is not None and spec.source in CHEAP:

@@ -72,6 +72,8 @@ class Spec:
 
 def parse_spec(text: str) -> Spec:
     """The parts of an encoder spec. Raises UsageError or UnknownNameError; nothing is loaded."""
+    if "\0" in text:
+        raise UsageError(f"encoder {text!r}: no name of a file or a network holds a null byte.")
     head, *parts = text.split(",")
     options: dict[str, str] = {}
     for part in parts:
