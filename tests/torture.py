@@ -295,7 +295,9 @@ class Torture:
                 (self.folder / f"{name}.store").unlink(missing_ok=True)
                 (self.folder / f"{name}.store").symlink_to(store)
             processes = [start(self.folder, name) for name in names]
-            assert [ended(process) for process in processes] == [0] * 8
+            found = [ended(process) for process in processes]
+            said = [(self.folder / f"{name}.said").read_text() for name, status in zip(names, found, strict=True) if status]
+            assert found == [0] * 8, f"{found}: {said}"
             embedded = 0
             for name in names:
                 assert contents(self.folder, name) == self.whole

@@ -241,9 +241,12 @@ def test_many_encoders_are_printed_one_a_row() -> None:
 def test_a_record_survives_the_disk(tmp_path: Path) -> None:
     examples = pd.DataFrame({"id": ["p", "q"], "score": [1.0, 0.0]})
     path = write_record(tmp_path, RECORDS[0], examples)
-    assert read_record(tmp_path, "b", "knn/x", INPUTS) == RECORDS[0]
+    read = read_record(tmp_path, "b", "knn/x", INPUTS)
+    assert read is not None
+    assert read.circumstances.keys() == {*RECORDS[0].circumstances, "examples"}
+    assert replace(read, circumstances=RECORDS[0].circumstances) == RECORDS[0]
     assert pd.read_parquet(path.with_suffix(".parquet")).equals(examples)
-    assert list(read_records(tmp_path)) == [RECORDS[0]]
+    assert list(read_records(tmp_path)) == [read]
 
 
 def test_a_number_that_is_not_finite_never_reaches_the_disk(tmp_path: Path) -> None:
