@@ -71,8 +71,9 @@ def count_chunks(name: str) -> None:
     embed = extract.Extractor._embed
 
     def counted(self: extract.Extractor, work: extract.Work, wanted: Any, *rest: Any) -> Any:
-        with open(f"{name}.begun", "a") as stream:
-            stream.write(f"{work.address.folder} {work.keys[wanted[0][0]]}\n")
+        if wanted:  # nothing where another process did it meanwhile
+            with open(f"{name}.begun", "a") as stream:
+                stream.write(f"{work.address.folder} {work.keys[wanted[0][0]]}\n")
         return embed(self, work, wanted, *rest)
 
     extract.Extractor._embed = counted  # type: ignore[method-assign]
