@@ -61,7 +61,7 @@ def side(board: Board, read: ReadExamples, name: str | None = None) -> Side:
     if name is None:
         own = sorted({record.encoder for record in board.done if record.encoder_kind != "control"}) or rows
         if len(own) != 1:
-            raise UsageError(f"which encoder? There are {len(own)}: {', '.join(own) or 'none'}. Name one.")
+            raise UsageError(f"which encoder? There are {len(own)}: {', '.join(own) or 'none'}. Name one with --encoder.")
         name = own[0]
     if name not in rows:
         raise UnknownNameError("encoder", name, rows, "(a row of the board)")

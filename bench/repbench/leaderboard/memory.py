@@ -169,18 +169,22 @@ def _format() -> str:
 def _packed_records(found: Sequence[tuple[Record, str]]) -> dict[str, Any]:
     shared: list[Any] = []
     places: dict[str, int] = {}
+    known: dict[int, int] = {}  # of values that were shared when they were read: those objects are one, and need no text
     rows = []
     for record, key in found:
         table = {name: getattr(record, name) for name in NAMES}
         table["inputs"] = list(vars(record.inputs).values())
         table["metrics"] = {name: [one.value, one.low, one.high] for name, one in record.metrics.items()}
         for name in SHARED:
-            value = asdict(table[name]) if hasattr(table[name], "__dataclass_fields__") else table[name]
-            text = json.dumps(value, sort_keys=True)
-            if text not in places:
-                places[text] = len(shared)
-                shared.append(value)
-            table[name] = places[text]
+            one = table[name]
+            if id(one) not in known:
+                value = asdict(one) if hasattr(one, "__dataclass_fields__") else one
+                text = json.dumps(value, sort_keys=True)
+                if text not in places:
+                    places[text] = len(shared)
+                    shared.append(value)
+                known[id(one)] = places[text]
+            table[name] = known[id(one)]
         rows.append((key, list(table.values())))
     return {"format": _format(), "shared": shared, "rows": rows}
 
