@@ -105,7 +105,7 @@ def verify_pack(folder: Path) -> Checked:
 def _manifest(folder: Path) -> dict[str, dict[str, object]]:
     path = folder / MANIFEST
     if not path.is_file():
-        raise UsageError(f"{folder} holds no {MANIFEST}, so it is no pack; `repbench publish {folder} --to PACK` makes one of results.")
+        raise UsageError(f"{folder} holds no {MANIFEST}, so it is no pack; `repbench publish {folder} --to PACK` makes one.")
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         entries = {str(name): dict(entry) for name, entry in manifest["files"].items()}
