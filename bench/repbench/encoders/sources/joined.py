@@ -93,14 +93,14 @@ def class_names() -> tuple[str, ...]:
 def embed_texts(tower: Tower, texts: tuple[str, ...]) -> Tensor:
     """The embeddings (n, dim) of texts, tokens and mask as `packaged.Tokens` gives them.
 
-    Short texts are batched with short ones and their common padding is cut off: three times as fast as the tower alone.
+    Short texts are batched with short ones, whose common padding the tower cuts off.
     """
     order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
     blocks = []
     with torch.no_grad():
         for start in range(0, len(order), BATCH):
             inputs = torch.stack([tower.prepare(texts[place]) for place in order[start : start + BATCH]])
-            blocks.append(tower.module(inputs[:, :, : int(inputs[:, 1].sum(1).max())]))
+            blocks.append(tower.module(inputs))
     return torch.cat(blocks)[torch.tensor(order).argsort()]
 
 

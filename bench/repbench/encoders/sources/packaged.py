@@ -197,8 +197,9 @@ class MeanOfTokens(nn.Module):
         self.network = network
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Embeddings (n, dim) of tokens and mask (n, 2, length)."""
-        tokens, mask = inputs[:, 0], inputs[:, 1]
+        """Embeddings (n, dim) of tokens and mask (n, 2, length). Padding that all texts have is cut off: it says nothing."""
+        longest = int(inputs[:, 1].sum(dim=1).max())
+        tokens, mask = inputs[:, 0, :longest], inputs[:, 1, :longest]
         hidden: Tensor = self.network(input_ids=tokens, attention_mask=mask).last_hidden_state
         weights = mask.unsqueeze(2).to(hidden.dtype)
         return functional.normalize((hidden * weights).sum(1) / weights.sum(1), dim=1)

@@ -156,7 +156,7 @@ class Descent:
         """Division by the approximate Hessian: the classes' own Hessians where they were inverted, else the coordinates'."""
         if self._blocks is not None:
             blocks = self._blocks
-            return lambda q: torch.bmm(blocks, q[:, :, None])[:, :, 0]
+            return lambda q: torch.bmm(q[:, None, :], blocks)[:, 0]  # they are symmetric, and rows are read faster
         values, vectors = self._coupling(now, strength)
         weights = self._coordinates.solver(values, strength)
         intercept = values.to(self._z)[:, None]
@@ -191,7 +191,8 @@ class Descent:
         for block, residual in zip(blocks, now.residual, strict=True):
             p = residual.abs()
             hessian = ((z.T * (p * (1 - p))) @ z).double() + torch.diag(penalty)
-            block.copy_(torch.linalg.inv(hessian))
+            factor, failed = torch.linalg.cholesky_ex(hessian)
+            block.copy_(torch.linalg.inv(hessian) if failed else torch.cholesky_inverse(factor))
         return blocks
 
     def _settle(self, now: Judged, strength: float) -> tuple[Judged, bool]:
