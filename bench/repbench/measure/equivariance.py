@@ -132,8 +132,8 @@ def fit_operators(z: np.ndarray, pairs: Pairs, held: np.ndarray) -> Operators:
 
 def _chosen(x: np.ndarray, y: np.ndarray, choosing: np.ndarray) -> tuple[ridge.RidgePath, int]:
     """The path on all rows, and the place of the strength that fits the held ones best when it is fitted to the others."""
-    ahead = ridge.fit_path(x[~choosing], y[~choosing], STRENGTHS)
-    place = ridge.strongest_of_best(ahead.mean_errors(x[choosing], y[choosing]))
+    ahead = ridge.fit_path(x[~choosing], y[~choosing], STRENGTHS).predict_all(x[choosing])
+    place = ridge.strongest_of_best(((ahead - y[choosing]) ** 2).mean(axis=(1, 2)))
     return ridge.fit_path(x, y, STRENGTHS), place
 
 

@@ -50,20 +50,6 @@ class RidgePath:
         scale = self._s[:, None] ** 2
         return np.stack([seen @ (self._rotated / (scale + one)) + self._offset for one in self.strengths])
 
-    def mean_errors(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Mean squared error (strengths,) of the predictions for rows x (m, d) of y (m, targets), over rows and targets.
-
-        As a quadratic form in the shrinkage of each direction: no strength costs a product of the data.
-        """
-        seen = ((np.asarray(x, dtype=np.float64) - self._mean) @ self._x.T) @ self._u
-        truth = np.asarray(y, dtype=np.float64) - self._offset
-        both = (seen.T @ seen) * (self._rotated @ self._rotated.T)
-        cross = ((seen.T @ truth) * self._rotated).sum(axis=1)
-        shrink = 1 / (self._s**2 + np.array(self.strengths)[:, None])
-        squares = np.einsum("si,ij,sj->s", shrink, both, shrink, optimize=True) - 2 * shrink @ cross + (truth**2).sum()
-        mean: np.ndarray = np.maximum(squares, 0.0) / truth.size
-        return mean
-
 
 def fit_path(x: np.ndarray, y: np.ndarray, strengths: tuple[float, ...] = STRENGTHS) -> RidgePath:
     """The solutions for x (n, d), y (n, targets) at every strength, all above 0.
