@@ -10,11 +10,13 @@ import io
 import os
 import random
 import resource
+import select
 import shutil
 import signal
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -28,9 +30,13 @@ from PIL import Image
 
 from repbench import cli
 from repbench.embeddings import extract
-from repbench.leaderboard.publish import publish
+from repbench.leaderboard import publish
 from repbench.leaderboard.tables import make_board
+from repbench.protocols.alignment_uniformity import AlignmentUniformity
+from repbench.protocols.knn import KNN
+from repbench.protocols.linear_probe import LinearProbe
 from repbench.results.files import read_records
+from repbench.run import execute
 
 sys.path.insert(0, str(Path(__file__).parent))
 from starved import forbidden, read_only, small_disk
@@ -52,6 +58,7 @@ path = "colours"
 COUNTS = {"train": 15, "val": 6, "test": 9}  # a class
 TASKS = "knn/colours,linear-probe/colours,alignment-uniformity/colours"
 ENCODERS = ("random:test_resnet,size=32", "control:pixels")
+PHASES = {"extraction": "e", "solve": "s", "record write": "r", "board write": "b"}  # and the letter that tells of each
 
 
 def write_data(folder: Path) -> None:
@@ -79,14 +86,36 @@ def count_chunks(name: str) -> None:
     extract.Extractor._embed = counted  # type: ignore[method-assign]
 
 
+def tell_phases(pipe: int) -> None:
+    """From here on the letter of each phase is written to `pipe` when one begins, and a full stop when it ends."""
+
+    def told(owner: Any, name: str, letter: str) -> None:
+        function = getattr(owner, name)
+
+        def telling(*arguments: Any, **options: Any) -> Any:
+            os.write(pipe, letter.encode())
+            try:
+                return function(*arguments, **options)
+            finally:
+                os.write(pipe, b".")
+
+        setattr(owner, name, telling)
+
+    told(extract.Extractor, "_embed", "e")
+    for protocol in (KNN, LinearProbe, AlignmentUniformity):
+        told(protocol, "score", "s")
+    told(execute, "write_record", "r")
+    told(publish, "publish", "b")
+
+
 def begun(folder: Path, name: str) -> list[str]:
     """The chunks that runs of a name have begun, one entry each time."""
     path = folder / f"{name}.begun"
     return path.read_text().splitlines() if path.exists() else []
 
 
-def start(folder: Path, name: str, hinder: Callable[[], object] | None = None) -> int:
-    """Begin a run in a fork, which first does to itself what is to `hinder` it, and return its process.
+def start(folder: Path, name: str, hinder: Callable[[], object] | None = None, pipe: int | None = None) -> int:
+    """Begin a run and its board in a fork, which first does to itself what is to `hinder` it, and return its process.
 
     A run that was hindered may leave nothing half-written; one that is killed cannot clean up, and nobody reads what it left.
     """
@@ -104,18 +133,28 @@ def start(folder: Path, name: str, hinder: Callable[[], object] | None = None) -
     except PermissionError:
         os._exit(NOT_HERE)
     count_chunks(name)
+    if pipe is not None:
+        tell_phases(pipe)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     places = ["--plugin", "colours.toml", "--data", "data", "--out", name, "--store", f"{name}.store", "--quiet"]
-    sys.argv = ["repbench", "run", *ENCODERS, "--tasks", TASKS, "--batch-size", "4", *places]
     status = 70
     try:
-        cli.main()
-    except SystemExit as stop:
-        status = int(stop.code or 0)
+        status = call("run", *ENCODERS, "--tasks", TASKS, "--batch-size", "4", *places)
+        status = status or call("leaderboard", name, "--out", f"{name}.board")
     finally:
         sys.stderr.flush()
         left = [path for place in (name, f"{name}.store") for path in Path(place).rglob("*.tmp")]
         os._exit(LEFT_OVER if left and hinder is not None else status)  # what a killed run leaves behind is never read
+    return 0
+
+
+def call(*arguments: str) -> int:
+    """The exit status of a command."""
+    sys.argv = ["repbench", *arguments]
+    try:
+        cli.main()
+    except SystemExit as stop:
+        return int(stop.code or 0)
     return 0
 
 
@@ -125,16 +164,22 @@ def ended(process: int) -> int:
 
 
 def contents(folder: Path, name: str) -> dict[str, bytes]:
-    """Examples, the board, and records without circumstances."""
+    """Examples, the board, and records without circumstances; the page once as it was written but for its times."""
     records = [replace(record, circumstances={}) for record in read_records(folder / name)]
-    board = {path.name: path.read_bytes() for path in publish(make_board(records), folder / f"{name}.board")}
+    board = {f"as is {path.name}": path.read_bytes() for path in tables(folder, name)}
+    board |= {path.name: path.read_bytes() for path in publish.publish(make_board(records), folder / f"{name}.plain")}
     examples = {str(path.relative_to(folder / name)): path.read_bytes() for path in (folder / name).rglob("*.parquet")}
     return board | examples | {f"{one.encoder} {one.task}": one.to_json().encode() for one in records}
 
 
+def tables(folder: Path, name: str) -> list[Path]:
+    """The files of the board that tell no times."""
+    return [path for path in sorted((folder / f"{name}.board").glob("leaderboard.*")) if path.suffix not in (".html", ".tmp")]
+
+
 def clear(folder: Path, name: str) -> None:
-    """Results and store of a name are gone."""
-    for one in (name, f"{name}.store"):
+    """Results, store and board of a name are gone."""
+    for one in (name, f"{name}.store", f"{name}.board"):
         if (folder / one).is_dir():
             (folder / one).chmod(0o755)
         shutil.rmtree(folder / one, ignore_errors=True)
@@ -163,14 +208,14 @@ class Torture:
 
     def kill(self, times: int) -> str:
         """SIGKILL at random moments, resumed and killed again."""
-        kills = finished = repeated = since = 0
-        while kills < times:
-            process = start(self.folder, "killed")
-            time.sleep(self.random.uniform(0, self.length))
-            os.kill(process, signal.SIGKILL)
-            if ended(process) < 0:
-                kills, since = kills + 1, since + 1
-            if since >= 5 or kills >= times or self.random.random() < 0.1:
+        kills, finished, repeated, since = Counter[str](), 0, 0, 0
+        while kills.total() < times:
+            phase = self.kill_once("killed")
+            kills[phase] += phase != ""
+            since += phase != ""
+            for path in tables(self.folder, "killed"):
+                assert path.read_bytes() == self.whole[f"as is {path.name}"], f"{path.name} is no whole table"
+            if since >= 5 or kills.total() >= times or phase == "":
                 self.finish("killed")
                 finished += 1
                 again = len(begun(self.folder, "killed")) - self.chunks
@@ -178,7 +223,30 @@ class Torture:
                 repeated += max(again, 0)
                 since = 0
                 clear(self.folder, "killed")
-        return f"resumed to the same bytes {finished} times; {repeated} of {self.chunks} chunks a run repeated"
+        where = ", ".join(f"{phase} {kills[phase]}" for phase in (*PHASES, "between") if kills[phase])
+        return f"{where}; resumed to the same bytes {finished} times; {repeated} of {self.chunks} chunks a run repeated"
+
+    def kill_once(self, name: str) -> str:
+        """Kill a run, and say in what: half the time at any moment, else in a phase that was chosen. "" if it was over."""
+        ear, mouth = os.pipe()
+        os.set_blocking(ear, False)
+        process = start(self.folder, name, None, mouth)
+        os.close(mouth)
+        heard = b""
+        if self.random.random() < 0.5:
+            time.sleep(self.random.uniform(0, self.length))
+        else:
+            letter, skipped = self.random.choice(list(PHASES.values())).encode(), self.random.randrange(3)
+            while heard.count(letter) <= skipped and select.select([ear], [], [], 60)[0] and (more := os.read(ear, 1)):
+                heard += more
+            time.sleep(self.random.expovariate(1 / 0.02))
+        os.kill(process, signal.SIGKILL)
+        over = ended(process) >= 0
+        while more := os.read(ear, 4096):  # the end has closed it
+            heard += more
+        os.close(ear)
+        last = heard[-1:].decode()
+        return "" if over else next((phase for phase, letter in PHASES.items() if letter == last), "between")
 
     def interrupt(self, times: int) -> str:
         """SIGINT at random moments of a run from an empty store."""
