@@ -47,6 +47,7 @@ def evaluate(
     on_bad_item: str = "fail",
     arch: str | None = None,
     trust_checkpoint: bool = False,
+    trust_remote_code: bool = False,
     stop_rule: str = "certified",
     steps: int | None = None,
     grid: str | None = None,
@@ -62,8 +63,9 @@ def evaluate(
     `tasks` are names or patterns, a list or separated by commas. Records go to `out`; without it they are not kept. A task
     that failed has the metric "failed", no value, and a reason. The default leaves out datasets that have yet to be fetched,
     and costly tasks, which must be named: `fine-tune/*`, which `steps` and `grid` ("3x2") make smaller. `trust_checkpoint`
-    unpickles checkpoint files in full, which runs any code that they hold; `stop_rule` of linear probes is "certified" or
-    "sklearn". `prompts` is a file of zero-shot prompts in place of the declared ones.
+    unpickles checkpoint files in full, which runs any code that they hold, and `trust_remote_code` runs the Python of an
+    `hf:` model's repository; `stop_rule` of linear probes is "certified" or "sklearn".
+    `prompts` is a file of zero-shot prompts in place of the declared ones.
     `deviating` lets in copies of datasets that are known to differ from the published data, and marks their rows;
     `accept_changed_data` computes results in `out` again whose data have changed since, which is an error otherwise.
     `item_timeout` is the seconds after which an item that hangs in one of the `workers` counts as a bad item.
@@ -79,7 +81,7 @@ def evaluate(
     own = read_prompts(Path(prompts)) if prompts is not None else None
     chosen = [task.with_options(told).with_prompts(own) for task in catalogue.select_here(patterns(tasks), folder)]
     check_device(device)
-    load = LoadOptions(arch=arch, trust_checkpoint=trust_checkpoint, seed=seed)
+    load = LoadOptions(arch=arch, trust_checkpoint=trust_checkpoint, trust_remote_code=trust_remote_code, seed=seed)
     encoders = _encoders(encoder, features, load)
     extract = ExtractOptions(
         device=device,

@@ -6,7 +6,7 @@ import random
 import shlex
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from repbench.embeddings.options import ExtractOptions
@@ -58,7 +58,7 @@ def _again(record: Record, data: Path | None, plugins: Sequence[Path], load: Loa
     inputs = record.inputs
     told = {name: record.options[name] for name in (one.partition("=")[0] for one in inputs.told) if name in record.options}
     (task,) = load_catalogue(plugins).select([record.task])
-    encoder = _encoder(record, LoadOptions(arch=load.arch, trust_checkpoint=load.trust_checkpoint, seed=inputs.seed))
+    encoder = _encoder(record, replace(load, seed=inputs.seed))
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(
             results=Path(folder) / "results",

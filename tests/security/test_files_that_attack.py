@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pickle
+import sys
 import tarfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,12 +22,14 @@ import pytest
 import torch
 import transformers
 from onnx import TensorProto, helper
+from safetensors.torch import save_file
 
+from repbench import evaluate
 from repbench.datasets.declaration import read_declaration
 from repbench.datasets.fetch.download import NPM, Package, unpacked
 from repbench.datasets.layouts.cifar import read as read_cifar
 from repbench.datasets.open import open_dataset
-from repbench.encoders.load import load_encoder
+from repbench.encoders.load import LoadOptions, load_encoder
 from repbench.errors import DataError, EncoderError, RecordError, RepbenchError
 from repbench.results.files import read_records
 
@@ -115,6 +118,74 @@ def test_python_beside_a_model_of_transformers_is_never_run(tmp_path: Path, plac
     with pytest.raises(EncoderError):
         load_encoder(f"hf:{tmp_path}")
     assert not (tmp_path / "ran").exists()
+
+
+CODE = """
+import os
+from torch import nn
+from transformers import PretrainedConfig, PreTrainedModel
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+from .mine_layers import FACTOR
+
+os.makedirs({ran!r}, exist_ok=True)
+
+class MineConfig(PretrainedConfig):
+    model_type = "mine"
+
+    def __init__(self, image_size=8, **rest):
+        self.image_size = image_size
+        super().__init__(**rest)
+
+class MineModel(PreTrainedModel):
+    config_class = MineConfig
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.layer = nn.Conv2d(3, 4, config.image_size)
+        self.post_init()
+
+    def forward(self, pixel_values, **rest):
+        found = self.layer(pixel_values).flatten(1) * FACTOR
+        return BaseModelOutputWithPooling(last_hidden_state=found[:, None], pooler_output=found)
+"""
+
+
+def write_model_with_code(folder: Path, ran: Path, factor: int) -> None:
+    """A model of transformers as it lies on the hub with code of its own: weights, a config with `auto_map`, Python beside it."""
+    folder.mkdir()
+    (folder / "mine_layers.py").write_text(f"FACTOR = {factor}\n")
+    (folder / "modeling_mine.py").write_text(CODE.format(ran=str(ran)))
+    names = {"AutoConfig": "modeling_mine.MineConfig", "AutoModel": "modeling_mine.MineModel"}
+    config = {"model_type": "mine", "architectures": ["MineModel"], "image_size": 8, "auto_map": names}
+    (folder / "config.json").write_text(json.dumps(config))
+    weights = {"layer.weight": torch.linspace(-1, 1, 768).reshape(4, 3, 8, 8), "layer.bias": torch.zeros(4)}
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    transformers.ViTImageProcessor(size={"height": 8, "width": 8}).save_pretrained(folder)
+
+
+def test_python_of_a_repository_runs_where_it_is_asked_for_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transformers.dynamic_module_utils, "HF_MODULES_CACHE", str(tmp_path / "modules"))
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    for name, factor in (("one", 1), ("two", 2)):
+        write_model_with_code(tmp_path / name, tmp_path / "ran", factor)
+    with pytest.raises(EncoderError, match="add --trust-remote-code"):
+        load_encoder(f"hf:{tmp_path / 'one'}", LoadOptions(trust_checkpoint=True))
+    with pytest.raises(EncoderError, match="add --trust-remote-code"):
+        evaluate(f"hf:{tmp_path / 'one'}", tasks="knn/digits", limit=5, quiet=True)
+    assert not (tmp_path / "ran").exists()
+    assert not (tmp_path / "modules").exists()
+    out, asked = tmp_path / "out", {"tasks": "knn/digits", "limit": 5, "quiet": True}
+    evaluate(f"hf:{tmp_path / 'one'}", out=out, trust_remote_code=True, **asked)
+    assert (tmp_path / "ran").exists()
+    (record,) = read_records(out)
+    assert "mine_layers.py" in record.notes["trusted"]
+    assert "(--trust-remote-code)" in record.notes["trusted"]
+    towers = [
+        load_encoder(f"hf:{tmp_path / name}", LoadOptions(trust_remote_code=True)).towers["image"] for name in ("one", "two")
+    ]
+    images = torch.ones(1, 3, 8, 8)
+    assert torch.equal(towers[0].module(images) * 2, towers[1].module(images))
+    assert towers[0].fingerprint != towers[1].fingerprint, "equal weights and other code are another encoder"
 
 
 @pytest.mark.parametrize("size", [2**31, 2**40, 2**63])

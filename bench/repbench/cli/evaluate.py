@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from repbench.cli.options import RESULTS, STORE, embedding_options
+from repbench.cli.options import LOADING, RESULTS, STORE, embedding_options
 
 if TYPE_CHECKING:
     from repbench.encoders.load import LoadOptions
@@ -119,7 +119,7 @@ def audit(encoder: str, dataset: str, sample: int, data: Path | None, plugins: t
     from repbench.tasks import load_catalogue
 
     opened = open_dataset(load_catalogue(plugins).dataset(dataset), data)
-    load = LoadOptions(arch=options.pop("arch"), trust_checkpoint=options.pop("trust_checkpoint"))
+    load = LoadOptions(**{name: options.pop(name) for name in LOADING})
     raise SystemExit(audit_encoder(encoder, opened, sample, ExtractOptions(**options), load, click.echo))
 
 
@@ -151,7 +151,7 @@ def similarity(
     from repbench.tasks import load_catalogue
 
     opened = open_dataset(load_catalogue(plugins).dataset(dataset), data)
-    load = LoadOptions(arch=options.pop("arch"), trust_checkpoint=options.pop("trust_checkpoint"))
+    load = LoadOptions(**{name: options.pop(name) for name in LOADING})
     found = compare_encoders((a, b), opened, split, sample, ExtractOptions(**options), load, store or default_store())
     for name, one in found.items():
         click.echo(f"{name:<20} {one.value:7.4f}  [{one.low:.4f}, {one.high:.4f}]")
@@ -184,5 +184,5 @@ def _settings(options: dict[str, Any]) -> tuple[Settings, LoadOptions]:
         command=without_secrets(shlex.join(["repbench", *sys.argv[1:]])),
         versions=library_versions(),
     )
-    load = LoadOptions(arch=options["arch"], trust_checkpoint=options["trust_checkpoint"], seed=options["seed"])
+    load = LoadOptions(**{name: options[name] for name in LOADING}, seed=options["seed"])
     return settings, load

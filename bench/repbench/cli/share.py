@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -44,14 +46,14 @@ def publish(results: tuple[Path, ...], to: str) -> None:
 @PLUGIN
 @click.option("--arch", help="Architecture of checkpoint files, as in `run`.")
 @click.option("--trust-checkpoint", is_flag=True, help="Unpickle checkpoint files in full: this runs any code that they hold.")
+@click.option("--trust-remote-code", is_flag=True, help="Run the Python of an hf: model's repository (its auto_map).")
 def verify(
     pack: Path,
     rerun: int | None,
     seed: int,
     data: Path | None,
     plugins: tuple[Path, ...],
-    arch: str | None,
-    trust_checkpoint: bool,
+    **loading: Any,
 ) -> None:
     """Recompute every number of a published PACK from its examples, and check every file against the manifest.
 
@@ -72,18 +74,18 @@ def verify(
         )
         bad += len(found.problems)
     if rerun is not None:
-        bad += _rerun(pack / RECORDS if is_pack else pack, rerun, seed, data, plugins, arch, trust_checkpoint)
+        bad += _rerun(pack / RECORDS if is_pack else pack, rerun, seed, data, plugins, loading)
     raise SystemExit(1 if bad else 0)
 
 
 def _rerun(
-    results: Path, count: int, seed: int, data: Path | None, plugins: tuple[Path, ...], arch: str | None, trust: bool
+    results: Path, count: int, seed: int, data: Path | None, plugins: tuple[Path, ...], loading: Mapping[str, Any]
 ) -> int:
     """Compute a sample again and print what came of each; how many do not hold."""
     from repbench.encoders.load import LoadOptions
     from repbench.rerun import rerun
 
-    cells = rerun(results, count, seed, data, plugins, LoadOptions(arch=arch, trust_checkpoint=trust))
+    cells = rerun(results, count, seed, data, plugins, LoadOptions(**loading))
     for cell in cells:
         held = "; ".join(cell.problems) or "the same to the printed digits"
         click.echo(f"{cell.encoder} on {cell.task}: {held}")

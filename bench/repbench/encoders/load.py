@@ -17,6 +17,7 @@ class LoadOptions:
 
     arch: str | None = None  # the architecture of a bare checkpoint file, for example "timm:resnet50"
     trust_checkpoint: bool = False  # unpickle arbitrary objects of a checkpoint: runs code that the file holds
+    trust_remote_code: bool = False  # run Python of the repository of a model of transformers
     seed: int = 0  # of random networks
 
 

@@ -30,7 +30,7 @@ def tower(loaded: Loaded, spec: Spec) -> Tower:
     """The audio tower: frames of the last (or of `layer`'s) hidden state, pooled over those that carry sound."""
     spec.only(*OPTIONS)
     pool = pool_of(spec)
-    extractor = fetch_part(spec, AutoFeatureExtractor.from_pretrained)
+    extractor = fetch_part(loaded, spec, AutoFeatureExtractor.from_pretrained)
     prepare = Wave(rate=int(extractor.sampling_rate), seconds=_seconds(spec), normalise=bool(extractor.do_normalize))
     layer = None if "layer" not in spec.options else layer_of(loaded, spec.options["layer"])
     masked = getattr(loaded.config, "feat_extract_norm", "layer") == "layer"

@@ -22,7 +22,7 @@ def parts(loaded: Loaded, spec: Spec) -> tuple[dict[str, Tower], dict[str, PairS
     """Towers and scorers: image, text and "itm" of the retrieval model; image and "lm" of the captioner."""
     spec.only(*preprocess.OPTIONS)
     prepare, words = preparation(loaded, spec)
-    tokenizer = fetch_part(spec, AutoTokenizer.from_pretrained)
+    tokenizer = fetch_part(loaded, spec, AutoTokenizer.from_pretrained)
     length = min(LENGTH, int(loaded.config.text_config.max_position_embeddings))
     texts, text_words = PaddedTokens(tokenizer, length), f"tokens of {type(tokenizer).__name__}, length {length}"
     about = {"architecture": loaded.architecture}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import transformers
 from torch import nn
 from transformers import AutoConfig, AutoModel
 
+from repbench.digests import digest_bytes
 from repbench.encoder import LoadReport
 from repbench.encoders.hub import hub
 from repbench.encoders.images import unreachable
@@ -42,25 +44,46 @@ class Loaded:
     kind: str
     report: LoadReport
     notes: Mapping[str, str]
+    trusted: bool = False  # whether Python of its repository may run
 
     @property
     def architecture(self) -> str:
-        """The architecture in words, with what the weights do not tell."""
+        """The architecture in words, with what the weights do not tell: of a repository's own Python, its digest."""
         facts = {key: value for key, value in self.config.to_dict().items() if key not in INCIDENTAL}
-        return f"transformers:{type(self.model).__name__} {json.dumps(facts, sort_keys=True, default=str)}"
+        own = "".join(f" {name} {digest}" for name, digest in repository_code(self.model).items())
+        return f"transformers:{type(self.model).__name__} {json.dumps(facts, sort_keys=True, default=str)}{own}"
 
 
-def load_model(spec: Spec) -> Loaded:
-    """The model that a spec names. Raises EncoderError when it cannot be had or tensors of it are missing."""
-    config = _fetch(spec, AutoConfig.from_pretrained)
+def load_model(spec: Spec, *, trust: bool = False) -> Loaded:
+    """The model that a spec names; `trust` runs Python of its repository.
+
+    Raises EncoderError when it cannot be had or tensors of it are missing.
+    """
+    config = _fetch(spec, AutoConfig.from_pretrained, trust)
     kind = _kind(config)
     arguments: dict[str, Any] = {"config": config, "output_loading_info": True, _dtype_argument(): torch.float32}
     if kind == "image" and _accepts_pooling_switch(config):
         arguments["add_pooling_layer"] = False  # a dense layer that is random unless the model was trained with it
     with _without_bars():
-        model, info = _fetch(spec, _class(kind, config).from_pretrained, **arguments)
+        model, info = _fetch(spec, _class(kind, config).from_pretrained, trust, **arguments)
     report = _report(spec, model, info)
-    return Loaded(model=model.eval(), config=config, kind=kind, report=report, notes=_notes(spec, config))
+    notes = {**_notes(spec, config), **_code_notes(model)}
+    return Loaded(model=model.eval(), config=config, kind=kind, report=report, notes=notes, trusted=trust)
+
+
+def repository_code(model: nn.Module) -> dict[str, str]:
+    """The Python files of its repository that a model was loaded with, and their digests; none for one of transformers."""
+    place = sys.modules[type(model).__module__]
+    if not place.__name__.startswith("transformers_modules.") or place.__file__ is None:
+        return {}
+    return {path.name: digest_bytes(path.read_bytes()) for path in sorted(Path(place.__file__).parent.glob("*.py"))}
+
+
+def _code_notes(model: nn.Module) -> dict[str, str]:
+    if not (files := repository_code(model)):
+        return {}
+    told = ", ".join(f"{name} {digest[:8]}" for name, digest in files.items())
+    return {"trusted": f"Python of the repository was run (--trust-remote-code): {told}"}
 
 
 def _class(kind: str, config: Any) -> Any:
@@ -82,18 +105,21 @@ def _without_bars() -> Iterator[None]:
             bars.enable_progress_bar()
 
 
-def fetch_part(spec: Spec, load: Callable[..., Any]) -> Any:
+def fetch_part(loaded: Loaded, spec: Spec, load: Callable[..., Any]) -> Any:
     """A tokenizer or processor that lies beside the model."""
-    return _fetch(spec, load)
+    return _fetch(spec, load, loaded.trusted)
 
 
-def _fetch(spec: Spec, load: Callable[..., Any], **arguments: Any) -> Any:
+def _fetch(spec: Spec, load: Callable[..., Any], trust: bool, **arguments: Any) -> Any:
     try:
         with nullcontext() if Path(spec.target).is_dir() else hub():
-            return load(spec.target, trust_remote_code=False, **arguments)
+            return load(spec.target, trust_remote_code=trust, **arguments)
     except Exception as error:
-        if "trust_remote_code" in str(error) or "custom code" in str(error):
-            raise EncoderError(f"{spec.text!r} runs Python code of its own repository, which repbench never does.") from error
+        if not trust and ("trust_remote_code" in str(error) or "custom code" in str(error)):
+            raise EncoderError(
+                f"{spec.text!r} needs Python of its own repository (auto_map in its files), which is not run unasked. "
+                "Read that code; if you trust it, add --trust-remote-code: it runs with all that you may do."
+            ) from error
         if Path(spec.target).is_dir():
             raise EncoderError(f"{spec.target} cannot be loaded ({type(error).__name__}: {str(error)[:300]})") from error
         raise unreachable(spec, error, "hf:FOLDER with the files of the model") from error

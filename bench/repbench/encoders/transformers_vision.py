@@ -155,7 +155,7 @@ def _tower(loaded: Loaded, module: nn.Module, prepare: Callable[[Any], Tensor], 
 
 
 def _text_tower(loaded: Loaded, spec: Spec) -> Tower:
-    tokenizer = fetch_part(spec, AutoTokenizer.from_pretrained)
+    tokenizer = fetch_part(loaded, spec, AutoTokenizer.from_pretrained)
     length = int(loaded.config.text_config.max_position_embeddings)
     return make_tower(
         Projected(loaded.model, "text"),
@@ -169,7 +169,7 @@ def _text_tower(loaded: Loaded, spec: Spec) -> Tower:
 
 def preparation(loaded: Loaded, spec: Spec) -> tuple[Callable[[Any], Tensor], str]:
     """The model's own processor, or, with any option about images, our preparation with its mean and deviation."""
-    processor = fetch_part(spec, AutoImageProcessor.from_pretrained)
+    processor = fetch_part(loaded, spec, AutoImageProcessor.from_pretrained)
     if not any(option in spec.options for option in preprocess.OPTIONS):
         facts = {key: value for key, value in processor.to_dict().items() if value is not None}
         shown = " ".join(

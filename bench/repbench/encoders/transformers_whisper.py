@@ -28,7 +28,7 @@ def tower(loaded: Loaded, spec: Spec) -> Tower:
     """
     spec.only(*OPTIONS)
     pool = pool_of(spec)
-    prepare = LogMel(extractor=fetch_part(spec, AutoFeatureExtractor.from_pretrained))
+    prepare = LogMel(extractor=fetch_part(loaded, spec, AutoFeatureExtractor.from_pretrained))
     layer = None if "layer" not in spec.options else layer_of(loaded, spec.options["layer"])
     place = "last hidden state" if layer is None else f"hidden state {layer}"
     frames = EncoderFrames(getattr(loaded.model, "encoder", loaded.model), layer)

@@ -31,13 +31,14 @@ def check(spec: Spec, options: LoadOptions) -> None:
 
 
 def load(spec: Spec, options: LoadOptions) -> Encoder:
-    """The encoder of a model of transformers, by its identifier on the hub or its folder. Code of the hub is never run.
+    """The encoder of a model of transformers, by its identifier on the hub or its folder.
 
+    Python of its repository runs with `options.trust_remote_code` alone.
     Raises EncoderError when the model cannot be had or is of a kind without a tower here.
     """
     from repbench.encoders import transformers_loading as loading
 
-    loaded = loading.load_model(spec)
+    loaded = loading.load_model(spec, trust=options.trust_remote_code)
     towers, scorers = _parts(loaded, spec)
     return Encoder(name=spec.name, towers=towers, scorers=scorers, load_report=loaded.report, notes=loaded.notes)
 
