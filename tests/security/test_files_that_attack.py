@@ -151,7 +151,7 @@ class MineModel(PreTrainedModel):
 
 
 def write_model_with_code(folder: Path, ran: Path, factor: int) -> None:
-    """A model of transformers as it lies on the hub with code of its own: weights, a config with `auto_map`, Python beside it."""
+    """A model of transformers as it lies on the hub with code of its own: weights, a config with `auto_map`, and Python."""
     folder.mkdir()
     (folder / "mine_layers.py").write_text(f"FACTOR = {factor}\n")
     (folder / "modeling_mine.py").write_text(CODE.format(ran=str(ran)))

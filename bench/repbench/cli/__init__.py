@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 import click
 
 from repbench import __version__
 from repbench.cli import board, catalogue, compare, critic, data, evaluate, probes, published, share, training
+from repbench.cli.interrupt import STATUS, WORDS, ends_soon
 from repbench.errors import DataError, EncoderError, RepbenchError, UsageError
 
 
@@ -35,10 +39,23 @@ for command in COMMANDS:
     cli.add_command(command)
 
 
-def main() -> None:
-    """Entry point: errors about the user's input are printed in words, without a traceback."""
+def program() -> None:
+    """Entry point of the program. One that was interrupted ends at once, and waits for no thread."""
     try:
-        cli(standalone_mode=False)
+        main()
+    except SystemExit as stop:
+        if stop.code == STATUS:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(STATUS)
+        raise
+
+
+def main() -> None:
+    """The command that `sys.argv` gives: errors about the user's input are printed in words, without a traceback."""
+    try:
+        with ends_soon():
+            cli(standalone_mode=False)
     except RepbenchError as error:
         click.echo(f"repbench: {error}", err=True)
         raise SystemExit(2 if isinstance(error, (UsageError, EncoderError, DataError)) else 1) from None
@@ -46,5 +63,5 @@ def main() -> None:
         error.show()
         raise SystemExit(2) from None
     except (KeyboardInterrupt, click.Abort):
-        click.echo("\ninterrupted; give the same command again to go on where it stopped.", err=True)
-        raise SystemExit(130) from None
+        click.echo(WORDS, err=True)
+        raise SystemExit(STATUS) from None

@@ -1,5 +1,5 @@
 """`python -m repbench.cli`."""
 
-from repbench.cli import main
+from repbench.cli import program
 
-main()
+program()

@@ -197,6 +197,7 @@ def _begin(source: Source) -> None:
     global _source
     _source = source
     torch.set_num_threads(1)  # the processes are the parallelism
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal; the one that began this ends it
 
 
 def _load_all(wanted: Sequence[Wanted]) -> list[Loaded]:
