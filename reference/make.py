@@ -8,7 +8,6 @@ again, and an interrupted run goes on. `--only fashion` takes one question, `--s
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -24,11 +23,14 @@ def main() -> None:
     """Train and evaluate what is missing, seed by seed, and write the page."""
     given = _arguments()
     torch.set_num_threads(given.threads)
-    chosen = [one for one in QUESTIONS if given.only in (None, one.key)]
+    chosen = [one for one in QUESTIONS if one.key in (given.only or [one.key])]
+    for question in [one for one in chosen if one.folder and given.data is None]:
+        chosen.remove(question)
+        print(f"{question.key}: left out; it reads a dataset from a folder: --data FOLDER")
     for seed in () if given.page_only else range(given.seeds):
         for question in chosen:
             for row in dict.fromkeys(row for pair in question.pairs for row in pair):
-                train_and_evaluate(row, tasks_of(question, row), seed, given)
+                train_and_evaluate(row, question, seed, given)
             write(QUESTIONS, given)
     write(QUESTIONS, given)
 
@@ -36,9 +38,10 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=ROOT / "leaderboard" / "reference-runs", help="folder of runs and records")
+    parser.add_argument("--data", type=Path, help="folder of datasets that are not packaged (cifar10)")
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "reference-results.md")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--only", choices=[one.key for one in QUESTIONS], help="one question")
+    parser.add_argument("--only", choices=[one.key for one in QUESTIONS], action="append", help="this question (repeat)")
     parser.add_argument("--scale", choices=(SMALL, FULL), default=SMALL, help="schedule of the page, or the methods' defaults")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--page-only", action="store_true", help="train nothing: the page from the records that there are")
@@ -57,21 +60,29 @@ def tasks_of(question: Question, row: Row) -> list[str]:
     return list(tasks)
 
 
-def train_and_evaluate(row: Row, tasks: Sequence[str], seed: int, given: argparse.Namespace) -> None:
+def train_and_evaluate(row: Row, question: Question, seed: int, given: argparse.Namespace) -> None:
     """One run of one seed; what has its file is not trained again, what has its record is not evaluated again."""
     name = row.name(seed)
     spec = row.spec
+    folder = given.data if question.folder else None
+    data = {"limit": question.limit, "deviating": question.folder}  # the pictures of our copy of CIFAR-10 are JPEGs
     if not spec:
         out = given.work / f"runs-{given.scale}" / f"{name}.safetensors"
         spec = f"trained:{out},name={name}"
         if not out.exists():
             print(name, flush=True)
             settings, options = row.call(given.scale)
-            repbench.train(row.method, row.dataset, out=out, seed=seed, options=options, log=lambda line: None, **settings)
-    table = repbench.evaluate(spec, tasks, out=given.results, store=given.work / "store", quiet=True)
+            fixed = {**data, "data_folder": folder, "options": options, "log": _silent}
+            repbench.train(row.method, row.dataset, out=out, seed=seed, **fixed, **settings)
+    tasks = tasks_of(question, row)
+    table = repbench.evaluate(spec, tasks, out=given.results, store=given.work / "store", data=folder, quiet=True, **data)
     failed = table[table["metric"] == "failed"]
     if len(failed):
         raise SystemExit(f"{name}: {', '.join(failed['task'])} failed: {failed['reason'].iloc[0]}")
+
+
+def _silent(line: str) -> None:
+    """The progress of a training run is in its CSV."""
 
 
 if __name__ == "__main__":
