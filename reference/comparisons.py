@@ -187,9 +187,9 @@ def _poses() -> Question:
         before="Trained on the 3,204 renders of `furniture`'s known objects in all poses, without labels; the Lie versions are "
         "also told which renders show one object. The probe then sees two thirds of these objects in the typical pose only.",
         after="The paper reports for MAE +13.7, +10.3 and +12.4, for VICReg +7.7, +1.2 and +0.2 (known-new, unknown-new, "
-        "unknown-typical). Here the gains lie with objects that the networks have seen; unknown objects are few, and a test over "
-        "objects cannot tell gains of a few points from none. There, training on 89 objects costs SimCLR what a random network "
-        "had: telling objects apart leads away from what a class shares.",
+        "unknown-typical). Here the gains lie with objects that the networks have seen. Only 23 objects are unknown, one of a "
+        "class, and a test over 23 cannot tell gains of a few points from none. There SimCLR is not above a random network: "
+        "telling 89 objects apart leads away from what a class shares.",
     )
 
 

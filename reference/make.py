@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import torch
 from comparisons import FULL, QUESTIONS, SMALL, Question, Row
@@ -65,7 +66,10 @@ def train_and_evaluate(row: Row, question: Question, seed: int, given: argparse.
     name = row.name(seed)
     spec = row.spec
     folder = given.data if question.folder else None
-    data = {"limit": question.limit, "deviating": question.folder}  # the pictures of our copy of CIFAR-10 are JPEGs
+    data: dict[str, Any] = {
+        "limit": question.limit,
+        "deviating": question.folder,
+    }  # the pictures of our copy of CIFAR-10 are JPEGs
     if not spec:
         out = given.work / f"runs-{given.scale}" / f"{name}.safetensors"
         spec = f"trained:{out},name={name}"
