@@ -1,5 +1,6 @@
 """What of the reference runs is committed: `python reference/commit.py RESULTS...` writes leaderboard/reference/.
 
+With `--trained` it is leaderboard/trained/, the rows of docs/reference-results.md, every seed of every method.
 The tables and the page lie there as `repbench publish` makes them; records and examples, many small files that compress well
 together, lie beside them in records.tar.xz. `--check` unpacks it all into a temporary folder and verifies it as
 `repbench verify` does; `--unpack FOLDER` leaves the whole pack in a folder. The same results give the same bytes.
@@ -15,12 +16,14 @@ from pathlib import Path
 
 from repbench.leaderboard.pack import RECORDS, Checked, make_pack, verify_pack
 
-REFERENCE = Path(__file__).resolve().parents[1] / "leaderboard" / "reference"
+BOARDS = Path(__file__).resolve().parents[1] / "leaderboard"
+REFERENCE = BOARDS / "reference"
+TRAINED = BOARDS / "trained"
 ARCHIVE = "records.tar.xz"
 NOTE = "UNPACK.md"
 HOW = """The records of this board and their examples are in records.tar.xz:
-`python reference/commit.py --unpack FOLDER` leaves the whole pack in a new folder, and `repbench verify FOLDER` recomputes its
-numbers. `make reference` makes all of it anew.
+`python reference/commit.py --unpack FOLDER` (with `--trained` for the board of that name) leaves the whole pack in a new
+folder, and `repbench verify FOLDER` recomputes its numbers. `make reference` makes all of it anew.
 """
 MOST = 5_000_000  # bytes of all that is committed
 
@@ -29,15 +32,17 @@ def main() -> None:
     """Write, check or unpack the committed board."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", nargs="*", type=Path, help="folders of results")
+    parser.add_argument("--trained", action="store_true", help="the board of the reference trainers")
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--unpack", type=Path, metavar="FOLDER")
     given = parser.parse_args()
+    board = TRAINED if given.trained else REFERENCE
     if given.results:
-        write(given.results, REFERENCE)
+        write(given.results, board)
     if given.unpack:
-        unpack(REFERENCE, given.unpack)
+        unpack(board, given.unpack)
     if given.check:
-        found = check(REFERENCE)
+        found = check(board)
         print("\n".join([*found.problems, f"{found.records} records, {found.recomputed} metrics recomputed"]))
         raise SystemExit(1 if found.problems else 0)
 
