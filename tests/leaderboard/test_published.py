@@ -236,6 +236,9 @@ def test_reproduce_finds_the_system_and_says_whether_the_interval_holds_the_figu
     byol = "BYOL ResNet-50 (Ericsson et al.)"
     named = [one for one in compare_table(rows, records, {"mine": byol}) if one.record and one.record.encoder == "mine"]
     assert [(one.reported.system, one.reported.percent, one.verdict) for one in named] == [(byol, "93.26", "below")]
+    marked = [probed("mine [deviating]", "cifar10", 0.50)]
+    assert [one.verdict for one in compare_table(rows, marked, {"mine": byol}) if one.record] == ["below"]
+    assert not [one for one in compare_table(rows, marked, {"min": byol}) if one.record]
 
 
 def test_a_figure_rounded_as_it_is_printed_agrees_at_the_end_of_the_interval() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -48,6 +49,7 @@ class Compared:
 
 def compare_table(rows: Sequence[Reported], records: Sequence[Record], same: Mapping[str, str]) -> list[Compared]:
     """Each row with the measured ones of its system: by the pattern of the table, an equal name, or `same` (name -> system).
+    A name holds with the mark that the board gives a row, and without it.
 
     A row of which nothing was measured comes once, without a record.
     """
@@ -57,12 +59,17 @@ def compare_table(rows: Sequence[Reported], records: Sequence[Record], same: Map
         fitting = [
             record
             for record in done
-            if record.task == row.task and (same.get(record.encoder) == row.system or row.is_of(record.encoder))
+            if record.task == row.task and any(same.get(name) == row.system or row.is_of(name) for name in _names(record))
         ]
         found += [Compared(reported=row, record=record, measured=record.metrics.get(row.metric)) for record in fitting]
         if not fitting:
             found.append(Compared(reported=row, record=None))
     return found
+
+
+def _names(record: Record) -> set[str]:
+    """The name of its row, and without the mark of the board: "simclr [deviating]" is "simclr" too."""
+    return {record.encoder, re.sub(r" \[[^\[\]]*\]$", "", record.encoder)}
 
 
 def reasons(one: Compared) -> list[str]:
