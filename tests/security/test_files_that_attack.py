@@ -10,6 +10,7 @@ import sys
 import tarfile
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +23,23 @@ import pytest
 import torch
 import transformers
 from onnx import TensorProto, helper
+from PIL import Image
 from safetensors.torch import save_file
 
 from repbench import evaluate
 from repbench.datasets.declaration import read_declaration
+from repbench.datasets.factored.arrays import array as read_array
 from repbench.datasets.fetch.download import NPM, Package, unpacked
 from repbench.datasets.layouts.cifar import read as read_cifar
 from repbench.datasets.open import open_dataset
+from repbench.datasets.probes.rows import Picture, Pictures
+from repbench.digests import digest_bytes
 from repbench.encoders.load import LoadOptions, load_encoder
-from repbench.errors import DataError, EncoderError, RecordError, RepbenchError
-from repbench.results.files import read_records
+from repbench.errors import DataError, EncoderError, RecordError, RepbenchError, TrainingError
+from repbench.leaderboard.pack import make_pack, verify_pack
+from repbench.results.files import EXAMPLES, read_examples, read_records, write_record
+from repbench.trainers.files import RunFiles
+from tests.leaderboard.test_tables import record
 
 ARCHITECTURE = "timm:test_resnet"
 
@@ -253,6 +261,63 @@ def test_pickles_in_the_metadata_of_parquet_stay_bytes(tmp_path: Path) -> None:
     (tmp_path / "x.toml").write_text(PARQUET.format(source="parquet", options=""))
     with suppress(RepbenchError):
         open_dataset(read_declaration(tmp_path / "x.toml", "plugins"), tmp_path)
+    assert not (tmp_path / "ran").exists()
+
+
+def hostile_table(path: Path, payload: Payload, columns: dict[str, list[Any]]) -> None:
+    """A Parquet file whose every place for metadata holds a pickle: of Arrow's extension types, and of pandas."""
+    pickled = pickle.dumps(payload)
+    extension = {b"ARROW:extension:name": b"arrow.py_extension_type", b"ARROW:extension:metadata": pickled}
+    arrays = [pa.array(values) for values in columns.values()]
+    fields = [pa.field(name, array.type, metadata=extension) for name, array in zip(columns, arrays, strict=True)]
+    more = {
+        b"pandas": json.dumps({"index_columns": [], "columns": [], "attributes": {"x": pickled.hex()}}).encode(),
+        b"x": pickled,
+    }
+    pq.write_table(pa.table(arrays, schema=pa.schema(fields, metadata=more)), path)
+
+
+def test_pickles_in_a_table_of_files_and_factors_stay_bytes(tmp_path: Path) -> None:
+    folder = tmp_path / "x"
+    folder.mkdir()
+    columns = {"image": ["a.png"] * 6, "label": ["a", "b"] * 3, "split": ["train"] * 2 + ["val"] * 2 + ["test"] * 2}
+    hostile_table(folder / "x.parquet", Payload(tmp_path / "ran"), columns)
+    Image.new("RGB", (4, 4)).save(folder / "a.png")
+    (tmp_path / "x.toml").write_text(PARQUET.format(source="table", options='path = "x/x.parquet"'))
+    dataset = open_dataset(read_declaration(tmp_path / "x.toml", "plugins"), tmp_path)
+    assert dataset.splits["test"].media["image"].load(0).size == (4, 4)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_pickles_beside_a_record_stay_bytes(tmp_path: Path) -> None:
+    hostile_table(tmp_path / "hostile.parquet", Payload(tmp_path / "ran"), {"id": ["a"], "correct": [True]})
+    content = (tmp_path / "hostile.parquet").read_bytes()
+    vouching = replace(record("e", "knn/x", 0.5), circumstances={EXAMPLES: digest_bytes(content)})
+    write_record(tmp_path / "results", vouching, None).with_suffix(".parquet").write_bytes(content)
+    examples = read_examples(tmp_path / "results", vouching)
+    assert examples is not None
+    assert examples["id"].tolist() == ["a"]
+    make_pack([tmp_path / "results"], tmp_path / "pack")
+    assert verify_pack(tmp_path / "pack").records == 1
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("write", [zipped, before_zip, plain])
+def test_the_state_of_a_training_run_is_tensors_only(tmp_path: Path, write: Callable[[Path, Payload], None]) -> None:
+    files = RunFiles(tmp_path / "w.safetensors")
+    write(files.state, Payload(tmp_path / "ran"))
+    with pytest.raises(TrainingError, match="is damaged"):
+        files.load_state()
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("write", [array, plain])
+def test_arrays_of_a_probe_and_of_factors_hold_no_objects(tmp_path: Path, write: Callable[[Path, Payload], None]) -> None:
+    write(tmp_path / "a.npy", Payload(tmp_path / "ran"))
+    with pytest.raises(DataError, match="cannot be decoded"):
+        Pictures([Picture(path=tmp_path / "a.npy")]).load(0)
+    with pytest.raises(DataError, match="cannot be read"):
+        read_array(tmp_path / "a.npy")
     assert not (tmp_path / "ran").exists()
 
 

@@ -11,6 +11,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -18,9 +20,11 @@ from PIL import Image
 
 from repbench.datasets.card import check_card
 from repbench.datasets.declaration import read_declaration
+from repbench.datasets.factored.iebench import read as read_iebench
 from repbench.datasets.inside import check_inside
 from repbench.datasets.layouts.listing import listed
 from repbench.datasets.open import open_dataset
+from repbench.encoders.load import check_encoder
 from repbench.errors import DataError, DeclarationError, RecordError, UsageError
 from repbench.leaderboard.long import long_table
 from repbench.leaderboard.pack import make_pack
@@ -112,6 +116,25 @@ def test_a_table_names_only_files_of_its_folder(tmp_path: Path) -> None:
     assert found == [(4, 4), *[f"lies outside {folder}"] * 3]
 
 
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+@pytest.mark.parametrize("name", ["../secret.png", "/etc/hostname", "a/../../secret.png"])
+def test_a_table_of_files_and_factors_names_only_files_of_its_folder(tmp_path: Path, name: str, ending: str) -> None:
+    folder = tmp_path / "x"
+    folder.mkdir()
+    rows = pd.DataFrame({"image": ["fine.png", name], "label": ["a", "a"], "split": ["test", "test"]})
+    rows.to_csv(folder / "x.csv", index=False) if ending == ".csv" else rows.to_parquet(folder / "x.parquet")
+    text = PARQUET.format(options=f'path = "x/x{ending}"').replace("test = 1", "test = 2").replace("huggingface", "table")
+    (tmp_path / "x.toml").write_text(text)
+    with pytest.raises(DataError, match="lies outside"):
+        open_dataset(read_declaration(tmp_path / "x.toml", "plugins"), tmp_path)
+
+
+def test_objects_of_3diebench_are_folders_of_its_own(tmp_path: Path) -> None:
+    np.save(tmp_path / "train_images.npy", np.array(["../../secret"]))
+    with pytest.raises(DataError, match="lies outside"):
+        read_iebench(tmp_path, {"train": 1})
+
+
 @pytest.mark.parametrize("name", ["http://127.0.0.1:9/x.parquet", "../x.parquet", "/etc/x", "zip://a::http://h/b.zip"])
 @pytest.mark.parametrize("form", ["{0!r}", "[{0!r}]", "[{{split: train, path: {0!r}}}]"])
 def test_the_card_of_a_dataset_folder_sends_nobody_elsewhere(tmp_path: Path, name: str, form: str) -> None:
@@ -181,6 +204,19 @@ def test_a_run_and_its_board_ask_for_no_network_and_keep_no_secret(tmp_path: Pat
 def test_secrets_are_known_by_their_form(text: str, clean: str) -> None:
     assert without_secrets(text, {}) == clean
     assert without_secrets("a value-of-it b", {"SOME_PASSWORD": "value-of-it", "HOME": "a"}) == "a *** b"
+
+
+@pytest.mark.parametrize(
+    "spec", ["mine.py:load,token=abc123", "control:pixels,name=hf_ABCDEFGHIJKLMNOPQRST", "control:pixels,name=the-long-value"]
+)
+def test_a_secret_is_no_name_of_a_row(tmp_path: Path, spec: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_PASSWORD", "the-long-value")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text("def load(token): pass\n")
+    with pytest.raises(UsageError, match="would hold a secret") as error:
+        check_encoder(spec)
+    assert not any(secret in str(error.value) for secret in ("abc123", "ABCDEF", "the-long-value"))
+    assert check_encoder("control:pixels,name=mine")
 
 
 def test_a_pack_is_written_nowhere_but_in_a_folder_of_its_own(tmp_path: Path) -> None:

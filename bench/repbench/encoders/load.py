@@ -9,6 +9,8 @@ from typing import cast
 
 from repbench.encoder import Encoder
 from repbench.encoders.spec import Spec, parse_spec
+from repbench.errors import UsageError
+from repbench.results.secrets import without_secrets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +39,8 @@ def check_encoder(text: str, options: LoadOptions = LoadOptions()) -> tuple[Spec
     Raises UsageError, or EncoderError when a file or a package is not there. No weights are read or downloaded.
     """
     spec = parse_spec(text)
+    if (harmless := without_secrets(spec.name)) != spec.name:
+        raise UsageError(f"the name of the row {harmless!r} would hold a secret, and stand in its records: add ,name=ANOTHER.")
     source = importlib.import_module(f"repbench.encoders.sources.{spec.source}")
     source.check(spec, options)
     return spec, source

@@ -53,7 +53,7 @@ def _rows(path: Path) -> list[tuple[dict[str, str], str]]:
 def _list(text: str, path: Path) -> Sequence[object]:
     try:
         found = ast.literal_eval(text)
-    except (ValueError, SyntaxError) as error:
+    except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
         raise DataError(f"{path}: imagenet_synonyms says {text[:60]!r}; expected a list such as ['stove'].") from error
     if not isinstance(found, list) or not found:
         raise DataError(f"{path}: imagenet_synonyms says {text[:60]!r}; expected a list such as ['stove'].")

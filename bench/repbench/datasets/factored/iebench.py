@@ -13,6 +13,7 @@ import numpy as np
 
 from repbench.datasets.factored.arrays import array
 from repbench.datasets.factored.drawing import SEED
+from repbench.datasets.inside import check_inside
 from repbench.datasets.items import FileItems
 from repbench.datasets.layouts.listing import Listing
 from repbench.errors import DataError
@@ -60,6 +61,7 @@ def _drawn(path: Path, sizes: Mapping[str, int]) -> dict[str, list[str]]:
 def _views(folder: Path, objects: list[str]) -> Listing:
     names = [f"{one}/image_{view}.jpg" for one in objects for view in range(VIEWS)]
     paths = [folder / one / f"latent_{view}.npy" for one in objects for view in range(VIEWS)]
+    check_inside(paths, folder)
     latents = np.stack([_latent(path) for path in paths]) if paths else np.zeros((0, 7))
     turn = np.rad2deg(latents[:, :3])
     columns = {

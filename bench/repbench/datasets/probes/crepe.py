@@ -98,8 +98,10 @@ def _captions(negatives: list[str]) -> dict[str, str]:
 def _negatives(entry: dict[str, str], name: str, path: Path) -> list[str]:
     try:
         found = ast.literal_eval(field(entry, name, path))
-    except (ValueError, SyntaxError) as error:
+    except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
         raise DataError(f"{path}: {name} is no list of captions ({error}).") from error
+    if not isinstance(found, list):
+        raise DataError(f"{path}: {name} is no list of captions ({found!r:.60}).")
     return [str(one) for one in found]
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from repbench.datasets.declaration import DatasetDeclaration
 from repbench.datasets.fetch.places import data_folder
+from repbench.datasets.inside import check_inside
 from repbench.datasets.items import FileItems
 from repbench.datasets.table import Absent, RawDataset, RawSplit
 from repbench.errors import DataError, did_you_mean
@@ -78,7 +79,9 @@ def _split(
     kept = {ours.get(column, column): values[places] for column, values in columns.items()}
     one_class = declaration.class_count == 1
     label = np.zeros(len(places), int) if one_class else columns[theirs[declaration.label]][places].astype(str)
-    items = FileItems(declaration.columns[declaration.medium], [root / name for name in names])
+    paths = [root / name for name in names]
+    check_inside(paths, root)
+    items = FileItems(declaration.columns[declaration.medium], paths)
     return RawSplit(ids=names, label=label, columns=kept, media={declaration.medium: items})
 
 
