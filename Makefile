@@ -54,10 +54,13 @@ fuzz-coverage: $(BIN)/repbench
 	$(BIN)/python -m pip install --quiet -e '.[fuzz]'
 	$(BIN)/python tests/fuzz/led_by_coverage.py -max_total_time=$(SECONDS)
 
-# The tests with the oldest versions that pyproject.toml lets in, in an environment of its own.
+# The tests with the oldest versions that pyproject.toml lets in, in an environment of its own. uv finds them; pip would search for hours.
 test-minimum:
-	$(PYTHON) tests/minimum.py > build-minimum.txt
-	$(MAKE) test VENV=.venv-minimum CONSTRAINTS=build-minimum.txt
+	$(PYTHON) -m venv .venv-minimum
+	.venv-minimum/bin/python -m pip install --quiet uv
+	.venv-minimum/bin/uv pip compile pyproject.toml --extra dev --extra pretrained --resolution lowest-direct --quiet --output-file build-minimum.txt
+	.venv-minimum/bin/uv pip install --quiet --python .venv-minimum/bin/python -r build-minimum.txt --editable .
+	OMP_NUM_THREADS=1 .venv-minimum/bin/python -m pytest -n auto
 
 docs: $(BIN)/repbench
 	$(BIN)/python -m pip install --quiet -e '.[docs]'

@@ -19,7 +19,7 @@ def hub() -> Iterator[None]:
 
     Raises ConnectionError when the files are not in the cache and HF_HUB_OFFLINE is set or the hub cannot be reached.
     """
-    asked = constants.is_offline_mode()
+    asked = constants.HF_HUB_OFFLINE
     if not asked and reachable(constants.ENDPOINT):
         yield
         return

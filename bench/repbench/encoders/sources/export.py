@@ -94,8 +94,11 @@ def _check_archive(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
+            start = min((entry.header_offset for entry in archive.infolist()), default=0)
     except zipfile.BadZipFile as error:
         raise damaged(path, KIND, str(error)) from None
+    if start > 0:  # what was found is an archive inside this one, whose end is lost
+        raise damaged(path, KIND, "its table of contents is missing")
     if any(name.endswith(("archive_format", "serialized_exported_program.json")) for name in names):
         if any("/aotinductor/" in name and name.endswith(".so") for name in names):
             raise EncoderError(f"{path} holds machine code of AOTInductor; save the program with torch.export.save.")

@@ -98,7 +98,7 @@ def _open(path: Path, device: str) -> Any:
     try:
         return runtime.InferenceSession(str(path), settings, providers=[*wanted, "CPUExecutionProvider"])
     except Exception as error:
-        if "external" in str(error).lower():
+        if any(words in str(error).lower() for words in ("external", "cannot get file size")):
             raise EncoderError(
                 f"{path} keeps its weights in another file that is not beside it ({first_line(str(error))}). "
                 "Copy that file too, under its old name."
