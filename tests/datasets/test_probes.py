@@ -343,6 +343,24 @@ def test_whole_clusters_are_held_out_and_the_rest_is_the_rest(tmp_path: Path) ->
     assert set(splits["held-out"].ids) | set(splits["rest"].ids) == set(splits["test"].ids)
 
 
+@pytest.mark.parametrize("files", [False, True])
+def test_captions_of_one_image_are_one_cluster_and_held_out_together(files: bool, tmp_path: Path) -> None:
+    captions = [f"A dog runs after ball number {k} on the grass." for k in range(3)]
+    if files:
+        for image in (1, 2):
+            picture(tmp_path / f"coco/val2014/{image}.jpg", image)
+        entries = [{"image": f"val2014/{image}.jpg", "caption": captions} for image in (1, 2)]
+        dump(tmp_path / "coco/coco_karpathy_test.json", entries)
+    else:
+        hub(tmp_path / "aro-coco-order", ("images",), rows=6, **ORDER)
+        path = tmp_path / "aro-coco-order/test-00000-of-00001.parquet"
+        table = datasets.Dataset.from_parquet(str(path))
+        datasets.concatenate_datasets([table.select([k, k, k]) for k in (0, 3)]).to_parquet(str(path))
+    splits = opened("coco-order", tmp_path, 6).splits
+    assert splits["test"].columns["image_0"].tolist() == [0, 0, 0, 1, 1, 1]
+    assert (len(splits["held-out"]), len(splits["rest"])) == (3, 3)
+
+
 def test_perturbed_captions_are_made_here_where_only_the_captions_are(tmp_path: Path) -> None:
     karpathy(tmp_path, "coco/coco_karpathy_test.json", "coco/val2014/COCO_val2014_1.jpg")
     dataset = opened("coco-order", tmp_path)

@@ -149,7 +149,7 @@ class DatasetDeclaration:
     validation split is carved out). `columns` maps each column of media to its modality; `label` is the column of the class.
 
     `cluster` is the column of what several examples share (an object in many poses, a speaker): they are drawn together in
-    intervals and tests, since they depend on each other.
+    intervals and tests, since they depend on each other. Where it is a column of images, examples of equal images are.
 
     With `frames` an example is a moment of a sound and `splits` count moments (datasets/frames.py).
     `factors` are columns that say how an example came about; `factor` says of some what they are (`[factor.azimuth]`).

@@ -82,6 +82,7 @@ def checked(raw: RawDataset, declaration: DatasetDeclaration, limit: int | None,
         source += note
     if limit is not None:
         splits = {name: _first(split, limit, declaration) for name, split in splits.items()}
+    splits = {name: _with_cluster(split, declaration.cluster) for name, split in splits.items()}
     if declaration.probe is not None and declaration.probe.held_out:
         splits |= _with_held_out(splits["test"], declaration.probe, declaration.cluster)
     if declaration.prompts is not None:
@@ -98,6 +99,19 @@ def _first(split: Split, limit: int, declaration: DatasetDeclaration) -> Split:
         turns = np.unique(split.columns[declaration.probe.subset].astype(str), return_inverse=True)[1]
     kinds = len(split.class_names) or (len(np.unique(turns)) if declaration.probe is not None else 0)
     return split.take(first_by_class(turns, max(limit, kinds)))
+
+
+def _with_cluster(split: Split, cluster: str) -> Split:
+    """The split with a column of whole numbers, equal for equal images, where `cluster` is a column of images.
+
+    Files are told apart by their names, so that none is read for it, and images inside a table by their content.
+    """
+    items = split.media.get(cluster)
+    if items is None:
+        return split
+    first: dict[str, int] = {}
+    places = [first.setdefault(one, len(first)) for one in (items.names if items.on_disk else items.keys)]
+    return replace(split, columns={**split.columns, cluster: np.array(places, dtype=np.int64)})
 
 
 def _with_held_out(test: Split, probe: Probe, cluster: str) -> dict[str, Split]:
@@ -148,7 +162,7 @@ def _check_columns(name: str, raw: RawSplit, declaration: DatasetDeclaration) ->
     assert declaration.probe is not None
     wanted = (*declaration.probe.factors, *((declaration.cluster,) if declaration.cluster else ()))
     for column in wanted:
-        if column not in raw.columns:
+        if column not in raw.columns and column not in raw.media:
             raise DataError(
                 f"{declaration.name}: the split {name!r} has no column {column!r}; there are {', '.join(sorted(raw.columns))}."
             )
