@@ -193,6 +193,33 @@ def _poses() -> Question:
     )
 
 
+def _words() -> tuple[Question, Question]:
+    """CLIP and BLIP with towers of their own, on what one sees and is called; and BLIP's three scorers beside each other."""
+    clip = Row(label="clip", method="clip", dataset="emoji", settings={"epochs": 20})
+    blip = Row(label="blip", method="blip", dataset="emoji", settings={"steps": 264})
+    guessing = Row(label="guessing", spec="control:random")
+    probe = "compositional/emoji-captions"
+    return (
+        Question(
+            key="words",
+            title="Do CLIP and BLIP with towers of their own find words for images?",
+            pairs=((clip, guessing), (blip, guessing)),
+            measures=(Measure(task="zero-shot/emoji"), Measure(task=probe)),
+            before="Both towers start from nothing and see 1,437 drawings with their names. `zero-shot` asks for 37 "
+            "subcategories of things never seen; the probe for pictures of two or three things, where training showed one at a "
+            "time.",
+        ),
+        Question(
+            key="scorers",
+            title="Do BLIP's matching head and its captioner tell more than its dot product?",
+            pairs=((blip, blip),),
+            measures=tuple(Measure(task=f"compositional-{one}/emoji-captions", twin_task=probe) for one in ("itm", "lm")),
+            before="The same network is method and twin: it judges the same pairs by its matching head (itm) or by the "
+            "captioner's log p(text given image), debiased (lm), and by the dot product of its two projections.",
+        ),
+    )
+
+
 QUESTIONS = (
     _cifar10(),
     _speakers(),
@@ -202,6 +229,7 @@ QUESTIONS = (
     _captions("emoji", "name", "Trained on 1,437 drawings with their names, tested on 600 drawings of other concepts."),
     _poses(),
     _fashion(),
+    *_words(),
 )
 
 ELSEWHERE = """Described elsewhere: CIFAR-10, where SimCLR beats its untrained twin by ten points in the probe and in kNN
