@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -57,11 +58,18 @@ def declaration(data: bytes, folder: Path) -> None:
 TARGETS: tuple[Callable[[bytes, Path], None], ...] = (spec, record, chunk, image, sound, checkpoint, declaration)
 
 
+tried: Counter[str] = Counter()
+
+
 def one_input(data: bytes) -> None:
     """The first byte says what kind of file the others are."""
     if data:
+        target = TARGETS[data[0] % len(TARGETS)]
+        tried[target.__name__] += 1
+        if tried.total() % 1000 == 0:
+            print(dict(tried), flush=True)
         with tempfile.TemporaryDirectory() as folder, suppress(RepbenchError):
-            TARGETS[data[0] % len(TARGETS)](data[1:], Path(folder))
+            target(data[1:], Path(folder))
 
 
 if __name__ == "__main__":

@@ -71,6 +71,7 @@ def survives(function: Callable[..., Any], *arguments: Any) -> Any:
 @fuzz
 @given(specs)
 @example("checkpoint:\0")
+@example("trained:/")
 def test_any_text_as_encoder(text: str) -> None:
     spec = survives(parse_spec, text)
     if spec is not None and spec.source in CHEAP:

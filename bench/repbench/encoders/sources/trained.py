@@ -73,6 +73,8 @@ def _notes(about: Mapping[str, Any]) -> dict[str, str]:
 
 def read_trained(path: Path) -> tuple[dict[str, Any], State]:
     """The description and the tensors of a training run. Raises EncoderError."""
+    if not path.name:
+        raise EncoderError(f"{path} is a folder; name the file that `repbench train METHOD --out FILE` wrote.")
     beside = path.with_suffix(".json")
     for file in (path, beside):
         if not file.is_file():
