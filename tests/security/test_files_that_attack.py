@@ -277,6 +277,7 @@ def hostile_table(path: Path, payload: Payload, columns: dict[str, list[Any]]) -
     pq.write_table(pa.table(arrays, schema=pa.schema(fields, metadata=more)), path)
 
 
+@pytest.mark.filterwarnings("ignore:pickle-based deserialization")  # an old pyarrow says that it does not
 def test_pickles_in_a_table_of_files_and_factors_stay_bytes(tmp_path: Path) -> None:
     folder = tmp_path / "x"
     folder.mkdir()
@@ -289,6 +290,7 @@ def test_pickles_in_a_table_of_files_and_factors_stay_bytes(tmp_path: Path) -> N
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.filterwarnings("ignore:pickle-based deserialization")  # an old pyarrow says that it does not
 def test_pickles_beside_a_record_stay_bytes(tmp_path: Path) -> None:
     hostile_table(tmp_path / "hostile.parquet", Payload(tmp_path / "ran"), {"id": ["a"], "correct": [True]})
     content = (tmp_path / "hostile.parquet").read_bytes()
