@@ -112,7 +112,7 @@ def _dataset_lines(dataset: DatasetDeclaration, catalogue: Catalogue | None) -> 
         yield f"  carved    val: {size} of train, by class, seed {dataset.validation.seed}"
     for source, options in dataset.sources.items():
         yield f"  source    {source}: {_inline(options)}"
-        if source == "pack":
+        if source in ("pack", "composed"):
             yield from _pack_lines(str(options["name"]))
     if dataset.prompts is not None:
         yield f"  prompts   {len(dataset.prompts.templates)} templates: {' | '.join(dataset.prompts.templates[:3])}"
