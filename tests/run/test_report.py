@@ -36,6 +36,17 @@ def test_a_pipe_gets_plain_lines_that_count_failures() -> None:
     assert failed == ["FAILED: no such file", "FAILED: no such file (2 failed so far)"]
 
 
+def test_the_share_of_tied_examples_is_printed_where_any_tied() -> None:
+    stream = io.StringIO()
+    report = Report(stream=stream)
+    report.begin(PLAN, 10)  # type: ignore[arg-type]
+    for rate in (0.25, 0.0):
+        report.finish(replace(record("e", "knn/x", 0.5), diagnostics={"tie_rate": rate}))
+    first, second = [line for line in stream.getvalue().splitlines() if "knn/x" in line]
+    assert first.endswith(", 25.0% tied")
+    assert "tied" not in second
+
+
 def test_a_terminal_sees_the_count_in_the_bar_from_the_first_failure_on() -> None:
     bars = [part for part in told(Terminal()).split("\r") if part.startswith("embedding")]
     assert "failed" not in bars[0]

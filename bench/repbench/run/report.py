@@ -124,7 +124,9 @@ def _result(record: Record) -> str:
     value = record.value
     bounds = f" [{value.low:.4f}, {value.high:.4f}]" if value.low is not None and value.high is not None else ""
     skipped = f", {len(record.skipped)} skipped" if record.skipped else ""
-    return f"{value.value:8.4f}{bounds} {record.primary}, n = {record.n}{skipped}"
+    rate = float(record.diagnostics.get("tie_rate") or 0)
+    tied = f", {rate:.1%} tied" if rate else ""
+    return f"{value.value:8.4f}{bounds} {record.primary}, n = {record.n}{tied}{skipped}"
 
 
 def _in_notebook() -> bool:
