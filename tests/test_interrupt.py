@@ -36,6 +36,11 @@ def load():
 """
 
 
+def _hears() -> None:
+    """A test that runs in the background of a shell ignores SIGINT, and what it starts would too."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.mark.parametrize(
     ("code", "more"), [(STUBBORN, ()), (HANGING, ("--workers", "2"))], ids=["swallowed by a library", "a loader process hangs"]
 )
@@ -62,6 +67,7 @@ def test_what_does_not_hear_of_it_is_ended_too(tmp_path: Path, code: str, more: 
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=_hears,
     )
     assert command.stdout is not None
     assert command.stdout.readline() == "ready\n"
