@@ -72,7 +72,7 @@ packs: $(BIN)/repbench
 
 reference: $(BIN)/repbench
 	$(BIN)/repbench data fetch stamps
-	$(BIN)/python reference/make.py
+	$(BIN)/python reference/make.py $(if $(DATA),--data $(DATA))
 	$(BIN)/repbench run $(ENCODERS) --out $(REFERENCE)-runs/demo --store $(REFERENCE)-runs/store
 	$(BIN)/python reference/commit.py $(REFERENCE)-runs/demo $(REFERENCE)-runs/results-small --check
 

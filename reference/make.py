@@ -66,10 +66,8 @@ def train_and_evaluate(row: Row, question: Question, seed: int, given: argparse.
     name = row.name(seed)
     spec = row.spec
     folder = given.data if question.folder else None
-    data: dict[str, Any] = {
-        "limit": question.limit,
-        "deviating": question.folder,
-    }  # the pictures of our copy of CIFAR-10 are JPEGs
+    # A copy in a folder may deviate, as one of CIFAR-10 that was compressed again as JPEG does.
+    data: dict[str, Any] = {"limit": question.limit, "deviating": question.folder}
     if not spec:
         out = given.work / f"runs-{given.scale}" / f"{name}.safetensors"
         spec = f"trained:{out},name={name}"

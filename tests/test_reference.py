@@ -37,5 +37,5 @@ def test_a_committed_board_holds(board: Path) -> None:
         pytest.skip(f"leaderboard/{board.name} is not committed: make reference")
     found = commit.check(board)
     assert not found.problems
-    assert found.records > 50
+    assert found.records > 100
     assert sum(path.stat().st_size for path in board.iterdir()) < commit.MOST

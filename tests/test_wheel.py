@@ -80,9 +80,9 @@ def _declared(wheel: Path) -> set[str]:
     """What the wheel's own metadata bring in on this machine: its requirements without extras, and theirs."""
     metadata = zipfile.ZipFile(wheel)
     (name,) = [name for name in metadata.namelist() if name.endswith(".dist-info/METADATA")]
-    open_ends = message_from_string(metadata.read(name).decode()).get_all("Requires-Dist") or []
+    required = message_from_string(metadata.read(name).decode()).get_all("Requires-Dist") or []
     found: set[str] = set()
-    queue = [(text, frozenset({""})) for text in open_ends]
+    queue = [(text, frozenset({""})) for text in required]
     while queue:
         text, extras = queue.pop()
         wanted = Requirement(text)

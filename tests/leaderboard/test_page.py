@@ -248,6 +248,16 @@ def test_the_summary_says_who_is_best_at_what_and_whether_it_is_real(tmp_path: P
     assert seen["heads"] == 2
 
 
+def test_who_was_asked_alone_is_ahead_of_nobody(tmp_path: Path) -> None:
+    board = make_board([record("a", "knn/x", 0.9), record("b", "linear-probe/x", 0.8), record("a", "linear-probe/x", 0.7)])
+    verdicts = verdicts_of({"knn/x": ["a"], "linear-probe/x": ["b"]})
+    script = "out.said = [...document.querySelectorAll('.card .verdict')].map(one => `${one.className}: ${one.textContent}`);"
+    assert drive(render_page(board, verdicts), script, tmp_path)["said"] == [
+        "verdict real: really ahead of all others on the one task",
+        "verdict open: no other encoder was asked on the one task",
+    ]
+
+
 def test_every_protocol_that_ships_has_a_question() -> None:
     folder = Path(protocols.__file__).parent
     shipped = {path.stem.replace("_", "-") for path in folder.glob("[a-z]*.py")}

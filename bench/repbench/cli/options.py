@@ -41,15 +41,18 @@ DATA = click.option(
     "--data", type=click.Path(path_type=Path, file_okay=False, exists=True), help="Folder that holds your datasets."
 )
 
+TRUST = (
+    click.option(
+        "--trust-checkpoint", is_flag=True, help="Unpickle checkpoint files in full: this runs any code that they hold."
+    ),
+    click.option("--trust-remote-code", is_flag=True, help="Run the Python of an hf: model's repository (its auto_map)."),
+)
 LOADING = ("arch", "trust_checkpoint", "trust_remote_code")  # options of how encoders are loaded, as LoadOptions names them
 EMBEDDING = (  # what every command that embeds understands
     DATA,
     PLUGIN,
     click.option("--arch", help="Architecture of checkpoint files: timm:resnet50, torchvision:resnet50, ..."),
-    click.option(
-        "--trust-checkpoint", is_flag=True, help="Unpickle checkpoint files in full: this runs any code that they hold."
-    ),
-    click.option("--trust-remote-code", is_flag=True, help="Run the Python of an hf: model's repository (its auto_map)."),
+    *TRUST,
     click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, mps."),
     click.option("--precision", default="fp32", show_default=True, help="fp32, or weights converted to bf16 or fp16."),
     click.option("--batch-size", default=64, show_default=True, help="Items in a forward pass, at most."),

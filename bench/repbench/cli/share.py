@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from repbench.cli.options import DATA, PLUGIN, RESULTS
+from repbench.cli.options import DATA, PLUGIN, RESULTS, TRUST
 
 
 @click.command()
@@ -45,8 +45,8 @@ def publish(results: tuple[Path, ...], to: str) -> None:
 @DATA
 @PLUGIN
 @click.option("--arch", help="Architecture of checkpoint files, as in `run`.")
-@click.option("--trust-checkpoint", is_flag=True, help="Unpickle checkpoint files in full: this runs any code that they hold.")
-@click.option("--trust-remote-code", is_flag=True, help="Run the Python of an hf: model's repository (its auto_map).")
+@TRUST[0]
+@TRUST[1]
 def verify(
     pack: Path,
     rerun: int | None,

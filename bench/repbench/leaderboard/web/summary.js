@@ -33,15 +33,17 @@ function rivals(row, places) { // who is level with, or ahead of, a row most oft
 }
 
 function verdict(row, places) { // in words, and how sure: real, partly, open
+  const met = place => data.rows.some(one => one !== row && one.kind !== "published" && one.cells[place]);
   const done = places.filter(place => row.cells[place]), tested = done.filter(place => row.cells[place].tested);
   const of = count => count === done.length ? (count === 1 ? "the one task" : `all ${count} tasks`) : `${count} of ${done.length} tasks`;
   const lacking = places.length - done.length, rest = lacking ? `; ${lacking} it cannot do or has not done` : "";
+  if (!done.some(met)) return { sure: "open", words: `no other encoder was asked on ${of(done.length)}${rest}` };
   if (!tested.length) {
     const wins = done.filter(place => data.rows.every(one => one === row || !better(one, row, place))).length;
     return { sure: "open", words: `highest on ${of(wins)}, but the differences are not tested${rest}` };
   }
-  const alone = tested.filter(place => bold(row, place) && !data.rows.some(one => one !== row && bold(one, place)));
-  const level = tested.filter(place => bold(row, place) && !alone.includes(place)), behind = tested.filter(place => !bold(row, place));
+  const alone = tested.filter(place => met(place) && bold(row, place) && !data.rows.some(one => one !== row && bold(one, place)));
+  const level = tested.filter(place => met(place) && bold(row, place) && !alone.includes(place)), behind = tested.filter(place => !bold(row, place));
   const names = some => { const found = rivals(row, some); return found[0][0].name + (found.length > 1 ? ` and ${found.length - 1} more` : ""); };
   const parts = [];
   if (alone.length) parts.push(`really ahead of all others on ${of(alone.length)}`);
