@@ -28,8 +28,8 @@ def uncertainty_outcome(
     """Brier score (primary, after scaling), ECE, NLL before and after; AURC and accuracy at 80 % coverage.
 
     `logits` (n, classes) of test and `held_out` of validation, on which alone the temperature is fitted. `guess` (classes,)
-    are the probabilities of a model that has seen no example: its Brier score is chance. The examples hold credit and
-    confidence, of which a reliability diagram is made.
+    are the probabilities of a model that tells no example from another: its Brier score, after a temperature of its own fitted
+    on the same validation, is chance. The examples hold credit and confidence, of which a reliability diagram is made.
     """
     temperature = calibration.fit_temperature(held_out, held_out_label)
     judged = classification.judge(logits, test.truth)
@@ -48,7 +48,6 @@ def uncertainty_outcome(
         metrics |= _of_bins(sure[when][order], judged.credit[order], when, drawn)
     metrics |= {name: _mean(values, test.clusters) for name, values in rows.items()}
     metrics |= _of_order(sure["after"][order], judged.credit[order], drawn)
-    level = calibration.brier_rows(np.tile(guess, (len(test), 1)), test.truth).mean()
     return Outcome(
         primary="brier-after",
         metrics=metrics,
@@ -64,10 +63,18 @@ def uncertainty_outcome(
                 **({} if test.clusters is None else {"cluster": test.clusters}),
             }
         ),
-        chance=float(level),
+        chance=_blind(guess, held_out_label, test.truth),
         higher_is_better=False,
         diagnostics={**diagnostics, "temperature": temperature},
     )
+
+
+def _blind(guess: np.ndarray, held_out_label: np.ndarray, truth: np.ndarray) -> float:
+    """The Brier score, after scaling, of a model that gives every example the probabilities `guess` (classes,), all above 0."""
+    logits = np.log(guess)[None, :]
+    temperature = calibration.fit_temperature(np.repeat(logits, len(held_out_label), axis=0), held_out_label)
+    probabilities = np.exp(calibration.log_probabilities(logits, temperature))
+    return float(np.sort(calibration.brier_rows(np.repeat(probabilities, len(truth), axis=0), truth)).mean())
 
 
 def _of_bins(confidence: np.ndarray, credit: np.ndarray, when: str, drawn: np.ndarray) -> dict[str, Estimate]:

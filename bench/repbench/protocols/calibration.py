@@ -1,7 +1,8 @@
 """Do a probe's probabilities mean what they say? Before and after temperature scaling, fitted on validation only.
 
 The primary metric is the Brier score after scaling, a proper score: an encoder that says nothing gives the classes' shares in
-train, which is well calibrated (its ECE is near 0) and useless. Read the ECE only beside it.
+train, at the temperature that validation chooses for them, which is well calibrated (its ECE is near 0) and useless: that is
+chance. Read the ECE only beside it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from repbench.protocols._uncertainty import uncertainty_outcome
 class Calibration:
     """No options. The probe is the linear probe at five strengths, fitted on train alone."""
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def fits(self, dataset: DatasetDeclaration) -> str:
         """Why not: a split is missing, there is one class only, or examples have several."""
