@@ -12,7 +12,7 @@ from random import Random
 
 from packs.common import About, write_pack
 from packs.emoji_scenes import emoji_shelf
-from packs.scenes import COLOURS, LEFT, RELATIONS, RIGHT, Shelf, Thing, about, article, by_column, draw, on_paper
+from packs.scenes import COLOURS, LEFT, RELATIONS, RIGHT, Shelf, Thing, about, article, by_column, draw, on_paper, shows
 
 PAIRS = {"test": 40, "val": 20}  # of each kind; two examples a pair
 THIRD = ((8, 8), (72, 8), (40, 72))  # where the things of a page of three lie
@@ -25,7 +25,8 @@ ABOUT = about(
     "emoji",
     "Things with everyday names are laid on a white page of 144 x 144 pixels, each in a drawing style drawn at random. Kinds, "
     "after SugarCrepe: replace-object, replace-attribute, replace-relation, swap-object, swap-attribute, add-object, "
-    "add-attribute. A thing is replaced by one of its own group (an animal by an animal). Every pair of captions has a "
+    "add-attribute. A thing is replaced by one of its own group (an animal by an animal) that nobody takes for it. "
+    "A thing in its usual colours is set against a colour that less than a fifth of it has. Every pair of captions has a "
     "picture for each, which gives two examples: each caption is true once and false once. A third of the words of each group, "
     "those with the smallest SHA-256, are of the split val alone. All draws are Python's random.Random of a text.",
     {
@@ -81,7 +82,7 @@ def _different(
 
 def _replace_object(split: str, random: Random, shelf: Shelf) -> Made:
     first, second = shelf.things(split, 2, random)
-    third = _other(first, second, split, random, shelf)
+    (third,) = shelf.things(split, 1, random, group=first.group, beside=(first, second))
     made = [
         (f"{article(one.noun)} and {article(second.noun)}", on_paper(one.at(LEFT), second.at(RIGHT))) for one in (first, third)
     ]
@@ -131,7 +132,7 @@ def _add_object(split: str, random: Random, shelf: Shelf) -> Made:
 
 def _add_attribute(split: str, random: Random, shelf: Shelf) -> Made:
     first, second = shelf.things(split, 2, random)
-    colour = random.choice(sorted(COLOURS))
+    colour = random.choice([one for one in sorted(COLOURS) if shows(first, one)])
     made = [
         (f"{article(second.noun)} beside {article(first.noun)} {how}", on_paper(second.at(LEFT), first.at(RIGHT, colour=shade)))
         for how, shade in (("in its usual colours", ""), (f"painted all {colour}", colour))
@@ -142,14 +143,6 @@ def _add_attribute(split: str, random: Random, shelf: Shelf) -> Made:
 def _related(first: Thing, second: Thing, relation: str) -> Described:
     here, there = RELATIONS[relation]
     return f"{article(first.noun)} {relation} {article(second.noun)}", on_paper(first.at(here), second.at(there))
-
-
-def _other(thing: Thing, present: Thing, split: str, random: Random, shelf: Shelf) -> Thing:
-    """Another thing of the same group, which is not on the page."""
-    while True:
-        (found,) = shelf.things(split, 1, random, group=thing.group)
-        if found.noun not in (thing.noun, present.noun):
-            return found
 
 
 KINDS: dict[str, Callable[[str, Random, Shelf], Made]] = {

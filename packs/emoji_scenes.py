@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
 from packs.common import PACK_FOLDER
-from packs.emoji_words import GROUPS
-from packs.scenes import Thing, ids_of, words_of
+from packs.emoji_words import ALIKE, GROUPS
+from packs.scenes import Thing, ids_of, unlike, words_of
 
 STYLES = ("noto", "fluent", "twemoji")
 
@@ -18,12 +19,12 @@ class EmojiShelf:
 
     code: dict[str, str]
 
-    def things(self, split: str, count: int, random: Random, *, group: str = "") -> list[Thing]:
-        """So many different things of a split, each in a style of its own; with `group`, of that one."""
+    def things(self, split: str, count: int, random: Random, *, group: str = "", beside: Sequence[Thing] = ()) -> list[Thing]:
+        """So many things of a split, each in a style of its own and unlike the others; with `group`, of that one."""
         pool = [one for one in words_of(GROUPS, split) if group in ("", one[2])]
         return [
             Thing(noun=noun, group=of, pack="emoji", id=f"{self.code[name]}-{random.choice(STYLES)}")
-            for name, noun, of in random.sample(pool, count)
+            for name, noun, of in unlike(pool, count, random, alike=ALIKE, beside=beside)
         ]
 
 

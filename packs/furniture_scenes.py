@@ -22,11 +22,18 @@ NOUNS = {  # class -> what it is called alone and in numbers
     "armchair": ("armchair", "armchairs"), "bed": ("bed", "beds"), "bench": ("bench", "benches"),
     "bookcase": ("bookcase", "bookcases"), "cabinet": ("cabinet", "cabinets"), "car": ("car", "cars"),
     "chair": ("chair", "chairs"), "door": ("door", "doors"), "lamp": ("lamp", "lamps"),
-    "lounger": ("deck chair", "deck chairs"), "person": ("person", "persons"), "plant": ("potted plant", "potted plants"),
+    "lounger": ("deck chair", "deck chairs"), "person": ("person", "people"), "plant": ("potted plant", "potted plants"),
     "radiator": ("radiator", "radiators"), "sofa": ("sofa", "sofas"), "stool": ("stool", "stools"),
     "table": ("table", "tables"), "trash can": ("trash can", "trash cans"), "tree": ("tree", "trees"),
 }  # fmt: skip
-ALIKE = ({"armchair", "chair", "lounger", "sofa"}, {"bench", "table", "stool"}, {"bookcase", "cabinet"}, {"plant", "tree"})
+ALIKE = (
+    {"armchair", "chair", "lounger", "sofa"},
+    {"bench", "table", "stool"},
+    {"stool", "chair"},
+    {"bookcase", "cabinet"},
+    {"plant", "tree"},
+)
+UNPAINTED = {"person"}  # nobody speaks of a green one
 VIEWS = tuple((azimuth, elevation) for azimuth in (330, 30, 60) for elevation in (15, 40))  # from the front
 SIZES = {"large": 68, "small": 36}
 GRID, SMALL = tuple((column, row) for row in (6, 52, 98) for column in (6, 52, 98)), 42  # corners and side for counting
@@ -70,7 +77,7 @@ def build(downloads: Path, folder: Path) -> Path:
             number = 0
             while len(seen) < 4 * count:
                 random = draw("furniture-scenes", split, kind, number)
-                pair = [(name, random.choice(pictures[name])) for name in _unlike(classes, random)]
+                pair = [(name, random.choice(pictures[name])) for name in _unlike(classes, kind, random)]
                 scenes = _scenes(kind, pair, random)
                 number += 1
                 if seen.isdisjoint(captions := [caption for caption, _ in scenes]):
@@ -79,11 +86,11 @@ def build(downloads: Path, folder: Path) -> Path:
     return write_pack("furniture-scenes", by_column(rows, ABOUT.columns), ABOUT, folder)
 
 
-def _unlike(classes: list[str], random: Random) -> list[str]:
-    """Two classes that nobody takes for each other."""
+def _unlike(classes: list[str], kind: str, random: Random) -> list[str]:
+    """Two classes that nobody takes for each other, and that can have what a kind says of them."""
     while True:
         pair = random.sample(classes, 2)
-        if not any(set(pair) <= group for group in ALIKE):
+        if not any(set(pair) <= group for group in ALIKE) and not (kind == "attribute" and UNPAINTED & set(pair)):
             return pair
 
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Protocol
 
+import numpy as np
 import pyarrow.parquet as pq
+from PIL import Image, ImageColor
 
 from packs.common import About, Source
-from repbench.datasets.composing import Part, Recipe
-from repbench.datasets.sources.pack import pack_about
+from repbench.datasets.composing import Part, Recipe, compose, object_of
+from repbench.datasets.items import decode_image
+from repbench.datasets.sources.pack import pack_about, pack_path
 
 SIDE, CELL, MARGIN = 144, 64, 8  # pixels of a page, of a picture on it, around it
 HELD_OUT = 1 / 3  # of the words of a group, for val
@@ -27,6 +31,10 @@ RELATIONS = {  # how the first of two things lies to the second -> where the fir
 COLOURS = {"red": "#e02020", "yellow": "#f5d000", "green": "#20a030", "blue": "#2850e0", "purple": "#9030c0"}
 WHITE = "#ffffff"
 NUMBERS = {1: "one", 2: "two", 3: "three", 4: "four"}
+HUES, GREY = 25, 64  # of 255: how near two hues are called one; saturation and value below which a pixel has no hue
+ITS_OWN = 0.2  # share of a thing's pixels from which on it has a colour already
+
+Word = tuple[str, str, str]  # name of the picture, noun, group
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +54,8 @@ class Thing:
 class Shelf(Protocol):
     """Things of one pack that a probe can show; no word is in both splits."""
 
-    def things(self, split: str, count: int, random: Random, *, group: str = "") -> list[Thing]:
-        """So many different things of a split; with `group`, of that one."""
+    def things(self, split: str, count: int, random: Random, *, group: str = "", beside: Sequence[Thing] = ()) -> list[Thing]:
+        """So many things of a split, none of which is taken for another or for one of `beside`; with `group`, of that one."""
         ...
 
 
@@ -56,13 +64,43 @@ def on_paper(*parts: Part) -> str:
     return page(WHITE, parts)
 
 
-def words_of(groups: Mapping[str, Mapping[str, str]], split: str) -> list[tuple[str, str, str]]:
-    """(picture, noun, group) of the words of a split, sorted: a third of each group's pictures is of val alone."""
-    found = []
+def words_of(groups: Mapping[str, Mapping[str, str]], split: str) -> list[Word]:
+    """The words of a split, sorted: a third of each group's pictures is of val alone."""
+    found: list[Word] = []
     for group, nouns in groups.items():
         kept = held_out(nouns, HELD_OUT)
         found += [(picture, noun, group) for picture, noun in nouns.items() if (picture in kept) == (split == "val")]
     return sorted(found)
+
+
+def unlike(
+    words: Sequence[Word], count: int, random: Random, *, alike: Iterable[Collection[str]], beside: Sequence[Thing] = ()
+) -> list[Word]:
+    """So many of the words; no noun is drawn twice or is among `beside`, nor are two of them in one set of `alike`."""
+    present = [thing.noun for thing in beside]
+    while True:
+        found = random.sample(words, count)
+        nouns = [noun for _, noun, _ in found] + present
+        if len(set(nouns)) == len(nouns) and all(sum(noun in one for noun in nouns) < 2 for one in alike):
+            return found
+
+
+def shows(thing: Thing, colour: str) -> bool:
+    """Whether one sees that the thing was painted in the colour: less than a fifth of its picture has that hue already."""
+    part = thing.at((0, 0))
+    page = compose(Recipe(side=CELL, paper=WHITE, parts=(part,)), [decode_image(_pictures(thing.pack)[thing.id])])
+    hue, saturation, value = np.moveaxis(np.asarray(page.convert("HSV"), dtype=int), 2, 0)
+    wanted = Image.new("RGB", (1, 1), ImageColor.getrgb(COLOURS[colour])).convert("HSV").getpixel((0, 0))
+    assert isinstance(wanted, tuple)
+    away = np.abs((hue - wanted[0] + 128) % 256 - 128)
+    alike = (away <= HUES) & (saturation > GREY) & (value > GREY)
+    return bool(alike[object_of(np.asarray(page), (255, 255, 255))].mean() < ITS_OWN)
+
+
+@cache
+def _pictures(pack: str) -> dict[str, bytes]:
+    table = pq.read_table(pack_path(pack), columns=["id", "image"])
+    return dict(zip(table.column("id").to_pylist(), table.column("image").to_pylist(), strict=True))
 
 
 def article(words: str) -> str:

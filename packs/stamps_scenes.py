@@ -1,15 +1,17 @@
 """The things that the probes on stamps show: photographs of Tux Paint, cut out, that a child would name at once.
 
-Left out are drawings, things of which there are several on one stamp, and pairs that are hard to tell apart in 64 pixels (cello
-and violin, donkey and horse). The name of the stamp below its folder of the pack -> the noun.
+Left out are drawings, things of which there are several on one stamp, pairs that are hard to tell apart in 64 pixels (cello and
+violin, donkey and horse), and words that mean another thing elsewhere (football). The name of the stamp below its folder of the
+pack -> the noun.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from packs.scenes import Thing, words_of
+from packs.scenes import Thing, unlike, words_of
 
 
 def _folder(folder: str, *names: str, **nouns: str) -> dict[str, str]:
@@ -45,21 +47,26 @@ GROUPS = {
         "hobbies", "music/brass/trumpet", "music/string/violin", camera="camera_35mm", drum_kit="music/percussion/drumkit",
         guitar="music/string/guitar_classical",
     ) | _folder(
-        "sports", "basketball", football="football", tennis_racket="tennis_racket", trophy="trophy_cup",
+        "sports", "basketball", tennis_racket="tennis_racket", trophy="trophy_cup",
         soccer_ball="soccer",
     ) | _folder("seasonal", "candle"),
     "outdoors": _folder("town", mailbox="usps_mailbox", traffic_cone="roadsigns/traffic_cone")
     | _folder("vehicles", car="auto/beetle", tricycle="cycle/pink_tricycle", fire_truck="emergency/firetruck",
               airplane="flight/planes/747", bus="masstransit/green_korean_bus", )
-    | _folder("plants", "flowers/daffodil", "flowers/rose", "trees/pinecone", palm="trees/liberia-palm"),
+    | _folder("plants", "flowers/daffodil", "flowers/rose", "trees/pinecone", palm_tree="trees/liberia-palm"),
 }  # fmt: skip
+ALIKE = (  # one is the other in other words, or looks like it in 64 pixels
+    {"dolphin", "orca"}, {"bison", "cow"}, {"beaver", "mouse", "squirrel"}, {"goat", "sheep"}, {"crow", "vulture"},
+    {"mango", "avocado", "pear"}, {"apple", "pomegranate"}, {"orange", "lemon"}, {"mailbox", "toolbox"},
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class StampShelf:
     """Photographs of the pack `stamps`, which `repbench data fetch stamps` makes."""
 
-    def things(self, split: str, count: int, random: Random, *, group: str = "") -> list[Thing]:
-        """So many different things of a split; with `group`, of that one."""
+    def things(self, split: str, count: int, random: Random, *, group: str = "", beside: Sequence[Thing] = ()) -> list[Thing]:
+        """So many things of a split, unlike each other; with `group`, of that one."""
         pool = [one for one in words_of(GROUPS, split) if group in ("", one[2])]
-        return [Thing(noun=noun, group=of, pack="stamps", id=name) for name, noun, of in random.sample(pool, count)]
+        found = unlike(pool, count, random, alike=ALIKE, beside=beside)
+        return [Thing(noun=noun, group=of, pack="stamps", id=name) for name, noun, of in found]

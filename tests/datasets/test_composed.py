@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 import json
 import re
 from collections import Counter
@@ -12,7 +13,7 @@ import pytest
 from PIL import Image
 
 from repbench.datasets.composing import ComposedItems, Part, Recipe, compose, painted, read_recipe
-from repbench.datasets.dataset import Dataset
+from repbench.datasets.dataset import Dataset, Split
 from repbench.datasets.fetch.places import is_here, place_of
 from repbench.datasets.items import EncodedItems
 from repbench.datasets.open import open_dataset
@@ -83,9 +84,12 @@ def dataset(request: pytest.FixtureRequest) -> Dataset:
 
 def captions_of(dataset: Dataset, split: str) -> list[tuple[str, ...]]:
     """The captions of each example."""
-    columns = [name for name, items in dataset.splits[split].media.items() if items.modality == "text"]
-    media = dataset.splits[split].media
-    return [tuple(media[name].load(place) for name in columns) for place in range(len(dataset.splits[split]))]
+    rows = dataset.splits[split]
+    return [captions_of_row(rows, place) for place in range(len(rows))]
+
+
+def captions_of_row(rows: Split, place: int) -> tuple[str, ...]:
+    return tuple(items.load(place) for items in rows.media.values() if items.modality == "text")
 
 
 @pytest.mark.parametrize("split", ["test", "val"])
@@ -113,6 +117,34 @@ def test_the_splits_share_no_thing_and_every_picture_is_another(dataset: Dataset
         assert len(set(keys)) == len(keys)
     common = words["test"] & words["val"]
     assert common <= set(SHARED.split())
+
+
+HUE = {"red": 0, "yellow": 51, "green": 128, "blue": 228, "purple": 280}  # degrees
+
+
+@pytest.mark.parametrize("split", ["test", "val"])
+def test_what_is_said_to_be_painted_has_not_that_colour_by_nature(dataset: Dataset, split: str) -> None:
+    rows = dataset.splits[split]
+    kinds = rows.columns["kind"].tolist()
+    if "add-attribute" not in kinds:
+        pytest.skip("no kind add-attribute")
+    for place in (place for place, kind in enumerate(kinds) if kind == "add-attribute"):
+        true, false = captions_of_row(rows, place)
+        if true.endswith("in its usual colours"):
+            assert false.startswith(true.removesuffix("in its usual colours"))
+            pixels = np.asarray(rows.media["image_0"].load(place))[40:104:3, 72:136:3].reshape(-1, 3)
+            thing = [colorsys.rgb_to_hsv(*pixel) for pixel in pixels / 255 if pixel.min() < 0.95]
+            wanted = HUE[false.split()[-1]]
+            own = [abs((360 * h - wanted + 180) % 360 - 180) < 30 and s > 0.3 and v > 0.3 for h, s, v in thing]
+            assert np.mean(own) < 0.3, (true, false)
+
+
+def test_no_caption_names_two_things_that_are_one_in_other_words(dataset: Dataset) -> None:
+    for split in ("test", "val"):
+        for example in captions_of(dataset, split):
+            words = set(re.findall(r"\w+", " ".join(example)))
+            for one, other in (("hamburger", "sandwich"), ("orca", "dolphin"), ("monkey", "gorilla")):
+                assert not {one, other} <= words
 
 
 def test_first_and_last_pictures_decode_and_show_something(dataset: Dataset) -> None:

@@ -107,7 +107,7 @@ def painted(picture: Image.Image, colour: Sequence[int], paper: Sequence[int]) -
     from PIL import Image
 
     pixels = np.asarray(picture, dtype=np.float64)
-    away = np.abs(pixels - np.asarray(paper, dtype=np.float64)).max(axis=2) > EDGE
+    away = object_of(pixels, paper)
     if not away.any():
         return picture
     lightness = pixels @ (0.299, 0.587, 0.114)
@@ -115,3 +115,9 @@ def painted(picture: Image.Image, colour: Sequence[int], paper: Sequence[int]) -
     share = np.clip((lightness - low) / max(high - low, 1.0), 0, 1)
     shade = (DARKEST + (1 - DARKEST) * share)[:, :, None] * np.asarray(colour, dtype=np.float64)
     return Image.fromarray(np.where(away[:, :, None], shade, pixels).round().astype(np.uint8))
+
+
+def object_of(pixels: np.ndarray, paper: Sequence[int]) -> np.ndarray:
+    """Which pixels (height, width, 3) are no paper, bool (height, width)."""
+    found: np.ndarray = np.abs(np.asarray(pixels, dtype=np.float64) - np.asarray(paper, dtype=np.float64)).max(axis=2) > EDGE
+    return found
