@@ -11,7 +11,7 @@ from repbench.datasets.declaration import DatasetDeclaration
 from repbench.datasets.probe import Probe
 from repbench.embeddings.embedded import Embeddings, TestSplit, TuningSplit
 from repbench.measure import blind
-from repbench.protocols._blind import OWN_TEXT, true_captions
+from repbench.protocols._blind import OWN_TEXT, another, true_captions
 from repbench.protocols.compositional import Compositional
 
 N, DIM = 120, 16
@@ -131,3 +131,26 @@ def test_which_captions_are_true() -> None:
     assert true_captions(blind.CHOICE, captions) == ("caption_0",)
     assert true_captions("two-true-captions", captions) == ("caption_0", "caption_1")
     assert true_captions("winoground", captions[:2]) == captions[:2]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_shuffled_images_are_a_permutation_and_never_of_the_own_cluster(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(1, 9, size=25)
+    clusters = rng.permutation(np.repeat(np.arange(25), sizes))
+    ids = np.array([f"test/{k}" for k in range(len(clusters))])
+    given = another(ids, seed, clusters)
+    assert np.array_equal(np.sort(given), np.arange(len(ids)))
+    assert (clusters[given] != clusters).all()
+    order = rng.permutation(len(ids))
+    again = another(ids[order], seed, clusters[order])
+    assert np.array_equal(ids[order][again], ids[given][order])  # whatever the order of the rows
+    alone = another(ids, seed)
+    assert (alone != np.arange(len(ids))).all()
+
+
+def test_one_cluster_alone_and_one_example_alone_are_shuffled_as_far_as_they_can_be() -> None:
+    ids = np.array(["a", "b", "c"])
+    assert (another(ids, 0, np.zeros(3, int)) != np.arange(3)).all()
+    assert another(ids[:1], 0).tolist() == [0]
+    assert another(ids, 0, np.array([0, 0, 1])).tolist()[2] in (0, 1)

@@ -9,7 +9,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -105,12 +107,20 @@ def _credit(scores: np.ndarray, test: TestSplit, probe: Probe, seed: int) -> Est
     return Estimate(value=value, low=min(low, value), high=max(high, value))
 
 
-def another(ids: np.ndarray, seed: int) -> np.ndarray:
-    """For each example the place of another one, int (n,): the next in an order by lot that hangs on ids and seed alone."""
+def another(ids: np.ndarray, seed: int, clusters: np.ndarray | None = None) -> np.ndarray:
+    """A permutation int (n,) that gives each example the place of one of another cluster, by lots of ids and seed alone.
+
+    Clusters lie side by side in an order by lot, and all move on by the size of the largest. Where that one holds more than
+    half of the examples, some of them stay in it.
+    """
     lots = [hashlib.blake2b(f"{seed}|{one}".encode(), digest_size=8).digest() for one in ids]
-    order = np.array(sorted(range(len(lots)), key=lots.__getitem__))
+    own = list(range(len(lots))) if clusters is None else clusters.tolist()
+    first: dict[Any, bytes] = {}
+    for cluster, lot in zip(own, lots, strict=True):
+        first[cluster] = min(lot, first.get(cluster, lot))
+    order = np.array(sorted(range(len(lots)), key=lambda place: (first[own[place]], lots[place])))
     following = np.empty_like(order)
-    following[order] = np.roll(order, 1)
+    following[order] = np.roll(order, max(Counter(own).values()) if len(first) > 1 else 1)
     return following
 
 

@@ -28,7 +28,7 @@ from repbench.protocols._composition import check_aligned, no_probe, outcome
 class Compositional:
     """It has no options: the rule is the probe's."""
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def fits(self, dataset: DatasetDeclaration) -> str:
         """Why not: the dataset declares no probe."""
@@ -81,7 +81,7 @@ class Compositional:
         images, captions = units
         true = true_captions(got.probe.rule, tuple(f"caption_{k}" for k in range(len(captions)))) if got.tuning else ()
         texts = [str(text) for split, name in zip(got.tuning, true, strict=True) for text in split.columns[name]]
-        following = another(got.test[0].ids, seed)
+        following = another(got.test[0].ids, seed, got.test[0].clusters)
         own = {}
         if got.tuning:
             own[OWN_TEXT] = blind.typicality(np.stack(captions, axis=1), np.concatenate([split.x for split in got.tuning]))
