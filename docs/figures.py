@@ -70,7 +70,7 @@ def pose(board: Board, read: Examples, figure: Figure) -> None:
     for place, record in enumerate(records):
         rows = read(record)
         assert rows is not None
-        rows = rows[rows.test != "known-new"]
+        rows = rows[rows.test.str.startswith("unknown")]
         far = np.minimum(rows.angle % 360, -rows.angle % 360).round()
         steps = np.unique(far)
         parts = [rows[far == step] for step in steps]

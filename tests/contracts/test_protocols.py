@@ -38,7 +38,11 @@ FACTORS = {
     "light": Factor(kind="category", role="style"),
 }
 VIEWS = 4  # of each instance
-SCORES = ("groups", "curve")  # diagnostics that are scores by group or by angle, which hang on the truth as the metrics do
+SCORES = (
+    "groups",
+    "curve",
+    "by_share",
+)  # diagnostics that are scores, by group, by angle, which hang on the truth as metrics do
 OTHER_UNITS = ("equivariance", "pose_robustness")  # whose examples are pairs of views, or rows of three tests
 CENTRES = np.random.default_rng(0).normal(size=(4, 8))
 

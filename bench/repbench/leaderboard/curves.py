@@ -99,10 +99,11 @@ def _by_angle(examples: pd.DataFrame) -> dict[str, list[list[float]]]:
     credit = "credit" if "credit" in examples else "score"
     if angle is None or credit not in examples or not examples[credit].between(0, 1).all():
         return {}
-    known = examples["test"].str.startswith("known") if "test" in examples else pd.Series(False, index=examples.index)
+    test = examples["test"] if "test" in examples else pd.Series("unknown", index=examples.index)
     turned = (examples[angle].astype(float) + 180) % 360 - 180
     found = {}
-    for name, part in (("objects never shown", ~known), ("objects shown from other sides", known)):
+    parts = {"objects never shown": test.str.startswith("unknown"), "objects shown from other sides": test == "known-new"}
+    for name, part in parts.items():
         means = examples.loc[part, credit].groupby(turned[part]).agg(["mean", "size"])
         if len(means) > 2:
             found[name] = [
