@@ -184,6 +184,27 @@ def test_it_compares_classes_and_draws_every_kind_of_plot(tmp_path: Path) -> Non
         )
 
 
+def test_accuracy_against_degrees_from_the_typical_pose_has_bands_and_a_line_a_class(tmp_path: Path) -> None:
+    curve = {"mean": [[0, 0.9, 0.8, 1.0, 20], [90, 0.5, 0.3, 0.7, 40]]}
+    curve |= {name: [[0, 0.9, None, None, 10], [90, 0.5, None, None, 20]] for name in ("a", HOSTILE[0])}
+    records = [record(name, "pose-robustness/x", 0.5, diagnostics={"curve": curve}) for name in ("one", "two")]
+    script = """
+    const count = kind => document.querySelectorAll(`#svg ${kind}`).length;
+    const part = document.querySelector('#part'), input = () => new Event('input', {bubbles: true});
+    const choose = at => { part.selectedIndex = at; part.dispatchEvent(input()); };
+    document.querySelector('[data-kind=angle]').click();
+    out.parts = [...document.querySelectorAll('#part option')].map(one => one.value);
+    out.seen = [0, 1, 2].map(at => { choose(at); return [count('.band'), count('.thin'), count('circle')]; });
+    out.chosen = document.querySelector('#part').value;
+    """
+    seen = drive(render_page(make_board(records)), script, tmp_path)
+    away = "degrees from the typical pose"
+    names = [f"{away}, each class of one encoder", *sorted(f"{away}: {name}" for name in ("a", HOSTILE[0]))]
+    assert seen["parts"] == [away, *names]
+    assert seen["seen"] == [[2, 0, 4], [1, 2, 2], [0, 0, 4]]  # two encoders; the first with its classes; one class of both
+    assert seen["chosen"] == names[1]
+
+
 def test_outcomes_are_packed_without_loss_and_steps_are_read_from_records_and_names() -> None:
     hits = np.random.default_rng(0).random(37) < 0.5
     bits = np.unpackbits(np.frombuffer(base64.b64decode(packed(hits.astype(float))[1:]), np.uint8))[:37]

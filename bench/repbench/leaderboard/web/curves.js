@@ -9,15 +9,53 @@ function inPlot(has) { // the encoders that are ticked, else the first in the ta
 
 const whoIsDrawn = "Drawn are the encoders that are ticked, else the first of the table (at most " + SHOWN + ").";
 
+const AWAY = "degrees from the typical pose"; // parts of a curve that a record keeps with its intervals: all classes, and each
+const anglesOf = cell => Array.isArray(cell?.d?.curve?.mean) ? { [AWAY]: cell.d.curve.mean, ...Object.fromEntries(Object.entries(cell.d.curve).filter(([name]) => name !== "mean").map(([name, points]) => [`${AWAY}: ${name}`, points])) } : {};
+const EACH = `${AWAY}, each class of one encoder`;
+
+function anglesIn(place, part) { // [angle, share right, examples, low, high]: of an angle as it is, or of degrees from the typical pose
+  return row => row.cells[place]?.y?.[part] || anglesOf(row.cells[place])[part]?.map(([x, y, low, high, n]) => [x, y, n, low, high]);
+}
+
+function fillParts(place) { // what the chosen task has; the choice is kept where it is there
+  const away = distinct(data.rows.flatMap(row => Object.keys(anglesOf(row.cells[place])))), kept = get("part").value;
+  const names = [...away.slice(0, 1), ...(away.length > 1 ? [EACH] : []), ...distinct(data.rows.flatMap(row => Object.keys(row.cells[place]?.y || {}))), ...away.slice(1)];
+  fill("part", names.map(one => [one, one]));
+  if (names.includes(kept)) get("part").value = kept;
+}
+
+function seriesByAngle(place, part) {
+  if (part !== EACH) return inPlot(anglesIn(place, part)).map(row => ({ name: row.name, points: anglesIn(place, part)(row) }));
+  return inPlot(anglesIn(place, AWAY)).slice(0, 1).flatMap(row => [
+    { name: `${row.name}: mean per class`, points: anglesIn(place, AWAY)(row) },
+    ...Object.keys(row.cells[place].d.curve).filter(name => name !== "mean").map(name => ({ name, points: anglesIn(place, `${AWAY}: ${name}`)(row), thin: true })),
+  ]);
+}
+
 function plotAngle(svg) {
-  const place = Number(get("angles").value), part = get("part").value, has = row => row.cells[place]?.y?.[part];
-  const series = inPlot(has).map(row => ({ name: row.name, points: has(row) }));
+  const place = Number(get("angles").value);
+  fillParts(place);
+  const part = get("part").value, series = seriesByAngle(place, part);
   if (!series.length) return nothing(svg, "No encoder in sight has this.");
   const all = series.flatMap(one => one.points), chance = data.tasks[place].chance;
-  const scale = axes(svg, { xs: all.map(one => one[0]), ys: [...all.map(one => one[1]), ...(chance === null ? [] : [chance])], xlabel: "angle, degrees", ylabel: "share right" });
+  const ends = all.flatMap(one => [one[1], one[3], one[4]]).filter(one => one !== null && one !== undefined);
+  const scale = axes(svg, { xs: all.map(one => one[0]), ys: [...ends, ...(chance === null ? [] : [chance])], xlabel: part.startsWith(AWAY) ? AWAY : "angle, degrees", ylabel: "share right" });
   if (chance !== null) drawn(svg, "line", { class: "front", x1: BOX.left, x2: BOX.right, y1: scale.py(chance), y2: scale.py(chance) });
-  lines(svg, series, scale);
-  told(`${chance === null ? "" : "Dashed: chance. "}A flat line is a representation that knows an object from every side. ${whoIsDrawn}`);
+  const wide = series.filter(one => !one.thin), thin = series.filter(one => one.thin);
+  wide.forEach((one, at) => band(svg, one.points, scale, COLOURS[at % COLOURS.length]));
+  for (const one of thin) {
+    const line = drawn(svg, "polyline", { class: "line thin", points: one.points.map(([x, y]) => `${scale.px(x)},${scale.py(y)}`).join(" ") });
+    drawn(line, "title", {}, one.name);
+  }
+  lines(svg, wide.map(one => ({ ...one, points: one.points.map(([x, y, n]) => [x, y, n]) })), scale);
+  const bands = part.startsWith(AWAY) ? `Bands: 95 % intervals that draw whole instances${thin.length ? "; thin lines: the classes, point at one for its name" : ""}; a class of one instance has none. ` : "";
+  told(`${chance === null ? "" : "Dashed: chance. "}${bands}A flat line is a representation that knows an object from every side. ${whoIsDrawn}`);
+}
+
+function band(svg, points, { px, py }, colour) { // from the lower to the upper end of each interval, where each point has one
+  if (points.some(one => one[3] === null || one[3] === undefined)) return;
+  const ends = [...points.map(one => [one[0], one[3]]), ...points.map(one => [one[0], one[4]]).reverse()];
+  drawn(svg, "polygon", { class: "band", fill: colour, points: ends.map(([x, y]) => `${px(x)},${py(y)}`).join(" ") });
 }
 
 function runs() { // runs of which the board has several steps: name -> rows by step

@@ -5,12 +5,13 @@ const quality = PARTIAL ? "cmean" : "mean";
 const free = distinct(data.tasks.filter(task => !task.judges || task.protocol === "alignment-uniformity").map(task => task.protocol));
 const probes = distinct(data.tasks.filter(task => ["linear-probe", "knn"].includes(task.protocol)).map(task => task.protocol)).reverse();
 const both = distinct(data.tasks.filter(task => free.includes(task.protocol) && data.tasks.some(other => other.dataset === task.dataset && probes.includes(other.protocol))).map(task => task.dataset));
+const withAngles = data.tasks.map((task, place) => ({ task, place })).filter(({ place }) => data.rows.some(row => row.cells[place]?.y || Object.keys(anglesOf(row.cells[place])).length));
 const kinds = [ // key, title, whether there is anything to draw, how, what the choice sets first
   { key: "parameters", title: "quality and size", able: () => extra.some(one => one.key === "parameters"), draw: plotAny, tools: "any", before: scatterPreset("parameters", quality) },
   { key: "time", title: "quality and time", able: () => extra.some(one => one.key === "milliseconds"), draw: plotAny, tools: "any", before: scatterPreset("milliseconds", quality) },
   { key: "any", title: "any two", able: () => true, draw: plotAny, tools: "any", before: () => {} },
   { key: "heat", title: "heat map", able: () => true, draw: heat, canvas: true },
-  { key: "angle", title: "accuracy and angle", able: () => placesWith("y").length, draw: plotAngle, tools: "angle" },
+  { key: "angle", title: "accuracy and angle", able: () => withAngles.length, draw: plotAngle, tools: "angle" },
   { key: "steps", title: "quality and training", able: () => runs().size, draw: plotSteps, tools: "steps" },
   { key: "reliability", title: "reliability", able: () => placesWith("r").length, draw: plotReliability, tools: "reliability" },
   { key: "free", title: "label-free and probe", able: () => both.length, draw: plotLabelFree, tools: "free" },
@@ -34,8 +35,7 @@ for (const one of kinds) {
 for (const [id, title, values] of [["kind", "all", data.rows.map(row => row.kind)], ["source", "all", data.rows.map(row => row.source)], ["protocol", "all", data.tasks.map(task => task.protocol)]])
   fill(id, [["", title], ...distinct(values).map(one => [one, one])]);
 for (const id of ["x", "y"]) fill(id, [...fixed.slice(1), ...extra, ...ofTask].map(column => [column.key, labelOf(column)]));
-fill("angles", placesWith("y").map(({ task, place }) => [place, task.name]).sort((a, b) => ["linear-probe/", "pose-robustness/"].reduce((sum, one, at) => sum + (at + 1) * (b[1].startsWith(one) - a[1].startsWith(one)), 0)));
-fill("part", distinct(data.rows.flatMap(row => row.cells.flatMap(cell => Object.keys(cell?.y || {})))).map(one => [one, one]));
+fill("angles", withAngles.map(({ task, place }) => [place, task.name]).sort((a, b) => ["linear-probe/", "pose-robustness/"].reduce((sum, one, at) => sum + (at + 1) * (b[1].startsWith(one) - a[1].startsWith(one)), 0)));
 fill("stepped", ofTask.map(column => [column.key, column.task.name]));
 fill("reliable", placesWith("r").map(({ task, place }) => [place, task.name]));
 fill("when", [["after", "after scaling"], ["before", "before scaling"]]);
