@@ -77,7 +77,7 @@ reference: $(BIN)/repbench
 	$(BIN)/python reference/commit.py $(REFERENCE)-runs/demo $(REFERENCE)-runs/results-small --check
 
 versus: versus/.venv/bin/repbench
-	for script in $(filter-out versus/common.py versus/report.py,$(wildcard versus/*.py versus/agreement/*.py)); do versus/.venv/bin/python $$script || exit 1; done
+	for script in $(filter-out versus/common.py versus/report.py versus/agreement/controls.py,$(wildcard versus/*.py versus/agreement/*.py)); do versus/.venv/bin/python $$script || exit 1; done
 	versus/.venv/bin/python versus/report.py
 
 versus/.venv/bin/repbench: versus/requirements.txt pyproject.toml

@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from repbench.datasets.declaration import DatasetDeclaration
+from repbench.datasets.deviations import UNKNOWN
 from repbench.datasets.fetch.places import fetch_command, how_to_get, place_of
 from repbench.datasets.probe import RULES
 from repbench.errors import UnknownNameError
 from repbench.tasks import Catalogue, Task, load_catalogue
+
+ANY = "(of a size that is not declared: a copy of any size is read)"
 
 
 def list_lines(what: str, plugins: Sequence[Path] = ()) -> Iterator[str]:
@@ -30,8 +33,7 @@ def list_lines(what: str, plugins: Sequence[Path] = ()) -> Iterator[str]:
     catalogue = load_catalogue(plugins)
     if what == "datasets":
         for dataset in sorted(catalogue.datasets.values(), key=lambda one: (one.family, one.name)):
-            sizes = ", ".join(f"{split} {size}" for split, size in dataset.splits.items())
-            yield f"{dataset.name:<24} {dataset.family:<12} {dataset.title}: {_kinds(dataset)}; {sizes}"
+            yield f"{dataset.name:<24} {dataset.family:<12} {dataset.title}: {_kinds(dataset)}; {_sizes(dataset)}"
     else:
         for task in catalogue.tasks.values():
             command = how_to_get(task.dataset)
@@ -106,7 +108,7 @@ def _dataset_lines(dataset: DatasetDeclaration, catalogue: Catalogue | None) -> 
         yield f"  rule      {dataset.probe.rule}: {RULES[dataset.probe.rule].words}"
     else:
         yield f"  classes   {dataset.class_count}   metric {dataset.metric}   label column {dataset.label}"
-    yield f"  splits    {_inline(dataset.splits)}"
+    yield f"  splits    {_sizes(dataset)}"
     if dataset.validation is not None:
         size = f"{dataset.validation.per_class} a class" if dataset.validation.per_class else f"{dataset.validation.share:.0%}"
         yield f"  carved    val: {size} of train, by class, seed {dataset.validation.seed}"
@@ -135,6 +137,10 @@ def _pack_lines(name: str) -> Iterator[str]:
         yield f"    from    {source['package']}, {source['licence']}, {source['authors']}"
     if about.get("derivation"):
         yield f"    made    {about['derivation']}"
+
+
+def _sizes(dataset: DatasetDeclaration) -> str:
+    return ", ".join(f"{split} {size if size != UNKNOWN else ANY}" for split, size in dataset.splits.items())
 
 
 def _inline(table: Mapping[str, Any]) -> str:

@@ -21,6 +21,7 @@ from repbench.datasets.open import open_dataset
 from repbench.datasets.probes.shuffles import perturbations, plain
 from repbench.digests import digest_text
 from repbench.errors import DataError
+from repbench.listing import show_lines
 from repbench.tasks import load_catalogue
 
 DECLARED = {name: one for name, one in load_catalogue().datasets.items() if one.family == "compositional"}
@@ -424,6 +425,15 @@ def test_a_sound_copy_is_found_sound(name: str, tmp_path: Path) -> None:
     found = looked_over(name, tmp_path, decode=True)
     assert (found.known, found.problems) == ((), ())
     assert any(line.startswith(f"  test      {WRITERS[name][0]} examples of ") for line in found.lines)
+
+
+@pytest.mark.parametrize("name", ["eqben", "crepe-laion"])
+def test_a_size_that_no_source_states_is_said_to_be_unknown(name: str, tmp_path: Path) -> None:
+    WRITERS[name][1](tmp_path)
+    lines = check(DECLARED[name], tmp_path).lines
+    assert "  size      of test not declared: that no example is missing cannot be checked" in lines
+    assert any("(of a size that is not declared: a copy of any size is read)" in line for line in show_lines(name))
+    assert not any("not declared: that" in line for line in looked_over(name, tmp_path).lines)
 
 
 def test_the_check_counts_images_captions_and_subsets(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from repbench.datasets.dataset import Dataset
 from repbench.datasets.declaration import ELEVEN_POINT
+from repbench.datasets.deviations import UNKNOWN
 from repbench.datasets.open import open_dataset
 from repbench.encoder import Encoder
 from repbench.encoders.load import LoadOptions, load_encoder
@@ -68,6 +69,17 @@ def test_items_that_test_shares_with_train_are_warned_of(tmp_path: Path) -> None
     leaked = replace(dataset, splits={**dataset.splits, "test": dataset.splits["train"]})
     told = conventions(replace(planned, dataset=leaked), encoder)["shared items"]
     assert told.startswith(f"{len(dataset.splits['train'])} items of test are also in what is fitted on")
+
+
+def test_a_size_that_is_not_declared_is_said_with_what_was_read(tmp_path: Path) -> None:
+    encoder = load_encoder("control:pixels", LoadOptions())
+    planned = job(tmp_path, encoder)
+    assert "size" not in conventions(planned, encoder)
+    assert planned.dataset is not None
+    sizes = {**planned.dataset.declaration.splits, "test": UNKNOWN}
+    told = conventions(job(tmp_path, encoder, splits=sizes), encoder)["size"]
+    assert told.startswith("no source states the size of this dataset")
+    assert f"{len(planned.dataset.splits['test'])} examples of test were read" in told
 
 
 @pytest.mark.parametrize("protocol", ["pose-robustness", "identifiability"])

@@ -12,6 +12,7 @@ import numpy as np
 from repbench.datasets.carve import digest_of
 from repbench.datasets.dataset import Dataset, Split
 from repbench.datasets.declaration import HELD_OUT, REST, DatasetDeclaration
+from repbench.datasets.deviations import UNKNOWN
 from repbench.datasets.items import Items
 from repbench.datasets.open import open_dataset
 from repbench.datasets.probe import RULES
@@ -57,6 +58,8 @@ def _lines(dataset: Dataset, splits: list[Split]) -> Iterator[str]:
     declared = dataset.declaration
     yield f"{declared.name}: {declared.title}"
     yield f"  read from {dataset.source}"
+    if open_ones := [name for name, size in declared.splits.items() if size == UNKNOWN]:
+        yield f"  size      of {', '.join(open_ones)} not declared: that no example is missing cannot be checked"
     if declared.probe is not None:
         yield from _probe_lines(declared, splits)
         return

@@ -112,10 +112,10 @@ class Record:
         edge = (f"the chosen {chosen or 'option'} is an end of its grid",) if told.get("at_grid_edge") else ()
         stopped = ("a fit stopped before it was proven near its optimum",) if told.get("converged") is False else ()
         marked = (words for name, words in MARKS.items() if told.get(name) is True)
-        shared = self.conventions.get("shared items")
+        facts = (self.conventions[subject] for subject in ("shared items", "size") if self.conventions.get(subject))
         own = told.get("warnings")
         said = (str(words) for words in own) if isinstance(own, list | tuple) else ()
-        return (*edge, *stopped, *marked, *said, *((shared,) if shared else ()), *self.deviations)
+        return (*edge, *stopped, *marked, *said, *facts, *self.deviations)
 
     def to_json(self) -> str:
         """Canonical JSON text: sorted keys, no NaN, and among the circumstances a digest of the whole text.

@@ -7,6 +7,7 @@ and crops the centre; pixels are normalised as the network was trained.
 from __future__ import annotations
 
 from repbench.datasets.declaration import DatasetDeclaration
+from repbench.datasets.deviations import UNKNOWN
 from repbench.encoder import Encoder
 from repbench.run.plan import Job
 
@@ -25,7 +26,7 @@ def conventions(job: Job, encoder: Encoder) -> dict[str, str]:
     if job.dataset is None:
         return {}
     declaration = job.dataset.declaration
-    found = {"shared items": _shared(job)}
+    found = {"shared items": _shared(job), "size": _size(job)}
     if declaration.is_multilabel:
         found["difficult objects"] = RULES[declaration.difficult]
     if declaration.family == PUBLISHED:
@@ -57,6 +58,18 @@ def _validation(declaration: DatasetDeclaration) -> str:
         return "the creators' split" if "val" in declaration.splits else ""
     share = f"{rule.per_class} a class" if rule.per_class else f"{rule.share:.0%} of each class"
     return f"{share} of train, by a fixed seed: other papers hold out other images"
+
+
+def _size(job: Job) -> str:
+    """Of splits whose size no source states: how many examples were read, which nothing could be held against."""
+    assert job.dataset is not None
+    asked = {name for need in job.task.needs for name in need.splits}
+    declared = job.dataset.declaration.splits
+    open_ones = {name: len(job.dataset.splits[name]) for name in declared if name in asked and declared[name] == UNKNOWN}
+    read = ", ".join(f"{count} examples of {name}" for name, count in open_ones.items())
+    return (
+        f"no source states the size of this dataset, so a copy that lacks some is not noticed: {read} were read" if read else ""
+    )
 
 
 def _shared(job: Job) -> str:
