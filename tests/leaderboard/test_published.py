@@ -36,7 +36,11 @@ OURS = {  # the shared file's names of metrics -> ours
     "text_score": "text-score",
     "image_score": "image-score",
     "group_score": "group-score",
+    "I2T": "text-score",
+    "T2I": "image-score",
+    "group": "group-score",
 }
+SETS = {"whatsup": "whatsup-a", "coco_spatial": "whatsup-coco-one", "gqa_spatial": "whatsup-gqa-one"}
 SIMCLR_8 = {  # read in the paper: food c10 c100 bird sun cars air voc dtd pets cal flow
     ("SimCLR ResNet-50 (4x)", "linear evaluation"): (76.9, 95.3, 80.2, 48.4, 65.9, 60.0, 61.2, 84.2, 78.9, 89.2, 93.9, 95.0),
     ("SimCLR ResNet-50 (4x)", "fine-tuning"): (89.4, 98.6, 89.0, 78.2, 68.1, 92.1, 87.0, 86.6, 77.8, 92.1, 94.1, 97.6),
@@ -94,13 +98,57 @@ def test_every_figure_is_one_that_was_read_in_its_source() -> None:
     for path in files:
         with path.open(encoding="utf-8", newline="") as stream:
             for row in csv.DictReader(stream):
-                dataset = {"imagenet1k": "imagenet"}.get(row["dataset"], row["dataset"])
-                known.add((row["system"], dataset, OURS.get(row["metric"], row["metric"]), row["value"]))
-    renamed = ("of-cropped-objects", "difficult-positive")
+                dataset, _, kind = {"imagenet1k": "imagenet"}.get(row["dataset"], row["dataset"]).partition("/")
+                metric = "accuracy-of-both-sets" if dataset in SETS else OURS.get(row["metric"], row["metric"])
+                known.add((row["system"], SETS.get(dataset, dataset), f"{metric}:{kind}" if kind else metric, row["value"]))
+    renamed = ("of-cropped-objects", "difficult-positive", "mean-of-subsets")
     for name, rows in all_tables().items():
         for row in rows:
             if not row.metric.endswith(renamed):
                 assert (row.system, row.dataset, row.metric, row.percent) in known, f"{name}: {row}"
+
+
+def test_means_that_sugarcrepe_does_not_print_are_those_of_what_it_prints_and_are_said_to_be() -> None:
+    rows = read_table("sugarcrepe")
+    for system in {row.system for row in rows}:
+        own = {row.metric: row for row in rows if row.system == system}
+        mean = own.pop("mean-of-subsets")
+        assert len(own) == 7
+        assert float(mean.percent) == pytest.approx(sum(float(row.percent) for row in own.values()) / 7, abs=0.006)
+        assert "mean-of-printed" in mean.conventions.split()
+        assert not any("mean-of-printed" in row.conventions for row in own.values())
+
+
+def test_weights_of_one_name_are_no_others() -> None:
+    for name in ("sugarcrepe", "clip-10", "open-clip"):
+        for row in read_table(name):
+            if "RN50 " in f"{row.system} ":
+                assert row.is_of("open_clip:RN50/openai")
+                assert row.is_of("open_clip:RN50-quickgelu/openai,size=224")
+                assert not row.is_of("open_clip:RN50x4/openai")
+            if row.system in ("CLIP ViT-L/14 (OpenAI)", "CLIP ViT-L-14 openai"):
+                assert not row.is_of("open_clip:ViT-L-14-336/openai")
+
+
+@pytest.mark.parametrize(
+    ("name", "metric"), [("sugarcrepe", "mean-of-subsets"), ("bivlc", "group-score"), ("winoground", "group-score")]
+)
+def test_tables_of_probes_stand_beside_a_measured_probe(name: str, metric: str) -> None:
+    one = Metric(value=0.5, low=0.45, high=0.55)
+    made = replace(record("open_clip:ViT-B-32/openai", f"compositional/{name}", 0.5), primary=metric, metrics={metric: one})
+    rows = read_table(name)
+    shown = with_published(make_board([made]), all_tables()).published
+    assert {one.encoder for one in shown} == {f"{row.system} [reported, {name}]" for row in rows if row.metric == metric}
+    (found,) = [one for one in compare_table(rows, [made], {}) if one.measured is not None]
+    assert found.reported.system.startswith("CLIP")
+    assert found.reported.metric == metric
+
+
+def test_what_is_printed_of_two_sets_together_is_compared_with_neither() -> None:
+    made = record("open_clip:ViT-B-32/openai", "compositional/whatsup-a", 0.5)
+    (found,) = [one for one in compare_table(read_table("whatsup"), [made], {}) if one.record is not None]
+    assert found.verdict == "another metric"
+    assert with_published(make_board([made]), all_tables()).published == ()
 
 
 def test_the_averages_that_ericsson_et_al_print_come_out() -> None:

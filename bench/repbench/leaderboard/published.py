@@ -24,8 +24,8 @@ from repbench.results.record import DONE, PUBLISHED, Metric, Record
 class Reported:
     """One figure: `percent` as it is printed. `task` and `metric` are ours, `protocol` in the words of the paper.
 
-    `encoder` is a pattern of the names of encoders that are the same weights, empty where none is known. `conventions` names,
-    separated by spaces, in what the figure may differ from a measured one.
+    `encoder` is a pattern of the names of encoders that are the same weights, or several, separated by spaces; empty where none
+    is known. `conventions` names, separated by spaces, in what the figure may differ from a measured one.
     """
 
     system: str
@@ -46,7 +46,7 @@ class Reported:
 
     def is_of(self, encoder: str) -> bool:
         """Whether an encoder of that name is this system."""
-        return encoder == self.system or bool(self.encoder and fnmatch.fnmatchcase(encoder, self.encoder))
+        return encoder == self.system or any(fnmatch.fnmatchcase(encoder, pattern) for pattern in self.encoder.split())
 
 
 def published_folder() -> Path:

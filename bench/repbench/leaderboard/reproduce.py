@@ -163,7 +163,7 @@ def table_lines(rows: Sequence[Reported]) -> list[str]:
     headers = ["system", "protocol", "dataset", "metric", "%"]
     table = tabulate(shown, headers=headers, disable_numparse=True, colalign=("left", "left", "left", "left", "right"))
     used = dict.fromkeys(name for row in rows for name in row.conventions.split())
-    encoders = sorted({row.encoder.replace("*", "") for row in rows if row.encoder})
+    encoders = sorted({row.encoder.split()[0].replace("*", "") for row in rows if row.encoder})
     tasks = sorted({row.task.partition("/")[0] + "/*" for row in rows if row.task})
     lines = [f"{rows[0].source}, {rows[0].table}", *str(table).splitlines(), ""]
     lines += ["Conventions:", *(f"  {convention_words()[name]}" for name in used)] if used else []
