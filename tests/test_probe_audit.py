@@ -14,6 +14,7 @@ from repbench.cli import cli
 from repbench.datasets.caption_files import read_captions
 from repbench.errors import DataError, UsageError
 from repbench.measure.text_classifier import classifier_scores
+from repbench.probe_audit import audit_probe
 
 TASKS = Path(__file__).parents[1] / "tasks" / "compositional"
 COLOURS, THINGS = ("red", "blue", "green", "black"), ("dog", "cup", "hat", "car", "bell")
@@ -87,6 +88,10 @@ def test_tables_are_read_by_their_columns(tmp_path: Path, ending: str) -> None:
         {"one": {"image_file": "1.jpg", "caption": "a", "foil": "b"}},  # VALSE
         [{"image_id": 1, "caption": "a", "negatives": ["b"]}],
         [{"caption_0": "a", "caption_1": "b"}],
+        [{"image_id": 1, "caption": "a", "hard_negs": "['b']"}],  # CREPE, as its tables write lists
+        [{"image_path": "1.jpg", "caption_options": ["a", "b"]}],  # What'sUp, A and B
+        [[139, "a", "b"]],  # What'sUp, COCO and GQA
+        [{"correct_caption": "a", "hard_text_1": "b"}],  # ARO's orders on the hub
     ],
 )
 def test_layouts_of_other_probes(tmp_path: Path, rows: object) -> None:
@@ -95,11 +100,29 @@ def test_layouts_of_other_probes(tmp_path: Path, rows: object) -> None:
     assert read_captions(path, {}).captions == (("a", "b"),)
 
 
-def test_pairs_of_images_and_captions_are_judged_as_winoground_is(tmp_path: Path) -> None:
-    path = tmp_path / "probe.csv"
-    pd.DataFrame({"caption_0": ["a"], "caption_1": ["b"], "image_0": ["1"], "image_1": ["2"]}).to_csv(path, index=False)
+@pytest.mark.parametrize("first", [0, 1])  # Winoground, ColorSwap
+@pytest.mark.parametrize("images", [("1", "2"), ({"bytes": b"1", "path": None}, {"bytes": b"2", "path": None})])
+def test_pairs_of_images_and_captions_are_judged_as_winoground_is(
+    tmp_path: Path, first: int, images: tuple[object, object]
+) -> None:
+    path = tmp_path / "probe.parquet"
+    columns = {f"caption_{first}": ["a", "c"], f"caption_{first + 1}": ["b", "d"]}
+    columns |= {f"image_{first + k}": [images[k], images[k]] for k in range(2)}
+    pd.DataFrame(columns).to_parquet(path)
     probe = read_captions(path, {})
     assert (probe.rule, probe.images) == ("winoground", 2)
+    assert probe.captions == (("a", "b"), ("c", "d"))
+    if isinstance(images[0], dict):  # which images are the same is not known: none are
+        assert probe.groups.tolist() == ["0", "1"]
+
+
+def test_two_true_captions_and_lines_of_json(tmp_path: Path) -> None:
+    path = tmp_path / "probe.jsonl"
+    rows = [{"filename": f"{k}", "caption": "a", "caption2": "b", "negative_caption": "c"} for k in range(2)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    probe = read_captions(path, {})
+    assert (probe.rule, probe.captions) == ("two-true-captions", (("a", "b", "c"),) * 2)
+    assert audit_probe(probe, "").verdict.chance == pytest.approx(1 / 3)
 
 
 def test_examples_with_fewer_negatives_are_judged_by_what_they_have(tmp_path: Path) -> None:
@@ -120,6 +143,14 @@ def test_what_is_wrong_with_a_file_is_said(tmp_path: Path) -> None:
     path.write_text("{")
     with pytest.raises(DataError, match="cannot be read"):
         read_captions(path, {})
+    for text in ("7", '"words"', "[1, 2]", "null"):
+        path.write_text(text)
+        with pytest.raises(DataError, match="expected a list or an object of examples"):
+            read_captions(path, {})
+    for true, false, what in ((None, "b", "true caption in caption: it is empty"), ("a", "", "negative caption in foil")):
+        path.write_text(json.dumps({"seven": {"caption": true, "foil": false}}))
+        with pytest.raises(DataError, match=f"the example seven has no {what}"):
+            read_captions(path, {})
     path.write_text("[]")
     with pytest.raises(DataError, match="holds no example"):
         read_captions(path, {})

@@ -31,8 +31,9 @@ def audit_probe(
 ) -> None:
     """Can the negatives of a caption probe be told from the truth without the images? The blind audit, in nine steps.
 
-    FILE is JSON, CSV or Parquet with a true and a negative caption an example, as SugarCrepe, ARO, VALSE, CREPE and Winoground
-    are published, or the TOML of a dataset. Exit status: 0 not hackable, 1 some probe is hackable, 2 wrong use.
+    FILE is JSON (or a line of it an example, .jsonl), CSV, TSV or Parquet with a true and a negative caption an example, as
+    SugarCrepe and SugarCrepe++, ARO, VALSE, What'sUp, CREPE, Winoground and ColorSwap are published, or the TOML of a dataset.
+    Exit status: 0 not hackable, 1 some probe is hackable, 2 wrong use.
     """
     import numpy as np
 

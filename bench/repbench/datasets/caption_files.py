@@ -1,9 +1,11 @@
-"""The captions of a probe without its images, from whatever file they lie in: JSON, CSV, Parquet, or the TOML of a dataset."""
+"""The captions of a probe without its images, from whatever file they lie in: JSON, lines of it, CSV, Parquet, or a TOML."""
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +18,12 @@ from repbench.datasets.probe import RULES
 from repbench.errors import DataError, UsageError, did_you_mean
 
 CHOICE = "one-image-many-captions"
-TRUE = ("caption_0", "caption", "true_caption", "positive_caption", "positive", "true")  # what the true caption is called
-FALSE = ("negative_caption", "false_caption", "foil", "negative_captions", "negatives", "false_captions", "foils", "negative")
+TWO_TRUE = "two-true-captions"
+TRUE = ("caption_0", "caption", "true_caption", "correct_caption", "positive_caption", "positive", "true")
+SECOND = "caption2"  # beside "caption": another true one, in other words (SugarCrepe++)
+FALSE = ("negative_caption", "false_caption", "foil", "negative_captions", "negatives", "false_captions", "foils", "negative",
+         "hard_negs", "valid_hard_negs_combined", "valid_hard_negs_atom", "valid_hard_negs_comp")  # fmt: skip
+NUMBERED = ("caption_", "hard_text_")  # and a number: negatives, but for caption_0
 GROUP = ("filename", "image_path", "image_file", "image_id", "image", "image_0", "url")  # what examples of one image share
 SUBSET = ("kind", "subset", "subtype", "type", "category", "tag")
 
@@ -74,25 +80,36 @@ def read_captions(path: Path, names: Mapping[str, str], data: Path | None = None
         raise DataError(f"{path}: it holds no example.")
     columns = tuple(rows[0][1])
     true, false = _true(columns, names, path), _false(columns, names, path)
-    pairs = {"caption_0", "caption_1", "image_0", "image_1"} <= set(columns) and not names.get("true")
+    pairs = {"caption_0", "caption_1", "image_0", "image_1"} <= set(columns) and not names.get("true") and len(false) == 1
+    two = true == "caption" and SECOND in columns and not names.get("true")
     group, subset = _optional("group", columns, names, GROUP, path), _optional("subset", columns, names, SUBSET, path)
     try:
-        captions = tuple((str(row[true]), *_texts(row, false)) for _, row in rows)
+        captions = tuple((_text(row, true), *([_text(row, SECOND)] if two else []), *_texts(row, false)) for _, row in rows)
         kinds = [str(row[subset]) if subset else "" for _, row in rows]
-        groups = [str(row[group]) if group else identifier for identifier, row in rows]
+        groups = [(_text(row, group) if group else "") or identifier for identifier, row in rows]
     except KeyError as error:
         raise DataError(f"{path}: an example lacks the key {error}.") from error
-    if any(len(example) < 2 for example in captions):
-        raise DataError(f"{path}: an example has no negative caption in {', '.join(false)}.")
+    _check(captions, [identifier for identifier, _ in rows], true, false, 3 if two else 2, path)
     return CaptionProbe(
         name=path.stem,
-        rule="winoground" if pairs and len(false) == 1 else CHOICE,
-        images=2 if pairs and len(false) == 1 else 1,
+        rule="winoground" if pairs else TWO_TRUE if two else CHOICE,
+        images=2 if pairs else 1,
         ids=tuple(identifier for identifier, _ in rows),
         captions=captions,
         groups=np.array(groups),
         subset=np.array(kinds),
     )
+
+
+def _check(
+    captions: Sequence[tuple[str, ...]], ids: Sequence[str], true: str, false: Sequence[str], least: int, path: Path
+) -> None:
+    """Raise DataError for an example without a true caption, or with none to choose it from."""
+    for example, identifier in zip(captions, ids, strict=True):
+        if not all(example[: least - 1]):
+            raise DataError(f"{path}: the example {identifier} has no true caption in {true}: it is empty.")
+        if len(example) < least:
+            raise DataError(f"{path}: the example {identifier} has no negative caption in {', '.join(false)}.")
 
 
 def _declared(path: Path, data: Path | None) -> CaptionProbe:
@@ -123,6 +140,8 @@ def _rows(path: Path) -> list[tuple[str, Mapping[str, Any]]]:
     try:
         if path.suffix == ".json":
             found = json.loads(path.read_text(encoding="utf-8"))
+        elif path.suffix == ".jsonl":
+            found = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
         elif path.suffix in (".csv", ".tsv"):
             import pandas as pd
 
@@ -131,21 +150,36 @@ def _rows(path: Path) -> list[tuple[str, Mapping[str, Any]]]:
         elif path.suffix == ".parquet":
             import pyarrow.parquet as pq
 
-            texts = [
-                field.name
-                for field in pq.read_schema(path)
-                if "binary" not in str(field.type) and "struct" not in str(field.type)
-            ]
-            found = pq.read_table(path, columns=texts).to_pylist()
+            fields = pq.read_schema(path)
+            media = {field.name: None for field in fields if "binary" in str(field.type) or "struct" in str(field.type)}
+            texts = [name for name in fields.names if name not in media]
+            found = [{**row, **media} for row in pq.read_table(path, columns=texts).to_pylist()]  # no image is read
         else:
-            raise UsageError(f"{path}: expected a file .json, .csv, .tsv, .parquet, or the .toml of a dataset.")
+            raise UsageError(f"{path}: expected a file .json, .jsonl, .csv, .tsv, .parquet, or the .toml of a dataset.")
     except (ValueError, OSError) as error:
         raise DataError(f"{path}: it cannot be read ({error}).") from error
-    pairs = found.items() if isinstance(found, dict) else enumerate(found)
-    rows = [(str(identifier), row) for identifier, row in pairs]
+    pairs = found.items() if isinstance(found, dict) else enumerate(found) if isinstance(found, list) else [(0, found)]
+    rows = [(str(identifier), _named(row)) for identifier, row in pairs]
     if not all(isinstance(row, dict) for _, row in rows):
         raise DataError(f"{path}: expected a list or an object of examples, each an object with its captions.")
     return rows
+
+
+def _named(row: Any) -> Any:
+    """A row by names: What'sUp's lists (image, true caption, false one) and options, ColorSwap's pairs counted from one."""
+    if isinstance(row, list) and len(row) > 2 and all(isinstance(one, str) for one in row[1:]):
+        return {"image": str(row[0]), **{f"caption_{k}": text for k, text in enumerate(row[1:])}}
+    if not isinstance(row, dict):
+        return row
+    if isinstance(options := row.get("caption_options"), list):
+        kept = {name: value for name, value in row.items() if name != "caption_options"}
+        return {**kept, **{f"caption_{k}": text for k, text in enumerate(options)}}
+    if {"caption_1", "caption_2"} <= set(row) and not {"caption_0", "caption"} & set(row):
+        return {FROM_ONE.get(name, name): value for name, value in row.items()}
+    return row
+
+
+FROM_ONE = {"caption_1": "caption_0", "caption_2": "caption_1", "image_1": "image_0", "image_2": "image_1"}
 
 
 def _true(columns: Sequence[str], names: Mapping[str, str], path: Path) -> str:
@@ -162,7 +196,9 @@ def _false(columns: Sequence[str], names: Mapping[str, str], path: Path) -> list
         if missing := [name for name in found if name not in columns]:
             raise UsageError(_lacks(path, "the negative caption", missing, columns, "--false COLUMN[,COLUMN]"))
         return found
-    numbered = [name for name in columns if name.startswith("caption_") and name[8:].isdigit() and name != "caption_0"]
+    numbered = [
+        name for name in columns if name.startswith(NUMBERED) and name.rpartition("_")[2].isdigit() and name != "caption_0"
+    ]
     found = numbered or [name for name in FALSE if name in columns][:1]
     if not found:
         raise UsageError(_lacks(path, "the negative caption", FALSE, columns, "--false COLUMN[,COLUMN]"))
@@ -177,11 +213,20 @@ def _optional(what: str, columns: Sequence[str], names: Mapping[str, str], known
     return next((name for name in known if name in columns), "")
 
 
+def _text(row: Mapping[str, Any], column: str) -> str:
+    """The text of a column; "" where it holds none."""
+    value = row[column]
+    return "" if value is None else str(value).strip()
+
+
 def _texts(row: Mapping[str, Any], columns: Sequence[str]) -> list[str]:
-    """The texts of some columns, of which each holds one or a list."""
+    """The texts of some columns, of which each holds one, a list, or a list in writing, as tables keep them."""
     found: list[str] = []
     for name in columns:
         value = row[name]
+        if isinstance(value, str) and value.startswith("[") and value.endswith("]"):
+            with suppress(ValueError, SyntaxError, RecursionError, MemoryError):  # then it is a text in brackets
+                value = ast.literal_eval(value)
         found += [str(one) for one in value] if isinstance(value, list | tuple) else [str(value)] if value else []
     return found
 
