@@ -3,7 +3,8 @@
     pip install -r versus/requirements.txt && python versus/agreement/compositional.py
 
 The data have SugarCrepe's shape: an image, a true caption, a hard negative, the true one first, as both peers expect. The model
-is open_clip's ViT-S-32-alt with random weights. Scores without ties must agree; where all embeddings are equal, guessing is .5.
+is open_clip's ViT-S-32-alt with random weights. Scores without ties must agree (exit status 1 where they do not); where all
+embeddings are equal, guessing is .5.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from repbench.errors import RepbenchError
 from repbench.protocols.compositional import Compositional
 
 EXAMPLES, SEED = 64, 0
+TIELESS = "random weights"
 THINGS = ("dog", "cat", "hat", "mug", "chair", "car", "boat", "tree")
 
 
@@ -121,7 +123,7 @@ def mteb(model: Model) -> str:
 def main() -> None:
     """One row an encoder, one column a suite."""
     changes: dict[str, Callable[[Tensor], Tensor]] = {
-        "random weights": lambda x: x,
+        TIELESS: lambda x: x,
         "constant": torch.ones_like,
         "NaN": lambda x: torch.full_like(x, float("nan")),
     }
@@ -135,6 +137,11 @@ def main() -> None:
             except ImportError as error:
                 cells.append(f"not installed ({error.name})")
         print(f"{name:<16} {cells[0]:<10} {cells[1]:<16} {cells[2]}")
+        told = {cell for cell in cells if not cell.startswith("not installed")}
+        if name == TIELESS and len(told) > 1:
+            raise SystemExit(f"Without ties the suites must agree, and say {', '.join(sorted(told))}.")
+        if name == "constant" and cells[0] != "0.5000":
+            raise SystemExit(f"A constant encoder must score chance here, and scores {cells[0]}.")
 
 
 if __name__ == "__main__":
