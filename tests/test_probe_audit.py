@@ -116,6 +116,12 @@ def test_pairs_of_images_and_captions_are_judged_as_winoground_is(
         assert probe.groups.tolist() == ["0", "1"]
 
 
+def test_spaces_at_the_ends_of_captions_stay(tmp_path: Path) -> None:
+    path = tmp_path / "probe.json"
+    path.write_text(json.dumps([{"caption": "a hat ", "negative_caption": " a cap"}]))
+    assert read_captions(path, {}).captions == (("a hat ", " a cap"),)
+
+
 def test_two_true_captions_and_lines_of_json(tmp_path: Path) -> None:
     path = tmp_path / "probe.jsonl"
     rows = [{"filename": f"{k}", "caption": "a", "caption2": "b", "negative_caption": "c"} for k in range(2)]
@@ -147,7 +153,11 @@ def test_what_is_wrong_with_a_file_is_said(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(DataError, match="expected a list or an object of examples"):
             read_captions(path, {})
-    for true, false, what in ((None, "b", "true caption in caption: it is empty"), ("a", "", "negative caption in foil")):
+    for true, false, what in (
+        (" ", "b", "true caption in caption: it is empty"),
+        (None, "b", "true caption in caption: it is empty"),
+        ("a", "", "negative caption in foil"),
+    ):
         path.write_text(json.dumps({"seven": {"caption": true, "foil": false}}))
         with pytest.raises(DataError, match=f"the example seven has no {what}"):
             read_captions(path, {})

@@ -106,7 +106,7 @@ def _check(
 ) -> None:
     """Raise DataError for an example without a true caption, or with none to choose it from."""
     for example, identifier in zip(captions, ids, strict=True):
-        if not all(example[: least - 1]):
+        if not all(text.strip() for text in example[: least - 1]):
             raise DataError(f"{path}: the example {identifier} has no true caption in {true}: it is empty.")
         if len(example) < least:
             raise DataError(f"{path}: the example {identifier} has no negative caption in {', '.join(false)}.")
@@ -216,7 +216,7 @@ def _optional(what: str, columns: Sequence[str], names: Mapping[str, str], known
 def _text(row: Mapping[str, Any], column: str) -> str:
     """The text of a column; "" where it holds none."""
     value = row[column]
-    return "" if value is None else str(value).strip()
+    return "" if value is None else str(value)
 
 
 def _texts(row: Mapping[str, Any], columns: Sequence[str]) -> list[str]:
