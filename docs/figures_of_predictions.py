@@ -13,28 +13,31 @@ from repbench.protocols.ood import SCORES
 
 
 def calibration(board: Board, read: Examples, figure: Figure) -> None:
-    """Left, reliability before and after the temperature; right, the risk against the coverage."""
-    left, right = figure.subplots(1, 2)
-    left.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle="--")
+    """Reliability before and after the temperature, with the error of equal-mass bins; right, the risk against the coverage."""
+    before, after, risk = figure.subplots(1, 3)
     for place, record in enumerate(one for one in board.done if one.task == "calibration/furniture"):
         rows = read(record)
         assert rows is not None
-        credit = rows["credit"].to_numpy()
-        for column, when, style in (("confidence before", "before", ":"), ("confidence", "after", "-")):
+        credit, color = rows["credit"].to_numpy(), f"C{place}"
+        for axes, column, when in ((before, "confidence before", "before"), (after, "confidence", "after")):
             bins = measure.bins_of(rows[column].to_numpy(), credit, equal_mass=True)
             at, share = ([one[name] for one in bins] for name in ("confidence", "accuracy"))
-            label = f"{short(record.encoder)}, {when}: ECE {record.metrics[f'ece-mass-{when}'].value:.2f}"
-            left.plot(at, share, style, marker="o", markersize=2, color=f"C{place}", label=label)
+            label = f"ECE {record.metrics[f'ece-mass-{when}'].value:.2f}"
+            axes.plot(at, share, marker="o", markersize=2.5, linewidth=1, color=color, label=label)
         sure = rows["confidence"].to_numpy()
-        risk = measure.risks(sure, credit)
         coverage = np.arange(1, len(credit) + 1) / len(credit)
         label = f"{short(record.encoder)}: AURC {record.metrics['aurc'].value:.2f}"
-        right.plot(coverage, risk, color=f"C{place}", label=label)
-    left.set(xlabel="confidence", ylabel="share right", title="reliability, bins of equal mass")
-    right.set(xlabel="coverage: the share that it is surest of", ylabel="share wrong", title="risk against coverage")
-    for axes in (left, right):
+        risk.plot(coverage, measure.risks(sure, credit), linewidth=1.2, color=color, label=label)
+    for axes, when in ((before, "before"), (after, "after")):
+        axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle="--")
+        axes.set(xlabel="confidence", ylabel="share right", title=f"reliability, {when} the temperature", ylim=(-0.03, 1.03))
+    risk.set(xlabel="coverage: the share that it is surest of", ylabel="share wrong", title="risk against coverage")
+    for axes in (before, after, risk):
+        axes.title.set_fontsize("medium")
         axes.grid(alpha=0.3)
-        axes.legend(fontsize="xx-small")
+        axes.legend(fontsize="xx-small", loc="lower right" if axes is risk else "upper left")
+    risk.set_ylim(-0.45, 1.03)  # room for the legend
+    risk.set_yticks(np.linspace(0, 1, 6))
 
 
 def ood(board: Board, read: Examples, figure: Figure) -> None:
@@ -50,11 +53,13 @@ def ood(board: Board, read: Examples, figure: Figure) -> None:
             at = np.arange(len(records)) + (place - (len(SCORES) - 1) / 2) * width
             axes.bar(at, value, width * 0.9, yerr=np.maximum(ends, 0), error_kw={"elinewidth": 0.8}, label=score)
         axes.axhline(0.5, color="grey", linewidth=0.8, linestyle=":")
-        axes.set_xticks(range(len(records)), [short(one.encoder) for one in records], fontsize="x-small", rotation=20)
+        axes.set_xticks(
+            range(len(records)), [short(one.encoder) for one in records], fontsize="x-small", rotation=30, ha="right"
+        )
         axes.set_title(dataset, fontsize="medium")
     figure.axes[0].set_ylabel("AUROC, familiar against foreign")
-    figure.axes[0].set_ylim(0.3, 1.0)
-    figure.axes[-1].legend(fontsize="x-small")
+    figure.axes[0].set_ylim(0, 1)
+    figure.axes[len(figure.axes) // 2].legend(fontsize="x-small")
 
 
 def groups(board: Board, read: Examples, figure: Figure) -> None:
@@ -72,10 +77,10 @@ def groups(board: Board, read: Examples, figure: Figure) -> None:
             axes.errorbar(at, value, yerr=ends, fmt="o", markersize=4, color=f"C{place}", label=label, elinewidth=0.8)
             axes.set_xticks(range(len(own)), [one["value"].replace(" on ", "\non ") for one in own], fontsize="x-small")
         axes.set_title(f"{task}, by {wanted[task]}", fontsize="small")
-        axes.legend(fontsize="xx-small", loc="lower left")
+        axes.legend(fontsize="xx-small", loc="upper left", ncols=2)
         axes.grid(alpha=0.3, axis="y")
     figure.axes[0].set_ylabel("accuracy")
-    figure.axes[0].set_ylim(0, 1.03)
+    figure.axes[0].set_ylim(0, 1.2)  # room for the legend
 
 
 def features(board: Board, read: Examples, figure: Figure) -> None:
@@ -96,3 +101,22 @@ def features(board: Board, read: Examples, figure: Figure) -> None:
     axes.set_ylabel("score")
     axes.grid(alpha=0.3)
     axes.legend(fontsize="x-small")
+
+
+def audio(board: Board, read: Examples, figure: Figure) -> None:
+    """What a linear probe reads of sounds: a panel a task, a bar an encoder, chance dotted."""
+    tasks = [one for one in ("linear-probe/phones", "linear-probe/speakers", "linear-probe/languages") if one in board.tasks]
+    encoders = list(dict.fromkeys(one.encoder for one in board.done))
+    for axes, task in zip(np.atleast_1d(figure.subplots(1, len(tasks), sharey=True)), tasks, strict=True):
+        records = sorted((one for one in board.done if one.task == task), key=lambda one: encoders.index(one.encoder))
+        found = [record.metrics[record.primary] for record in records]
+        value = np.array([one.value for one in found])
+        ends = np.array([[one.value - (one.low or one.value), (one.high or one.value) - one.value] for one in found]).T
+        axes.bar(np.arange(len(records)), value, 0.7, yerr=np.maximum(ends, 0), color="C0", error_kw={"elinewidth": 0.8})
+        axes.axhline(records[0].chance, color="grey", linewidth=0.8, linestyle=":")
+        axes.set_xticks(
+            range(len(records)), [short(one.encoder) for one in records], fontsize="x-small", rotation=30, ha="right"
+        )
+        axes.set_title(f"{task.partition('/')[2]}, {records[0].primary}", fontsize="medium")
+    figure.axes[0].set_ylabel("score")
+    figure.axes[0].set_ylim(0, 1.03)
