@@ -49,7 +49,7 @@ def grouped(board: Board, read: ReadExamples, by: str) -> list[Grouped]:
 
 
 def _cell(record: Record, columns: dict[str, np.ndarray], by: str) -> Grouped:
-    credit = columns["score"].astype(float)
+    credit = columns["credit" if "credit" in columns else "score"].astype(float)  # a Brier score is no accuracy
     found = groups.groups_of(columns[by], credit)
     return Grouped(
         encoder=record.encoder,
