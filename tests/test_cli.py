@@ -265,6 +265,49 @@ def test_the_examples_work_as_plug_ins(tmp_path: Path, at: Path, monkeypatch: py
     assert all(len(path.read_text().splitlines()) <= 30 for path in examples)
 
 
+PROTOCOL = """from dataclasses import dataclass
+from typing import ClassVar
+from repbench.embeddings.needs import Need
+@dataclass(frozen=True, kw_only=True)
+class Mine:
+    version: ClassVar[int] = 1
+    def needs(self, dataset):
+        return (Need(dataset=dataset.name, split="train", column=dataset.medium),)
+    def score(self, got, seed):
+        return 1
+"""
+
+
+def test_a_protocol_is_no_task_of_a_dataset_that_lacks_what_it_needs(
+    at: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (at / "mine.py").write_text(PROTOCOL)
+    names = repbench.catalogue([at / "mine.py"]).tasks
+    assert "mine/digits" in names
+    assert "mine/emoji-captions" not in names
+    assert call(monkeypatch, "run", "control:pixels", "--plugin", "mine.py", "--tasks", "mine/emoji-captions") == 2
+    assert "emoji-captions has no split 'train'; it has test, val" in capsys.readouterr().err
+
+
+def test_a_protocol_that_returns_no_outcome_fails_its_task_alone(
+    at: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (at / "mine.py").write_text(PROTOCOL)
+    tasks = ("--tasks", "mine/digits,knn/digits", "--plugin", "mine.py", "--limit", "20")
+    assert call(monkeypatch, "run", "control:pixels", *tasks, "--out", "results", "--quiet") == 1
+    shown = capsys.readouterr()
+    assert "`score` returned int" in shown.err
+    assert "knn/digits" in shown.out
+
+
+def test_a_protocol_whose_needs_fail_names_its_file_and_the_dataset(
+    at: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (at / "mine.py").write_text(PROTOCOL.replace("dataset.medium", "dataset.nothing"))
+    assert call(monkeypatch, "list", "tasks", "--plugin", "mine.py") == 2
+    assert "mine.py: `fits` or `needs` failed on the dataset 'languages' (AttributeError" in capsys.readouterr().err
+
+
 def test_a_name_that_is_taken_twice_names_both_files(at: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (at / "digits.toml").write_text((at / "colours.toml").read_text())
     with pytest.raises(repbench.RepbenchError, match=r"'digits' is taken twice: .*embedded/digits.toml and .*digits.toml"):

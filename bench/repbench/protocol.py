@@ -5,13 +5,15 @@ No protocol opens a file, holds a model or draws a random number that is not der
 
 from __future__ import annotations
 
+import inspect
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from repbench.datasets.declaration import DatasetDeclaration
 from repbench.embeddings.needs import AnyNeed
+from repbench.errors import DeclarationError, ProtocolError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,7 +62,7 @@ class Protocol(typing.Protocol):
     version: ClassVar[int]  # raised when the same embeddings would give another number
 
     def fits(self, dataset: DatasetDeclaration) -> str:
-        """Why this protocol cannot be asked of this dataset, or an empty text when it can."""
+        """Why this protocol cannot be asked of this dataset, or an empty text when it can. A plug-in may leave it out."""
         ...
 
     def needs(self, dataset: DatasetDeclaration) -> tuple[AnyNeed, ...]:
@@ -70,3 +72,39 @@ class Protocol(typing.Protocol):
     def score(self, got: Embeddings, seed: int) -> Outcome:
         """Outcome on the test splits of `got`. Raises ProtocolError where the data cannot be scored."""
         ...
+
+
+def why_not(protocol: Protocol, dataset: DatasetDeclaration) -> str:
+    """Why a protocol cannot be asked of a dataset, by its own words or for want of a split or column; empty when it can.
+
+    Raises DeclarationError where its `fits` or `needs` fails: nobody would look for a task that a mistake hides.
+    """
+    try:
+        own = protocol.fits(dataset) if hasattr(protocol, "fits") else ""
+        return own or _lacks(protocol.needs(dataset), dataset)
+    except Exception as error:
+        raise DeclarationError(
+            f"{inspect.getfile(type(protocol))}: `fits` or `needs` failed on the dataset {dataset.name!r}"
+            f" ({type(error).__name__}: {error}). If it cannot be asked of it, return from `fits` a text that says why."
+        ) from error
+
+
+def _lacks(needs: Iterable[AnyNeed], dataset: DatasetDeclaration) -> str:
+    derived = [name for name in ("prompts", "captions") if getattr(dataset, name) is not None]
+    for need in needs:
+        for split in need.splits:
+            if split not in (*dataset.split_names, *derived):
+                return f"{dataset.name} has no split {split!r}; it has {', '.join((*dataset.split_names, *derived))}."
+            missing = [name for name in need.columns if split not in derived and name not in dataset.columns]
+            if missing:
+                return f"{dataset.name} has no column {missing[0]!r} of media; it has {', '.join(dataset.columns)}."
+    return ""
+
+
+def checked(outcome: object) -> Outcome:
+    """What a protocol's `score` returned. Raises ProtocolError where it is no outcome, or one without its primary metric."""
+    if not isinstance(outcome, Outcome):
+        raise ProtocolError(f"`score` returned {type(outcome).__name__}; a protocol returns repbench.protocol.Outcome.")
+    if outcome.primary not in outcome.metrics:
+        raise ProtocolError(f"the primary metric {outcome.primary!r} is none of {', '.join(outcome.metrics) or 'no metrics'}.")
+    return outcome

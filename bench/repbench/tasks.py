@@ -27,7 +27,7 @@ from repbench.datasets.prompt_files import with_prompts
 from repbench.digests import digest_json
 from repbench.embeddings.needs import AnyNeed, Need
 from repbench.errors import DeclarationError, UnknownNameError, UsageError
-from repbench.protocol import Protocol
+from repbench.protocol import Protocol, why_not
 from repbench.strict import build, read_toml
 
 PLUGIN_FAMILY = "plugins"
@@ -124,7 +124,7 @@ class Catalogue:
         for dataset in sorted(self.datasets.values(), key=lambda one: (one.family, one.name)):
             for protocol_name, options in sorted(self.families[dataset.family].protocols.items()):
                 protocol = self._protocol(protocol_name, options, dataset.family)
-                if reason := protocol.fits(dataset):
+                if reason := why_not(protocol, dataset):
                     self.refused[f"{protocol_name}/{dataset.name}"] = reason
                 else:
                     task = Task(protocol_name=protocol_name, protocol=protocol, dataset=dataset)

@@ -17,7 +17,7 @@ from repbench.embeddings.pairs import PairExtractor
 from repbench.embeddings.store import Address, Shelf
 from repbench.encoder import Encoder, PairScorer, Tower
 from repbench.errors import EmbeddingError, RepbenchError
-from repbench.protocol import Outcome
+from repbench.protocol import Outcome, checked
 from repbench.results.files import forget_failure, write_record
 from repbench.results.record import DONE, FAILED, Inputs, Record, metric
 from repbench.results.secrets import without_secrets
@@ -101,7 +101,7 @@ def _do(job: Job, plan: Plan, supply: Supply, settings: Settings, report: Report
         got, left_out = gather(job, supply.shelves, {**skipped, **(training.skipped if training else {})}, training)
         told = {"embedded": report.embedded - before}
         told |= _told(_towers(job, plan), supply.extractor) | _named("fidelity", supply.notes.of(job, supply.shelves))
-        outcome = job.task.protocol.score(got, settings.seed)
+        outcome = checked(job.task.protocol.score(got, settings.seed))
     except RepbenchError as error:
         reason = str(error)
     except Exception as error:  # of a protocol or a model that a user brought: whatever it is, it stops no other task
