@@ -11,9 +11,10 @@ How: features are centred (the intercept absorbs it) and taken in coordinates in
 strength (solver/coordinates.py). L-BFGS, preconditioned by it, goes down the path from strong to weak. The logits are kept:
 an iteration costs two products of the data, its line search none, and neither does the start at each strength, a polynomial
 through the last solutions; the pairs of curvature carry over (solver/descent.py). Where that is slow (weak strengths, classes
-that overlap) and there is room, the exact Hessian of each class by itself takes over. The refit on more rows starts from the
-path, or where that would be far off, goes down from the strong end in a few steps. Small problems run in float64, large ones
-with float32 products and float64 sums (unless the asked gap is finer than float32 can prove), on the CPU or on a CUDA device.
+that overlap) and there is room, the Hessian takes over, whole or class by class (solver/hessian.py). The refit on more rows
+starts from the path, or where that would be far off, goes down from the strong end in a few steps. Small problems run in
+float64, large ones with float32 products and float64 sums (unless the asked gap is finer than float32 can prove), on the CPU
+or on a CUDA device.
 
 Proof: F is strongly convex in W with modulus `strength`, hence, with b at its optimum, F - min F is at most
 ||grad_W||^2 / (2 strength). This bound, relative to F, is the `relative_gap` of each solution. With float32 products it is

@@ -8,16 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from repbench.measure.solver import hessian
 from repbench.measure.solver.coordinates import Coordinates
 from repbench.measure.solver.lbfgs import History, Solve, dot
 from repbench.measure.solver.losses import Judged, Loss
 
 MOST_EVALUATIONS = 80  # per strength; overlapping classes with hardly any penalty reach it, and then the solution says so
 PAIRS = 20  # of curvature that L-BFGS keeps; on features of trained encoders 10 cost a quarter more evaluations
-PATIENCE = 20  # evaluations at one strength after which the Hessians of the classes are inverted (anew)
+PATIENCE = 20  # evaluations at one strength after which the Hessian is inverted (anew)
 NEAR = 30.0  # times the gap: from there on the intercept is settled at each evaluation, as the proof needs it
-MOST_BLOCKS = 4 * 10**7  # numbers in these Hessians: 320 MB
-MOST_WORK = 300  # evaluations that these Hessians may cost as much as
 SAMPLE = 4096  # rows by which starts are compared
 
 
@@ -58,7 +57,7 @@ class Descent:
         self._history = History(PAIRS, self._point)
         self._trail: list[tuple[float, torch.Tensor, torch.Tensor]] = []  # the last three: strength, point, logits
         self._coupled: tuple[float, torch.Tensor, torch.Tensor] | None = None  # strength, values, vectors
-        self._blocks: torch.Tensor | None = None  # inverse Hessian of each class, (classes, r + 1, r + 1)
+        self._exact: Solve | None = None  # division by the Hessian where it was inverted last
 
     def start_from(self, point: torch.Tensor) -> None:
         """Begin at a point (classes, r + 1)."""
@@ -123,9 +122,9 @@ class Descent:
                 )
             if bound > self._rule.gap or self._rule.slope is not None:
                 if evaluations == PATIENCE:
-                    self._blocks = self._inverse_blocks(now, strength)
+                    self._exact = hessian.solver(self._z, self._loss, now.residual, strength)
                 solve = self._solver(now, strength)
-                direction = self._loss.free(self._history.direction(gradient, solve, self._blocks is not None))
+                direction = self._loss.free(self._history.direction(gradient, solve, self._exact is not None))
                 found = self._search(direction, strength, dot(gradient, direction))
                 if found is not None:
                     now = found
@@ -153,10 +152,9 @@ class Descent:
         return gradient
 
     def _solver(self, now: Judged, strength: float) -> Solve:
-        """Division by the approximate Hessian: the classes' own Hessians where they were inverted, else the coordinates'."""
-        if self._blocks is not None:
-            blocks = self._blocks
-            return lambda q: torch.bmm(q[:, None, :], blocks)[:, 0]  # they are symmetric, and rows are read faster
+        """Division by the approximate Hessian: the one that was inverted, else the coordinates'."""
+        if self._exact is not None:
+            return self._exact
         values, vectors = self._coupling(now, strength)
         weights = self._coordinates.solver(values, strength)
         intercept = values.to(self._z)[:, None]
@@ -177,23 +175,6 @@ class Descent:
             self._coupled = strength, values.clamp(min=1e-12 * len(self._z)), vectors.to(self._z)
         _, values, vectors = self._coupled
         return values, vectors
-
-    def _inverse_blocks(self, now: Judged, strength: float) -> torch.Tensor | None:
-        """The inverse of each class's own Hessian, (classes, r + 1, r + 1); None where that takes too much."""
-        width = self._point.shape[1]
-        work = width / 2 * (1 + width / len(self._z))  # of a Hessian and its inverse, over that of two products
-        if self._loss.classes * width**2 > MOST_BLOCKS or work > MOST_WORK:
-            return None
-        z = torch.cat([self._z, self._z.new_ones(len(self._z), 1)], dim=1)
-        penalty = torch.full((width,), strength, dtype=torch.float64, device=z.device)
-        penalty[-1] = 1e-9 * len(z)  # the intercept has none; this keeps a class that is nowhere likely invertible
-        blocks = z.new_empty(self._loss.classes, width, width)
-        for block, residual in zip(blocks, now.residual, strict=True):
-            p = residual.abs()
-            hessian = ((z.T * (p * (1 - p))) @ z).double() + torch.diag(penalty)
-            factor, failed = torch.linalg.cholesky_ex(hessian)
-            block.copy_(torch.linalg.inv(hessian) if failed else torch.cholesky_inverse(factor))
-        return blocks
 
     def _settle(self, now: Judged, strength: float) -> tuple[Judged, bool]:
         """Move the intercept to its optimum for these weights (Newton; costs no product of the data).

@@ -1,0 +1,87 @@
+"""Division by the Hessian itself, for strengths at which pairs of curvature are too slow: weak ones, classes that overlap.
+
+Whole where that is small, else each class's own block, without what classes share. Rows that are certain by now bend nothing
+and are left out: their weight is below a ten-thousandth of the largest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from repbench.measure.solver.losses import Loss
+
+MOST_NUMBERS = 4 * 10**7  # in these Hessians: 320 MB
+MOST_WORK = 300  # evaluations that the blocks may cost as much as
+MOST_WHOLE = 10**7  # numbers of the whole Hessian
+MOST_WHOLE_WORK = 1000  # it settles what the blocks leave unproven
+CERTAIN = 1e-4
+
+Solve = Callable[[torch.Tensor], torch.Tensor]
+
+
+def solver(z: torch.Tensor, loss: Loss, residual: torch.Tensor, strength: float) -> Solve | None:
+    """Division of (classes, r + 1) by the Hessian at this residual (classes, n); None where it takes too much.
+
+    z (n, r) are the features, intercepts come last.
+    """
+    n, width = len(z), z.shape[1] + 1
+    whole = loss.classes * width
+    wide = torch.cat([z, z.new_ones(n, 1)], dim=1)
+    if loss.shares and whole**2 <= MOST_WHOLE and whole / 4 * (1 + whole / n) <= MOST_WHOLE_WORK:
+        return _divide_by_whole(wide, loss, residual, strength)
+    # of the blocks and their inverses, over the work of two products
+    if loss.classes * width**2 <= MOST_NUMBERS and width / 2 * (1 + width / n) <= MOST_WORK:
+        return _divide_by_blocks(wide, residual, strength)
+    return None
+
+
+def _divide_by_blocks(wide: torch.Tensor, residual: torch.Tensor, strength: float) -> Solve:
+    width = wide.shape[1]
+    penalty = _penalty(wide, strength).diag()
+    blocks = wide.new_empty(len(residual), width, width)
+    for block, row in zip(blocks, residual, strict=True):
+        weight = row.abs() * (1 - row.abs())
+        kept = (weight > CERTAIN * weight.max()).nonzero()[:, 0]
+        rows = wide[kept]
+        block.copy_(_inverse(((rows.T * weight[kept]) @ rows).double() + penalty))
+    return lambda q: torch.bmm(q[:, None, :], blocks)[:, 0]  # they are symmetric, and rows are read faster
+
+
+def _divide_by_whole(wide: torch.Tensor, loss: Loss, residual: torch.Tensor, strength: float) -> Solve:
+    classes, width = len(residual), wide.shape[1]
+    weight = (residual.abs() * (1 - residual.abs())).sum(dim=0)
+    kept = (weight > CERTAIN * weight.max()).nonzero()[:, 0]
+    rows, size, p = wide[kept], residual[:, kept].abs(), loss.probabilities(residual, kept)
+    hessian = torch.empty(classes, width, classes, width, dtype=torch.float64, device=wide.device)
+    for one in range(classes):
+        for other in range(one + 1):
+            weight = size[one] * (1 - size[one]) if one == other else -p[one] * p[other]
+            block = ((rows.T * weight) @ rows).double()
+            hessian[one, :, other] = block
+            hessian[other, :, one] = block
+    # What is common to all classes changes no prediction and is in no direction: any curvature there will do.
+    common = torch.einsum("iaia->", hessian) / (classes * width)
+    hessian += (common / classes * torch.eye(width, dtype=hessian.dtype, device=wide.device))[None, :, None, :]
+    square = hessian.view(classes * width, classes * width)
+    square.diagonal().add_(_penalty(wide, strength).repeat(classes))
+    inverse = _inverse(square).to(wide)
+    return lambda q: (inverse @ q.reshape(-1)).view_as(q)
+
+
+def _penalty(wide: torch.Tensor, strength: float) -> torch.Tensor:
+    penalty = torch.full((wide.shape[1],), strength, dtype=torch.float64, device=wide.device)
+    penalty[-1] = 1e-9 * len(wide)  # the intercept has none; this keeps a class that is nowhere likely invertible
+    return penalty
+
+
+def _inverse(hessian: torch.Tensor) -> torch.Tensor:
+    """By Cholesky; where rounding has made the Hessian indefinite, with as much more on its diagonal as it needs."""
+    least = float(hessian.diagonal().mean()) * 1e-9
+    factor, failed = torch.linalg.cholesky_ex(hessian)
+    while failed:
+        hessian.diagonal().add_(least)
+        least *= 10
+        factor, failed = torch.linalg.cholesky_ex(hessian)
+    return torch.cholesky_inverse(factor)

@@ -1,0 +1,56 @@
+"""Division by the Hessian of a probe is that by the matrix written out."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from repbench.measure.solver import hessian
+from repbench.measure.solver.losses import OneVsRest, Softmax
+
+N, D, CLASSES, STRENGTH = 300, 7, 4, 0.3
+
+
+def test_the_whole_hessian_of_the_softmax_is_divided_by() -> None:
+    generator = np.random.default_rng(0)
+    z, logits = generator.normal(size=(N, D)), 2 * generator.normal(size=(CLASSES, N))
+    y = generator.integers(0, CLASSES, N)
+    p = np.exp(logits) / np.exp(logits).sum(axis=0)
+    wide = np.concatenate([z, np.ones((N, 1))], axis=1)
+    penalty = np.diag([STRENGTH] * D + [1e-9 * N])
+    blocks = [
+        [(wide.T * (p[a] * ((a == b) - p[b]))) @ wide + (a == b) * penalty for b in range(CLASSES)] for a in range(CLASSES)
+    ]
+    asked = generator.normal(size=(CLASSES, D + 1))
+    asked -= asked.mean(axis=0)  # as every gradient: a shift common to all classes changes nothing
+    expected = np.linalg.lstsq(np.block(blocks), asked.reshape(-1), rcond=None)[0].reshape(CLASSES, D + 1)
+    loss, residual = Softmax(torch.from_numpy(y), CLASSES), torch.from_numpy(p - np.eye(CLASSES)[:, y])
+    divide = hessian.solver(torch.from_numpy(z), loss, residual, STRENGTH)
+    assert divide is not None
+    np.testing.assert_allclose(divide(torch.from_numpy(asked)).numpy(), expected, rtol=1e-4, atol=1e-7)
+
+
+def test_each_class_of_one_vs_rest_has_its_own_hessian() -> None:
+    generator = np.random.default_rng(1)
+    z, p = generator.normal(size=(N, D)), generator.uniform(0.05, 0.95, (CLASSES, N))
+    truth = np.where(generator.uniform(size=(CLASSES, N)) < p, 1.0, -1.0)
+    wide = np.concatenate([z, np.ones((N, 1))], axis=1)
+    asked = generator.normal(size=(CLASSES, D + 1))
+    penalty = np.diag([STRENGTH] * D + [1e-9 * N])
+    expected = [np.linalg.solve((wide.T * (q * (1 - q))) @ wide + penalty, row) for q, row in zip(p, asked, strict=True)]
+    loss = OneVsRest(torch.from_numpy(truth))
+    divide = hessian.solver(torch.from_numpy(z), loss, torch.from_numpy(p - (truth + 1) / 2), STRENGTH)
+    assert divide is not None
+    np.testing.assert_allclose(divide(torch.from_numpy(asked)).numpy(), np.stack(expected), rtol=1e-9)
+
+
+def test_a_hessian_that_would_cost_more_than_it_saves_is_not_made() -> None:
+    z, y = torch.zeros(50, 2000, dtype=torch.float64), torch.zeros(50, dtype=torch.int64)
+    assert hessian.solver(z, Softmax(y, 300), torch.zeros(300, 50, dtype=torch.float64), STRENGTH) is None
+
+
+def test_a_hessian_that_rounding_made_indefinite_is_lifted_until_it_can_be_inverted() -> None:
+    indefinite = torch.diag(torch.tensor([1.0, 1.0, -1e-6], dtype=torch.float64))
+    inverse = hessian._inverse(indefinite)
+    assert torch.linalg.eigvalsh(inverse).min() > 0
+    assert float(inverse[0, 0]) > 0.999
