@@ -88,3 +88,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
         return f" Did you mean {' or '.join(repr(candidate) for candidate in near)}?"
     shown = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")
     return f" Known: {shown}." if known else ""
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """The number with its noun: 1 task, 2 tasks; `many` where an s does not do."""
+    return f"{number} {one if number == 1 else many or one + 's'}"

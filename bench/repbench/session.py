@@ -12,7 +12,7 @@ from repbench.datasets.fetch.places import how_to_get
 from repbench.datasets.prompt_files import read_prompts
 from repbench.encoder import Encoder
 from repbench.encoders.load import LoadOptions, check_encoder
-from repbench.errors import EncoderError, RepbenchError, UsageError
+from repbench.errors import EncoderError, RepbenchError, UsageError, counted
 from repbench.leaderboard.features import features_lines, features_table, write_features
 from repbench.leaderboard.tables import is_unfit, make_board
 from repbench.leaderboard.terminal import board_text, terminal_width
@@ -99,7 +99,8 @@ def _tell_absent(left: Sequence[Task], data: Path | None, dry_run: bool, echo: C
     datasets = {task.dataset.name: task.dataset for task in absent}
     if not absent:
         return
-    first = f"{len(absent)} tasks on {len(datasets)} datasets that match are left out: the data are not on this machine"
+    counts = f"{counted(len(absent), 'task')} on {counted(len(datasets), 'dataset')}"
+    first = f"left out of what matches, for the data are not on this machine: {counts}"
     if not dry_run:
         echo(f"{first} (--dry-run names them)", err=True)
         return

@@ -42,6 +42,23 @@ def test_any_record_is_grouped_by_a_factor_without_the_model(
     assert "Did you mean 'voice'" in capsys.readouterr().err
 
 
+def test_groups_of_a_calibration_record_are_by_accuracy_and_not_by_its_brier_score(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REPBENCH_STORE", str(tmp_path / "store"))
+    results = str(tmp_path / "results")
+    assert call(monkeypatch, "run", "control:pixels", "--tasks", "calibration/emoji-styles", "--out", results, "--quiet") == 0
+    board, read = open_board([Path(results)])
+    (cell,) = grouped(board, read, "category")
+    examples = read(board.done[0])
+    assert examples is not None
+    right = (examples["prediction"] == examples["truth"]).groupby(examples["category"])
+    accuracy = right.mean()[right.size() >= 10]
+    assert cell.worst is not None
+    assert cell.worst.value == accuracy.idxmin()
+    assert cell.gap == pytest.approx(accuracy.max() - accuracy.min())
+
+
 def test_two_encoders_are_compared_on_the_same_items(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

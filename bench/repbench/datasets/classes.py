@@ -9,7 +9,7 @@ import numpy as np
 
 from repbench.datasets.declaration import DatasetDeclaration
 from repbench.datasets.table import RawDataset
-from repbench.errors import DataError
+from repbench.errors import DataError, counted
 
 
 def class_names(raw: RawDataset, declaration: DatasetDeclaration) -> tuple[str, ...]:
@@ -23,7 +23,8 @@ def class_names(raw: RawDataset, declaration: DatasetDeclaration) -> tuple[str, 
     if len(names) != declaration.classes:
         shown = ", ".join(names[:10]) + (", …" if len(names) > 10 else "")
         raise DataError(
-            f"{declaration.name}: {raw.place} has {len(names)} classes ({shown}); declared are {declaration.classes}."
+            f"{declaration.name}: {raw.place} has {counted(len(names), 'class', 'classes')} ({shown});"
+            f" declared are {declaration.classes}."
         )
     return names
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from repbench.embeddings.extract import Work, extract
 from repbench.embeddings.store import Shelf
 from repbench.encoder import Tower
-from repbench.errors import RepbenchError
+from repbench.errors import RepbenchError, counted
 from repbench.run.plan import Plan, bytes_of, open_shelves
 from repbench.run.report import load_lines
 from repbench.run.settings import Settings
@@ -57,7 +57,7 @@ def preview_lines(plan: Plan, settings: Settings) -> list[str]:
     lines = [
         f"{plan.encoder.name} (fingerprint {plan.encoder.fingerprint[:12]})",
         *load_lines(plan.encoder.load_report),
-        f"  {len(rows)} tasks: {', '.join(f'{number} {state}' for state, number in count.items())}",
+        f"  {counted(len(rows), 'task')}: {', '.join(f'{number} {state}' for state, number in count.items())}",
         f"  {total} distinct embeddings: {total - lacking} stored, {lacking} to compute ({size / 1e6:.1f} MB)"
         f" in {settings.store}",
     ]

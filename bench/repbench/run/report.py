@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, TextIO
 
 from repbench.encoder import LoadReport
+from repbench.errors import counted
 from repbench.results.record import DONE, Record
 from repbench.run.plan import Plan
 
@@ -33,7 +34,7 @@ class Report:
         if self._quiet:
             return
         print(
-            f"{plan.encoder.name}: {len(plan.open_jobs)} tasks to do, {len(self._done_before)} done before,"
+            f"{plan.encoder.name}: {counted(len(plan.open_jobs), 'task')} to do, {len(self._done_before)} done before,"
             f" {len(self._unfit)} do not fit; {items} embeddings to compute",
             file=self._stream,
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from repbench.datasets.declaration import DatasetDeclaration
+from repbench.datasets.deviations import UNKNOWN
 from repbench.datasets.fetch.places import data_folder, fetch_command, places
 from repbench.errors import DataError
 
@@ -61,7 +62,8 @@ def data_lines(declarations: Iterable[DatasetDeclaration], data: Path | None = N
     lines = []
     for declared in declarations:
         here = [f"{source}: {path}" for source, path in places(declared, data).items() if path is not None]
-        examples = sum(declared.splits.values())
+        sizes = declared.splits.values()
+        examples = "?" if UNKNOWN in sizes else str(sum(sizes))
         words = f"{declared.about.licence}: {declared.title}"
         where = f"  [{'; '.join(here)}]" if here else ""
         lines.append(f"{declared.name:<15} {'here' if here else 'absent':<7} {examples:>7} examples  {words}{where}")
