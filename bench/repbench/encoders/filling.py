@@ -12,7 +12,7 @@ from repbench.encoders.guess import guess_architectures
 from repbench.errors import EncoderError
 
 ENOUGH = 0.95  # of the backbone's tensors
-SHOWN = 10  # names per list in an error
+SHOWN = 30  # names per list in an error
 
 
 def fill(network: nn.Module, containers: Mapping[str, State], match: Match, what: str) -> LoadReport:
