@@ -52,5 +52,10 @@ def test_a_hessian_that_would_cost_more_than_it_saves_is_not_made() -> None:
 def test_a_hessian_that_rounding_made_indefinite_is_lifted_until_it_can_be_inverted() -> None:
     indefinite = torch.diag(torch.tensor([1.0, 1.0, -1e-6], dtype=torch.float64))
     inverse = hessian._inverse(indefinite)
+    assert inverse is not None
     assert torch.linalg.eigvalsh(inverse).min() > 0
     assert float(inverse[0, 0]) > 0.999
+
+
+def test_a_hessian_beyond_floats_is_not_waited_for() -> None:
+    assert hessian._inverse(torch.full((2, 2), float("inf"), dtype=torch.float64)) is None

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
 
+from repbench.measure.solver.lbfgs import Solve
+
 FULL = 1024  # dimensions up to which the covariance is decomposed whole; above, its leading subspace is
 SUBSPACE = 256  # dimensions of that subspace; with 64, raw pixels take half as many evaluations more
 ROWS = 8192  # of features at a time: they may lie in a memory map
-
-Solve = Callable[[torch.Tensor], torch.Tensor]
 
 
 class Coordinates:

@@ -6,38 +6,38 @@ and are left out: their weight is below a ten-thousandth of the largest.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 
-from repbench.measure.solver.losses import Loss
+from repbench.measure.solver.lbfgs import Solve
+from repbench.measure.solver.losses import Loss, Softmax
 
 MOST_NUMBERS = 4 * 10**7  # in these Hessians: 320 MB
 MOST_WORK = 300  # evaluations that the blocks may cost as much as
 MOST_WHOLE = 10**7  # numbers of the whole Hessian
-MOST_WHOLE_WORK = 1000  # it settles what the blocks leave unproven
-CERTAIN = 1e-4
-
-Solve = Callable[[torch.Tensor], torch.Tensor]
+MOST_WHOLE_WORK = 1000  # evaluations for that one: it settles what the blocks leave unproven
+CERTAIN = 1e-4  # of the largest weight of a row: below, it is left out
 
 
 def solver(z: torch.Tensor, loss: Loss, residual: torch.Tensor, strength: float) -> Solve | None:
-    """Division of (classes, r + 1) by the Hessian at this residual (classes, n); None where it takes too much.
+    """Division of (classes, r + 1) by the Hessian at this residual (classes, n); None where it costs too much or is not finite.
 
     z (n, r) are the features, intercepts come last.
     """
     n, width = len(z), z.shape[1] + 1
     whole = loss.classes * width
-    wide = torch.cat([z, z.new_ones(n, 1)], dim=1)
-    if loss.shares and whole**2 <= MOST_WHOLE and whole / 4 * (1 + whole / n) <= MOST_WHOLE_WORK:
-        return _divide_by_whole(wide, loss, residual, strength)
+    if isinstance(loss, Softmax) and whole**2 <= MOST_WHOLE and whole / 4 * (1 + whole / n) <= MOST_WHOLE_WORK:
+        return _divide_by_whole(_wide(z), loss, residual, strength)
     # of the blocks and their inverses, over the work of two products
     if loss.classes * width**2 <= MOST_NUMBERS and width / 2 * (1 + width / n) <= MOST_WORK:
-        return _divide_by_blocks(wide, residual, strength)
+        return _divide_by_blocks(_wide(z), residual, strength)
     return None
 
 
-def _divide_by_blocks(wide: torch.Tensor, residual: torch.Tensor, strength: float) -> Solve:
+def _wide(z: torch.Tensor) -> torch.Tensor:
+    return torch.cat([z, z.new_ones(len(z), 1)], dim=1)
+
+
+def _divide_by_blocks(wide: torch.Tensor, residual: torch.Tensor, strength: float) -> Solve | None:
     width = wide.shape[1]
     penalty = _penalty(wide, strength).diag()
     blocks = wide.new_empty(len(residual), width, width)
@@ -45,11 +45,14 @@ def _divide_by_blocks(wide: torch.Tensor, residual: torch.Tensor, strength: floa
         weight = row.abs() * (1 - row.abs())
         kept = (weight > CERTAIN * weight.max()).nonzero()[:, 0]
         rows = wide[kept]
-        block.copy_(_inverse(((rows.T * weight[kept]) @ rows).double() + penalty))
+        inverse = _inverse(((rows.T * weight[kept]) @ rows).double() + penalty)
+        if inverse is None:
+            return None
+        block.copy_(inverse)
     return lambda q: torch.bmm(q[:, None, :], blocks)[:, 0]  # they are symmetric, and rows are read faster
 
 
-def _divide_by_whole(wide: torch.Tensor, loss: Loss, residual: torch.Tensor, strength: float) -> Solve:
+def _divide_by_whole(wide: torch.Tensor, loss: Softmax, residual: torch.Tensor, strength: float) -> Solve | None:
     classes, width = len(residual), wide.shape[1]
     weight = (residual.abs() * (1 - residual.abs())).sum(dim=0)
     kept = (weight > CERTAIN * weight.max()).nonzero()[:, 0]
@@ -66,7 +69,10 @@ def _divide_by_whole(wide: torch.Tensor, loss: Loss, residual: torch.Tensor, str
     hessian += (common / classes * torch.eye(width, dtype=hessian.dtype, device=wide.device))[None, :, None, :]
     square = hessian.view(classes * width, classes * width)
     square.diagonal().add_(_penalty(wide, strength).repeat(classes))
-    inverse = _inverse(square).to(wide)
+    found = _inverse(square)
+    if found is None:
+        return None
+    inverse = found.to(wide)
     return lambda q: (inverse @ q.reshape(-1)).view_as(q)
 
 
@@ -76,8 +82,10 @@ def _penalty(wide: torch.Tensor, strength: float) -> torch.Tensor:
     return penalty
 
 
-def _inverse(hessian: torch.Tensor) -> torch.Tensor:
-    """By Cholesky; where rounding has made the Hessian indefinite, with as much more on its diagonal as it needs."""
+def _inverse(hessian: torch.Tensor) -> torch.Tensor | None:
+    """By Cholesky; where rounding has made it indefinite, with as much more on its diagonal as it needs; None if not finite."""
+    if not torch.isfinite(hessian).all():
+        return None
     least = float(hessian.diagonal().mean()) * 1e-9
     factor, failed = torch.linalg.cholesky_ex(hessian)
     while failed:

@@ -35,7 +35,6 @@ class Loss(abc.ABC):
 
     classes: int
     rows: int
-    shares: bool  # whether the curvature of one class depends on the others
 
     @abc.abstractmethod
     def start(self) -> torch.Tensor:
@@ -48,10 +47,6 @@ class Loss(abc.ABC):
     @abc.abstractmethod
     def intercept_hessian(self, residual: torch.Tensor) -> torch.Tensor:
         """Of the summed loss in the intercepts, float64 (classes, classes); invertible."""
-
-    @abc.abstractmethod
-    def probabilities(self, residual: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:
-        """Of every class (classes, m) in the kept rows (m,), from the residual (classes, n) of all."""
 
     @abc.abstractmethod
     def free(self, direction: torch.Tensor) -> torch.Tensor:
@@ -101,8 +96,6 @@ class Softmax(Loss):
     class -o / (1 + o): exact where p is near 1. Where o overflows the loss is cut off; the residual stays right.
     """
 
-    shares = True
-
     def __init__(self, y: torch.Tensor, classes: int) -> None:
         self.y, self.classes, self.rows = y, classes, len(y)
 
@@ -131,7 +124,7 @@ class Softmax(Loss):
         return hessian * (self.rows / p.shape[1])
 
     def probabilities(self, residual: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:
-        """The residual, and one more at the true class."""
+        """Of every class (classes, m) in the kept rows (m,), from the residual (classes, n): one more at the true class."""
         p = residual[:, kept]
         return p.scatter_add(0, self.y[None, kept], torch.ones_like(p[:1]))
 
@@ -142,8 +135,6 @@ class Softmax(Loss):
 
 class OneVsRest(Loss):
     """Binary cross-entropy of every class by itself; `truth` float (classes, n): 1 it is, -1 it is not, 0 not to be judged."""
-
-    shares = False
 
     def __init__(self, truth: torch.Tensor) -> None:
         self.truth = truth
@@ -167,11 +158,6 @@ class OneVsRest(Loss):
         size = residual.double().abs()
         curvature = (size * (1 - size)).sum(dim=1)
         return torch.diag(curvature + 1e-12 * self.rows)
-
-    def probabilities(self, residual: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:
-        """Of a label's presence; half where it is not to be judged."""
-        truth = self.truth[:, kept]
-        return residual[:, kept] + (truth + 1) / 2
 
     def free(self, direction: torch.Tensor) -> torch.Tensor:
         """Every direction changes predictions."""
