@@ -74,8 +74,8 @@ reference: $(BIN)/repbench
 	$(BIN)/repbench data fetch stamps
 	$(BIN)/python reference/make.py $(if $(DATA),--data $(DATA))
 	$(BIN)/repbench run $(ENCODERS) --out $(REFERENCE)-runs/demo --store $(REFERENCE)-runs/store
-	$(BIN)/python reference/commit.py $(REFERENCE)-runs/demo --check
 	$(BIN)/python reference/commit.py $(REFERENCE)-runs/results-small --trained --check
+	$(BIN)/python reference/commit.py $(REFERENCE)-runs/demo --check
 
 versus: versus/.venv/bin/repbench
 	for script in $(filter-out versus/common.py versus/report.py versus/agreement/controls.py,$(wildcard versus/*.py versus/agreement/*.py)); do versus/.venv/bin/python $$script || exit 1; done

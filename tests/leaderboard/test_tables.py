@@ -112,7 +112,7 @@ def test_means_over_unlike_tasks_are_set_beside_the_common_ones() -> None:
     assert table.loc[["narrow", "wide"], "common_rank"].tolist() == [1.0, 2.0]
     assert list(table.index) == ["narrow", "wide", "single"]
     assert table.loc["single", ["common_mean", "common_rank", "place_low"]].isna().all()
-    assert "over the 3 of 5 tasks that the encoders share" in markdown(board)
+    assert "over the 3 of 5 tasks that 2 of the 3 rows share" in markdown(board)
     assert common_line(make_board(hard)) == ""
 
 

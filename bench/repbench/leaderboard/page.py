@@ -13,7 +13,7 @@ from repbench.leaderboard.blind import beside_blind
 from repbench.leaderboard.curves import Curves, run_and_step
 from repbench.leaderboard.judge import Verdict, Verdicts
 from repbench.leaderboard.label_free import foretold
-from repbench.leaderboard.questions import QUESTIONS
+from repbench.leaderboard.opening import Opening, opening_of
 from repbench.leaderboard.tables import (
     Board,
     common_line,
@@ -21,6 +21,7 @@ from repbench.leaderboard.tables import (
     failed_lines,
     has_gaps,
     stale_lines,
+    who_share,
     wide_table,
     with_reported,
 )
@@ -82,8 +83,9 @@ def _content(board: Board, verdicts: Verdicts, pairs: Pairs, curves: Curves) -> 
     common = common_tasks(board)
     return {
         "common": len(common),
+        "sharing": who_share(board),
         "gaps": has_gaps(board),
-        "questions": {one.protocol: QUESTIONS.get(one.protocol, "") for one in asked.values()},
+        "opening": _opening(opening_of(board, verdicts), tasks),
         "foretold": _foretold(board),
         "tasks": [_task(asked[task]) | {"common": task in common, "classes": curves["tasks"].get(task)} for task in tasks],
         "rows": [
@@ -95,6 +97,12 @@ def _content(board: Board, verdicts: Verdicts, pairs: Pairs, curves: Curves) -> 
             for task in tasks
         ],
     }
+
+
+def _opening(opening: Opening, tasks: list[str]) -> dict[str, Any]:
+    number = {task: place for place, task in enumerate(tasks)}
+    cards = [vars(one) | {"tasks": [number[task] for task in one.tasks]} for one in opening.cards]
+    return {"lead": opening.lead, "groups": opening.groups, "cards": cards}
 
 
 def _foretold(board: Board) -> dict[str, list[float | int | None]]:

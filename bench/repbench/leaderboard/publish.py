@@ -15,6 +15,7 @@ from repbench.leaderboard.judge import Verdict, Verdicts
 from repbench.leaderboard.label_free import foretold_section
 from repbench.leaderboard.latex import latex
 from repbench.leaderboard.long import long_table
+from repbench.leaderboard.opening import one_line, opening_section
 from repbench.leaderboard.page import Pairs, render_page
 from repbench.leaderboard.redundancy import keeping_subset
 from repbench.leaderboard.tables import (
@@ -113,7 +114,7 @@ def _column(values: pd.Series, name: str, verdicts: Verdicts) -> list[str]:
 def _plain(rows: list[list[str]], headers: list[str]) -> str:
     """A table of Markdown without padding: a large one is read by programs."""
     lines = [headers, ["---"] * len(headers), *rows]
-    return "\n".join("| " + " | ".join(_one_line(str(cell)) for cell in line) + " |" for line in lines)
+    return "\n".join("| " + " | ".join(one_line(str(cell)) for cell in line) + " |" for line in lines)
 
 
 def _chance(chance: float | None) -> str:
@@ -134,7 +135,7 @@ def _cell(value: float, column: str) -> str:
 
 def markdown(board: Board, verdicts: Verdicts | None = None) -> str:
     """The board as a Markdown document, with what is stale and what failed."""
-    parts = ["# Leaderboard", *_quick_look(board), _table(board, verdicts or {})]
+    parts = ["# Leaderboard", *_quick_look(board), *opening_section(board, verdicts or {}), _table(board, verdicts or {})]
     parts.append(
         "Each cell is the primary metric of its task. The mean is over tasks scored as a share of right answers; ranks"
         " count every task (1 is best). Bold: best of its row, or not significantly worse (paired, Holm, p > 0.05)."
@@ -146,7 +147,7 @@ def markdown(board: Board, verdicts: Verdicts | None = None) -> str:
     if board.stale:
         parts += ["## Stale: left out, since it cannot be compared", "\n".join(f"- {line}" for line in stale_lines(board))]
     if failed := failed_lines(board):
-        parts += ["## Failed", "\n".join(f"- {_one_line(line)}" for line in failed)]
+        parts += ["## Failed", "\n".join(f"- {one_line(line)}" for line in failed)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -154,7 +155,7 @@ def _reported(board: Board) -> str:
     from tabulate import tabulate
 
     rows = [
-        [one.task, _one_line(one.encoder), f"{one.value.value:.4g}" if one.value else "", _one_line(one.source)]
+        [one.task, one_line(one.encoder), f"{one.value.value:.4g}" if one.value else "", one_line(one.source)]
         for one in sorted(board.published, key=lambda one: (one.task, one.encoder))
     ]
     return str(tabulate(rows, headers=["task", "system", "reported", "source"], tablefmt="github", disable_numparse=True))
@@ -176,7 +177,3 @@ def _few_tasks(board: Board) -> list[str]:
         f"{names}: the ranking by these correlates {found[-1][1]:.2f} (Spearman) with the ranking by all {len(tasks)}"
         " tasks, over the encoders that have every task. Chosen on this board, so too good for another.",
     ]
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")

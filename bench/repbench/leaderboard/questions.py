@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+# What most people look for comes first.
+FIRST: Mapping[str, int] = {"linear-probe": 0, "knn": 1, "zero-shot": 2, "pose-robustness": 3}
 QUESTIONS: Mapping[str, str] = {
     "alignment-uniformity": "Are two crops of an image close, and images well spread?",
     "calibration": "Do the probe's probabilities mean what they say?",

@@ -148,7 +148,7 @@ def wide_table(board: Board) -> pd.DataFrame:
     task that it has: 1 is best, equal values share the mean of their ranks. `borda` is the share of the others that it beats.
     `place_low` and `place_high`: 95 % interval of its place by common rank over draws of tasks; `drop_low`, `drop_high`: the
     places when each task in turn is left out. A task that only describes has its column and counts nowhere. Rows are sorted
-    by kind (encoders, then controls), common rank, mean rank and name.
+    by kind (encoders, then controls), common rank, what they were asked, mean rank and name.
     """
     if "wide" not in board.made:
         board.made["wide"] = _wide_table(board)
@@ -178,8 +178,9 @@ def _wide_table(board: Board) -> pd.DataFrame:
     table[["drop_low", "drop_high"]] = _places(complete, values.index, aggregates.drop_one)
     table.insert(0, "encoder", values.index)
     table["_control"] = table["kind"] == "control"
-    order = ["_control", "common_rank", "mean_rank", "encoder"]
-    return table.sort_values(order, kind="stable", ignore_index=True).drop(columns="_control")
+    table["_few"], table["_asked"] = -table["tasks"], [row.tobytes() for row in judged.isna().to_numpy()]
+    order = ["_control", "common_rank", "_few", "_asked", "mean_rank", "encoder"]
+    return table.sort_values(order, kind="stable", ignore_index=True).drop(columns=["_control", "_few", "_asked"])
 
 
 def common_tasks(board: Board) -> list[str]:
@@ -207,10 +208,18 @@ def common_line(board: Board) -> str:
             f"No task is common to the encoders: their means over {len(tasks)} tasks cannot be compared, only single columns."
         )
     return (
-        f"Common mean and rank are over the {len(common)} of {len(tasks)} tasks that the encoders share: compare encoders by"
+        f"Common mean and rank are over the {len(common)} of {len(tasks)} tasks that {who_share(board)} share: compare these by"
         " them. Mean, mean rank and beats are each over the tasks that an encoder has; an encoder that lacks a common task is"
         " compared task by task only."
     )
+
+
+def who_share(board: Board) -> str:
+    """Which of the rows have all common tasks, in words; published ones are not counted."""
+    here = value_table(board)[board.judging].notna()
+    published = [record.encoder for record in board.done if record.encoder_kind == "published"]
+    whole = here.drop(index=list(dict.fromkeys(published)))[common_tasks(board)].all(axis=1)
+    return "all rows" if whole.all() else f"{int(whole.sum())} of the {len(whole)} rows"
 
 
 def _places(x: np.ndarray, index: pd.Index, of: Callable[[np.ndarray], np.ndarray]) -> pd.DataFrame:

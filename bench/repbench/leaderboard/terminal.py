@@ -15,6 +15,7 @@ from repbench.leaderboard.blocks import GAP, Column, in_blocks, in_lines, width_
 from repbench.leaderboard.differences import Difference
 from repbench.leaderboard.judge import Verdicts
 from repbench.leaderboard.long import long_table
+from repbench.leaderboard.opening import opening_lines, opening_of
 from repbench.leaderboard.tables import Board, common_line, common_tasks, has_gaps, wide_table
 
 WIDE = 10_000  # columns of a pipe
@@ -48,7 +49,11 @@ def board_text(board: Board, verdicts: Verdicts, width: int) -> str:
     text = _tasks_down(board, wide, verdicts, width) if len(wide) <= FEW else _encoders_down(board, wide, verdicts, width)
     notes = [f"… and {more} more encoders"] if more > 0 else []
     notes += [BEST] if verdicts else []
-    return "\n\n".join([text, *(in_lines(note, width) for note in [*notes, common_line(board)] if note)])
+    opening = opening_lines(opening_of(board, verdicts))
+    last = "\n".join(in_lines(line, width) for line in opening)
+    return "\n\n".join(
+        [text, *(in_lines(note, width) for note in [*notes, common_line(board)] if note), *([last] if last else [])]
+    )
 
 
 def aggregate_columns(board: Board) -> tuple[str, ...]:

@@ -64,5 +64,5 @@ document.addEventListener("keydown", event => {
 get("compare").addEventListener("click", compare);
 get("close").addEventListener("click", () => get("dialog").close());
 for (const id of ["controls", "published"]) get(id).closest("label").hidden = !data.rows.some(row => row.kind === (id === "controls" ? "control" : "published"));
-cards();
+summary();
 refresh();

@@ -8,8 +8,8 @@ const PARTIAL = data.gaps; // encoders have unlike tasks: means over their own c
 const fixed = [
   { key: "name", title: "encoder", text: true, of: row => row.name },
   ...(PARTIAL ? [
-    { key: "crank", title: "common rank", digits: 2, of: row => row.crank, low: true, hint: `mean rank over the ${data.common} tasks that the encoders share; 1 is best` },
-    { key: "cmean", title: "common mean", digits: 3, of: row => row.cmean, hint: `over those of the ${data.common} shared tasks that are scored as a share of right answers` },
+    { key: "crank", title: "common rank", digits: 2, of: row => row.crank, low: true, hint: `mean rank over the ${data.common} tasks that ${data.sharing} share; 1 is best` },
+    { key: "cmean", title: "common mean", digits: 3, of: row => row.cmean, hint: `over those of the ${data.common} tasks that ${data.sharing} share which are scored as a share of right answers` },
   ] : []),
   { key: "mean", title: PARTIAL ? "own mean" : "mean", digits: 3, of: row => row.mean, hint: PARTIAL ? "over the tasks that this encoder has: not comparable between encoders of unlike tasks" : "over tasks scored as a share of right answers" },
   { key: "norm", title: "above chance", digits: 3, of: row => row.norm, hint: "0 is guessing, 1 perfect; over the tasks that it has" },
