@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +36,21 @@ def at(colours: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 FOUR = "knn/colour*,linear-probe/colour*,zero-shot/colour*,alignment-uniformity/colour*"
 RUN = ("--plugin", "colours.toml", "--data", "data", "--out", "results", "--quiet")
+
+
+def test_a_file_of_python_that_is_there_is_asked_for_its_function(
+    at: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (at / "mine.py").write_text("def load(): ...", encoding="utf-8")
+    assert call(monkeypatch, "run", "mine.py") == 2
+    assert "for example mine.py:load" in capsys.readouterr().err
+
+
+def test_a_list_stands_in_columns(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(monkeypatch, "list", "datasets") == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line]
+    starts = {tuple(found.end() for found in re.finditer(r"\s{2,}", line))[:2] for line in lines}  # family, title
+    assert len(starts) == 1
 
 
 def test_all_done_is_status_0_and_prints_the_table(

@@ -32,14 +32,17 @@ def list_lines(what: str, plugins: Sequence[Path] = ()) -> Iterator[str]:
         return
     catalogue = load_catalogue(plugins)
     if what == "datasets":
-        for dataset in sorted(catalogue.datasets.values(), key=lambda one: (one.family, one.name)):
-            yield f"{dataset.name:<24} {dataset.family:<12} {dataset.title}: {_kinds(dataset)}; {_sizes(dataset)}"
+        shown = sorted(catalogue.datasets.values(), key=lambda one: (one.family, one.name))
+        name, family = (max(len(getattr(one, column)) for one in shown) for column in ("name", "family"))
+        for one in shown:
+            yield f"{one.name:<{name}}  {one.family:<{family}}  {one.title}: {_kinds(one)}; {_sizes(one)}"
     else:
+        name = max(map(len, catalogue.tasks))
         for task in catalogue.tasks.values():
             command = how_to_get(task.dataset)
             notes = ["costly: name it, '*' leaves it out"] * task.costly + [f"not here: {command}"] * bool(command)
             note = f"  ({'; '.join(notes)})" if notes else ""
-            yield f"{task.name:<40} {task.dataset.title}{note}"
+            yield f"{task.name:<{name}}  {task.dataset.title}{note}"
 
 
 def _kinds(dataset: DatasetDeclaration) -> str:

@@ -62,6 +62,16 @@ def test_a_repository_folder_is_read_and_its_splits_can_have_other_names(tmp_pat
     assert len(dataset.splits["test"]) == 2
 
 
+def test_the_bars_of_the_library_do_not_pass_into_a_run_and_are_on_again_after_it(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write_parquet(tmp_path / "owner/pets", "test", 2)
+    datasets.enable_progress_bars()
+    open_dataset(declaration({"repository": "owner/pets", "columns": {"image": "img"}}, test=2), tmp_path)
+    assert "Generating" not in capfd.readouterr().err
+    assert not datasets.are_progress_bars_disabled()
+
+
 def test_an_image_folder_is_read_as_the_library_lays_it_out(tmp_path: Path) -> None:
     for split, count in (("train", 3), ("test", 2)):
         for name in NAMES:

@@ -101,10 +101,10 @@ def _source_and_target(head: str, text: str) -> tuple[str, str]:
     match = _FUNCTION.match(head)
     if match and (match["place"].endswith(".py") or "." in match["place"]):
         return "python", head
-    if Path(head).exists():
-        return "checkpoint", head  # the loader says what is wrong with it: a folder, no ending, ...
     if ending == ".py":
         raise UsageError(f"encoder {text!r}: say which function of the file returns the encoder, for example {head}:load.")
+    if Path(head).exists():
+        return "checkpoint", head  # the loader says what is wrong with it: a folder, no ending, ...
     if not colon:
         raise UsageError(
             f"encoder {text!r} does not say where it comes from, and there is no such file (looked from {Path.cwd()}). "

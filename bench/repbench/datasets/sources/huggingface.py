@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -93,11 +95,24 @@ def load_table(folder: Path, *which: Any, split: str, **arguments: Any) -> Any:
     import datasets
 
     try:
-        return datasets.load_dataset(*which, split=split, **arguments)
+        with _without_bars(datasets):
+            return datasets.load_dataset(*which, split=split, **arguments)
     except Exception as error:  # errors of its own, of pyarrow, fsspec and the language
         cause = error.__cause__ or error
         reason = str(cause).strip() or type(cause).__name__
         raise DataError(f"{folder}: the split {split!r} cannot be read ({reason[:500]}).") from error
+
+
+@contextmanager
+def _without_bars(datasets: ModuleType) -> Iterator[None]:
+    """A block without the bars of `datasets`, which pass by `--quiet`: the run shows one of its own."""
+    hidden = datasets.are_progress_bars_disabled()
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if not hidden:
+            datasets.enable_progress_bars()
 
 
 def raw_split(
