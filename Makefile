@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO := leaderboard/demo
 REFERENCE := leaderboard/reference
 # In this order the two processes of the demo have as much to do: shards take turns.
-ENCODERS := joined:lite0+minilm,size=64 random:resnet18,size=64 control:pixels,size=16 control:random control:constant \
+ENCODERS := joined:lite0+minilm,size=64 random:efficientnet_lite0,size=64 control:pixels,size=16 control:random control:constant \
     packaged:efficientnet-lite0,size=64
 FULL := leaderboard/full
 SOUNDS := control:mfcc control:log-mel random:small:cpc

@@ -16,7 +16,7 @@ from repbench.leaderboard.tables import Board
 from repbench.similarity import METRICS, compare_encoders
 from repbench.tasks import load_catalogue
 
-SHORT = {"packaged:efficientnet-lite0,size=64": "pretrained", "random:resnet18,size=64": "untrained"}
+SHORT = {"packaged:efficientnet-lite0,size=64": "pretrained", "random:efficientnet_lite0,size=64": "untrained"}
 MARKERS = "os^DvP"
 
 
@@ -98,7 +98,12 @@ def equivariance(board: Board, read: Examples, figure: Figure) -> None:
 
 def similarity(store: Path, figure: Figure) -> None:
     """The three similarities of every pair of demo encoders, on digits."""
-    specs = ("packaged:efficientnet-lite0,size=64", "joined:lite0+minilm,size=64", "random:resnet18,size=64", "control:pixels")
+    specs = (
+        "packaged:efficientnet-lite0,size=64",
+        "joined:lite0+minilm,size=64",
+        "random:efficientnet_lite0,size=64",
+        "control:pixels",
+    )
     dataset = open_dataset(load_catalogue().dataset("digits"))
     tables = {metric: np.eye(len(specs)) for metric in METRICS}
     for a, b in itertools.combinations(range(len(specs)), 2):

@@ -11,7 +11,7 @@ from scipy.stats import binomtest
 
 from repbench.embeddings.embedded import Embeddings, TestSplit, TuningSplit
 from repbench.errors import ProtocolError
-from repbench.measure import groups, intervals
+from repbench.measure import group_intervals, groups, intervals
 from repbench.protocols.groups import Groups
 
 
@@ -126,10 +126,68 @@ def test_the_worst_groups_interval_draws_whole_clusters() -> None:
     rng = np.random.default_rng(3)
     clusters = np.repeat(np.arange(40), 10)
     credit = np.repeat(rng.random(40), 10)
+    said = np.zeros(400, dtype=int)
     one = np.full(400, "all")
     expected = intervals.bootstrap_mean(credit, 0, groups=clusters)  # with one group the least is the mean
-    assert np.allclose(groups.worst_interval(one, credit, 0, clusters), expected, atol=0.02)
-    alone = groups.worst_interval(one, credit, 0)
-    both = groups.worst_interval(np.array(["a", "b"] * 200), credit, 0, clusters)  # a cluster is equally good in both
+    found = group_intervals.bootstrap(one, credit, said, said, 0, clusters)
+    assert np.allclose(found.worst, expected, atol=0.02)
+    assert np.isnan([found.gap, found.odds]).all()
+    alone = group_intervals.bootstrap(one, credit, said, said, 0).worst
+    halves = np.array(["a", "b"] * 200)  # a cluster is equally good in both
+    both = group_intervals.bootstrap(halves, credit, said, said, 0, clusters).worst
     for low, high in (expected, both):
         assert 2.5 < (high - low) / (alone[1] - alone[0]) < 4  # the root of 10
+
+
+def people() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Group, truth and prediction of 600 people, of groups that are served unequally."""
+    rng = np.random.default_rng(4)
+    column = np.repeat(["a", "b", "c"], [300, 200, 100])
+    truth = rng.integers(0, 3, 600)
+    right = rng.random(600) < np.repeat([0.9, 0.8, 0.6], [300, 200, 100])
+    return column, truth, np.where(right, truth, (truth + 1) % 3)
+
+
+def drawn_by_rows(rows_of_draw: Any, draws: int = 1500) -> np.ndarray:
+    """Ends of the middle 95 % of worst group, gap and odds, each recomputed from resampled rows."""
+    column, truth, prediction = people()
+    found = []
+    for _ in range(draws):
+        rows = rows_of_draw()
+        own = groups.groups_of(column[rows], (truth == prediction)[rows].astype(float))
+        least = groups.worst(own)
+        assert least is not None
+        odds = groups.equalised_odds_difference(column[rows], prediction[rows], truth[rows])
+        found.append((least.accuracy, groups.gap(own), odds))
+    return np.quantile(found, [0.025, 0.975], axis=0).T
+
+
+def test_intervals_of_groups_are_those_of_rows_drawn_within_groups() -> None:
+    column, truth, prediction = people()
+    rng = np.random.default_rng(5)
+    places = [np.flatnonzero(column == name) for name in "abc"]
+    expected = drawn_by_rows(lambda: np.concatenate([rng.choice(own, len(own)) for own in places]))
+    found = group_intervals.bootstrap(column, (truth == prediction).astype(float), prediction, truth, 0)
+    assert np.allclose([found.worst, found.gap, found.odds], expected, atol=0.02)
+    order = rng.permutation(600)
+    again = group_intervals.bootstrap(
+        column[order], (truth == prediction)[order].astype(float), prediction[order], truth[order], 0
+    )
+    assert again == found
+
+
+def test_intervals_of_groups_with_clusters_are_those_of_clusters_drawn() -> None:
+    column, truth, prediction = people()
+    clusters = np.arange(600) % 60  # each has people of every group
+    rng = np.random.default_rng(6)
+    rows = [np.flatnonzero(clusters == one) for one in range(60)]
+    expected = drawn_by_rows(lambda: np.concatenate([rows[one] for one in rng.integers(0, 60, 60)]))
+    found = group_intervals.bootstrap(column, (truth == prediction).astype(float), prediction, truth, 0, clusters)
+    assert np.allclose([found.worst, found.gap, found.odds], expected, atol=0.025)
+
+
+def test_gap_and_odds_of_the_protocol_have_intervals_that_hold_their_values() -> None:
+    outcome = Groups().score(world(np.repeat(["left", "right"], 60)), 0)
+    for name in ("gap-light", "equalised-odds-light", "worst-group-accuracy"):
+        one = outcome.metrics[name]
+        assert one.low <= one.value <= one.high

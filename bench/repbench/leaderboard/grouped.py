@@ -12,6 +12,8 @@ from repbench.errors import UnknownNameError, UsageError
 from repbench.leaderboard.judge import ReadExamples
 from repbench.leaderboard.tables import Board
 from repbench.measure import groups
+from repbench.measure.group_intervals import GroupIntervals, bootstrap
+from repbench.measure.intervals import Interval
 from repbench.results.record import Record
 
 OWN = ("id", "truth", "prediction", "score", "tied", "cluster")  # columns that make no groups of people or things
@@ -19,7 +21,7 @@ OWN = ("id", "truth", "prediction", "score", "tied", "cluster")  # columns that 
 
 @dataclass(frozen=True, kw_only=True)
 class Grouped:
-    """One cell of the board by groups: the mean, the worst ranked group, the gap, the equalised-odds difference."""
+    """One cell of the board by groups: the mean, the worst ranked group, the gap, equalised odds, and intervals."""
 
     encoder: str
     task: str
@@ -27,6 +29,7 @@ class Grouped:
     worst: groups.Group | None
     gap: float
     odds: float
+    intervals: GroupIntervals
     found: tuple[groups.Group, ...]
 
 
@@ -51,13 +54,15 @@ def grouped(board: Board, read: ReadExamples, by: str) -> list[Grouped]:
 def _cell(record: Record, columns: dict[str, np.ndarray], by: str) -> Grouped:
     credit = columns["credit" if "credit" in columns else "score"].astype(float)  # a Brier score is no accuracy
     found = groups.groups_of(columns[by], credit)
+    prediction, truth = columns["prediction"], columns["truth"]
     return Grouped(
         encoder=record.encoder,
         task=record.task,
         mean=math.fsum(credit) / len(credit),
         worst=groups.worst(found),
         gap=groups.gap(found),
-        odds=groups.equalised_odds_difference(columns[by], columns["prediction"], columns["truth"]),
+        odds=groups.equalised_odds_difference(columns[by], prediction, truth),
+        intervals=bootstrap(columns[by], credit, prediction, truth, record.inputs.seed, columns.get("cluster")),
         found=tuple(found),
     )
 
@@ -67,15 +72,27 @@ def grouped_lines(rows: list[Grouped], by: str) -> Iterator[str]:
     from tabulate import tabulate
 
     table = [
-        [one.encoder, one.task, one.mean, *_worst(one), one.gap, one.odds, _small(one)]
+        [one.encoder, one.task, one.mean, *_worst(one), *_spreads(one), _small(one)]
         for one in sorted(rows, key=lambda one: (one.task, one.encoder))
     ]
     headers = ["encoder", "task", "mean", f"worst {by}", "its accuracy", "n", "gap", "equalised odds", "too small to rank"]
     yield str(tabulate(table, headers=headers, floatfmt=".3f", missingval="–"))
 
 
-def _worst(one: Grouped) -> tuple[str | None, float | None, int | None]:
-    return (None, None, None) if one.worst is None else (one.worst.value, one.worst.accuracy, one.worst.n)
+def _worst(one: Grouped) -> tuple[str | None, str | None, int | None]:
+    if one.worst is None:
+        return None, None, None
+    return one.worst.value, _with(one.worst.accuracy, one.intervals.worst), one.worst.n
+
+
+def _spreads(one: Grouped) -> tuple[str | None, str | None]:
+    return _with(one.gap, one.intervals.gap), _with(one.odds, one.intervals.odds)
+
+
+def _with(value: float, interval: Interval) -> str | None:
+    if math.isnan(value):
+        return None
+    return f"{value:.3f} [{min(interval[0], value):.3f}, {max(interval[1], value):.3f}]"
 
 
 def _small(one: Grouped) -> str:

@@ -19,12 +19,13 @@ from repbench.embeddings.embedded import Embeddings, TestSplit
 from repbench.embeddings.needs import Need
 from repbench.errors import ProtocolError
 from repbench.measure import classification, groups, intervals
+from repbench.measure.group_intervals import GroupIntervals, bootstrap
+from repbench.measure.intervals import Interval
 from repbench.outcomes import single_label, table
 from repbench.protocol import Estimate, Outcome
 from repbench.protocols import _probe
 
 FEWEST, MOST = 2, 40  # values of a factor that makes groups
-NAN = float("nan")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +33,7 @@ class Groups:
     """`by`: the columns that make groups; none named: every declared factor that has 2 to 40 values."""
 
     by: tuple[str, ...] = ()
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     def fits(self, dataset: DatasetDeclaration) -> str:
         """Why not: a split is missing, no factor is declared, there is one class only, or examples have several."""
@@ -88,6 +89,7 @@ def _metrics(
     metrics = {"accuracy": Estimate(value=classification.accuracy(credit), low=low, high=high)}
     found: dict[str, Any] = {}
     worst: tuple[float, str] = (math.inf, "")
+    bounds: dict[str, GroupIntervals] = {}
     for name, column in columns.items():
         own = groups.groups_of(column, credit)
         found[name] = [asdict(one) for one in own]
@@ -95,18 +97,18 @@ def _metrics(
         if least is None:
             continue
         worst = min(worst, (least.accuracy, name))
-        metrics[f"gap-{name}"] = _plain(groups.gap(own))
-        metrics[f"equalised-odds-{name}"] = _plain(groups.equalised_odds_difference(column, judged.prediction, test.truth))
+        bounds[name] = bootstrap(column, credit, judged.prediction, test.truth, seed, test.clusters)
+        odds = groups.equalised_odds_difference(column, judged.prediction, test.truth)
+        metrics[f"gap-{name}"] = _estimate(groups.gap(own), bounds[name].gap)
+        metrics[f"equalised-odds-{name}"] = _estimate(odds, bounds[name].odds)
     if not worst[1]:
         raise ProtocolError(f"no group of {', '.join(columns)} has {groups.LEAST} examples.")
-    low, high = groups.worst_interval(columns[worst[1]], credit, seed, test.clusters)
-    value = worst[0]
-    metrics["worst-group-accuracy"] = Estimate(value=value, low=min(low, value), high=max(high, value))
+    metrics["worst-group-accuracy"] = _estimate(worst[0], bounds[worst[1]].worst)
     return {name: one for name, one in metrics.items() if not math.isnan(one.value)}, found
 
 
-def _plain(value: float) -> Estimate:
-    return Estimate(value=value, low=NAN, high=NAN)
+def _estimate(value: float, interval: Interval) -> Estimate:
+    return Estimate(value=value, low=min(interval[0], value), high=max(interval[1], value))
 
 
 def _columns(test: TestSplit, asked: tuple[str, ...], factors: tuple[str, ...]) -> dict[str, np.ndarray]:
