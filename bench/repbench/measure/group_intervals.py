@@ -102,7 +102,8 @@ def _rates(drawn: np.ndarray, cells: np.ndarray, labels: int) -> tuple[np.ndarra
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    return np.divide(part, whole, out=np.full_like(part, math.nan), where=whole > 0)
+    ratio: np.ndarray = np.divide(part, whole, out=np.full_like(part, math.nan), where=whole > 0)
+    return ratio
 
 
 def _least(rates: np.ndarray) -> np.ndarray:
