@@ -48,6 +48,18 @@ def train(colours: Path, out: Path, method: str = "simclr", **settings: Any) -> 
     )
 
 
+def test_without_matplotlib_a_run_says_how_its_curve_is_drawn(colours: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out, said = colours / "plain.safetensors", list[str]()
+    for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)  # as where it is not installed
+    places: dict[str, Any] = {"data_folder": colours / "data", "plugins": [colours / "colours.toml"]}
+    repbench.train("simclr", "colours", out=out, log=said.append, **places, **{**SMALL, "epochs": 1})
+    assert any("plain.png is not drawn" in line and "pip install 'repbench[train]'" in line for line in said)
+    assert out.is_file()
+    assert not out.with_suffix(".png").exists()
+
+
 def test_a_killed_run_goes_on_to_the_same_weights_bit_for_bit(colours: Path) -> None:
     whole, killed = colours / "whole.safetensors", colours / "killed.safetensors"
     train(colours, whole, **SMALL)

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,14 +98,15 @@ class RunFiles:
         write_atomically(self.curve, text.getvalue())
 
 
-def draw_curve(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Loss and learning rate against epochs; nothing where matplotlib is not installed or there is no epoch."""
+def draw_curve(path: Path, rows: Sequence[Mapping[str, Any]], log: Callable[[str], None]) -> None:
+    """Loss and learning rate against epochs; nothing where there is no epoch, and a word where matplotlib is not installed."""
     if not rows:
         return
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError:
+        log(f"{path.name} is not drawn, for matplotlib is not installed: pip install 'repbench[train]'")
         return
     figure = Figure(figsize=(6, 3.5), layout="constrained")
     FigureCanvasAgg(figure)

@@ -54,7 +54,7 @@ def train_to_file(
         if rank() == 0:
             facts = {**identity, "steps": run.step, "curve": run.rows, "versions": versions()}
             files.export(run.kept.towers(), facts)
-            draw_curve(files.plot, run.rows)
+            draw_curve(files.plot, run.rows, quiet)
             log(f"wrote {files.weights}")
         wait_for_all()  # the others read what the first has written
 
