@@ -10,6 +10,7 @@ import pytest
 from sklearn.metrics import auc, balanced_accuracy_score, r2_score
 
 from repbench.embeddings.embedded import Embeddings, TestSplit, TuningSplit
+from repbench.errors import ProtocolError
 from repbench.protocols.pose_robustness import PoseRobustness
 
 ANGLES = np.arange(0, 360, 30)
@@ -132,3 +133,30 @@ def test_the_variance_within_instances_is_what_their_means_leave_unexplained() -
     means = pd.DataFrame(unknown.x.astype(float)).groupby(unknown.columns["instance"]).transform("mean")
     explained = r2_score(unknown.x.astype(float), means, multioutput="variance_weighted")
     assert VALUE["variance-within"] == pytest.approx(1 - explained, abs=1e-6)
+
+
+def test_of_barred_poses_the_probe_sees_none_and_has_tests_of_their_own() -> None:
+    never = (150, 180, 210)
+    got = asked()
+    outcome = replace(PROTOCOL, never=never).score(got, 0)
+    rows = outcome.examples
+    for name in ("known-never", "unknown-never", "known-new", "unknown-new"):
+        part = rows[rows.test == name]
+        assert set(part.angle) == (set(never) if name.endswith("never") else set(ANGLES) - {*never, 0, 30})
+        assert outcome.metrics[name].value == pytest.approx(balanced(part))
+    gap = outcome.metrics["unknown-new"].value - outcome.metrics["unknown-never"].value
+    assert outcome.metrics["never-gap"].value == pytest.approx(gap)
+    # what the probe sees of train is all that is left when barred poses are taken out of it by hand
+    (train,) = got.tuning
+    seen = ~np.isin(train.columns["azimuth"], never)
+    by_hand = PROTOCOL.score(replace(got, tuning=(train.take(seen),), test=(got.test[0], got.test[1].take(seen))), 0)
+    assert outcome.metrics["known-new"].value == pytest.approx(by_hand.metrics["known-new"].value)
+    assert outcome.metrics["unknown-any"].value == pytest.approx(by_hand.metrics["unknown-any"].value)
+
+
+@pytest.mark.parametrize(
+    ("never", "words"), [((30.0,), "never=30 of 'azimuth' is a typical"), ((45.0,), "is none of its angles")]
+)
+def test_poses_that_cannot_be_barred_are_named(never: tuple[float, ...], words: str) -> None:
+    with pytest.raises(ProtocolError, match=words):
+        replace(PROTOCOL, never=never).score(asked(), 0)

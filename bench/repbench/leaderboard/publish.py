@@ -11,6 +11,7 @@ from repbench.errors import RecordError
 from repbench.leaderboard.aggregates import oriented
 from repbench.leaderboard.blind import blind_section
 from repbench.leaderboard.curves import Curves
+from repbench.leaderboard.effective import effective_section
 from repbench.leaderboard.judge import Verdict, Verdicts
 from repbench.leaderboard.label_free import foretold_section
 from repbench.leaderboard.latex import latex
@@ -141,7 +142,8 @@ def markdown(board: Board, verdicts: Verdicts | None = None) -> str:
         " count every task (1 is best). Bold: best of its row, or not significantly worse (paired, Holm, p > 0.05)."
         " – is a task that the encoder cannot do or has not done."
     )
-    parts += [*filter(None, [common_line(board)]), *_few_tasks(board), *blind_section(board), *foretold_section(board)]
+    parts += [*filter(None, [common_line(board)]), *_few_tasks(board)]
+    parts += [*blind_section(board), *foretold_section(board), *effective_section(board)]
     if board.published:
         parts += ["## Reported in papers, not measured here; in no rank and no mean", _reported(board)]
     if board.stale:

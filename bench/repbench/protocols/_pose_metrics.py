@@ -20,7 +20,7 @@ from repbench.measure import classification, intervals, logistic, pose
 from repbench.measure.classification import Judged
 from repbench.measure.pose import Drawn, Part
 from repbench.protocol import Estimate
-from repbench.protocols._pose_split import TESTS, PoseSplit
+from repbench.protocols._pose_split import PoseSplit
 
 NAN = float("nan")
 
@@ -35,7 +35,7 @@ class Scored:
 
     @cached_property
     def parts(self) -> dict[str, TestSplit]:
-        """The rows of the three tests."""
+        """The rows of each test."""
         return self.split.parts(self.share)
 
     @cached_property
@@ -51,14 +51,19 @@ class Scored:
     @cached_property
     def drawn(self) -> dict[str, Drawn]:
         """The accuracy of each test."""
-        return {name: self.draws.accuracy(self.part(name)) for name in TESTS}
+        return {name: self.draws.accuracy(self.part(name)) for name in self.parts}
+
+    @property
+    def of_unknown(self) -> list[str]:
+        """The tests of unknown instances, which together have all their poses."""
+        return [name for name in self.parts if name.startswith("unknown")]
 
     @cached_property
     def unknown(self) -> Part:
-        """The outcomes of unknown instances in all poses, the new ones first."""
-        new, typical = self.part("unknown-new"), self.part("unknown-typical")
+        """The outcomes of unknown instances in all poses, in the order of `of_unknown`."""
+        parts = [self.part(name) for name in self.of_unknown]
         credit, truth, instance = (
-            np.concatenate([getattr(one, name) for one in (new, typical)]) for name in ("credit", "truth", "instance")
+            np.concatenate([getattr(one, name) for one in parts]) for name in ("credit", "truth", "instance")
         )
         return Part(credit=credit, truth=truth, instance=instance, known=False)
 
@@ -88,9 +93,11 @@ def estimate(drawn: Drawn) -> Estimate:
 
 
 def tests(scored: Scored) -> dict[str, Estimate]:
-    """The three tests, all poses of unknown instances, what a new pose costs and what it is worth to know the instance."""
+    """The tests, all poses of unknown instances, what a new and a barred pose cost, what knowing the instance is worth."""
     drawn = scored.drawn
-    found = {name: scored.accuracy(scored.part(name)) for name in TESTS} | {"unknown-any": scored.accuracy(scored.unknown)}
+    found = {name: scored.accuracy(scored.part(name)) for name in drawn} | {"unknown-any": scored.accuracy(scored.unknown)}
+    if "unknown-never" in drawn:
+        found["never-gap"] = estimate(drawn["unknown-new"] - drawn["unknown-never"])
     gap = drawn["unknown-typical"] - drawn["unknown-new"]
     found |= {"pose-gap": estimate(gap), "instance-gap": estimate(drawn["known-new"] - drawn["unknown-new"])}
     chance = 1 / len(scored.split.order)
@@ -123,7 +130,7 @@ def controls(
 
 
 def of_the_typical_probe(scored: Scored, typical: Scored) -> dict[str, Estimate]:
-    """The three tests by a probe that sees the typical pose only, on the same rows: what the representation alone knows."""
+    """The tests by a probe that sees the typical pose only, on the same rows: what the representation alone knows."""
     found = {}
     for name, part in scored.parts.items():
         outcome = scored.outcomes(part, typical.judge(part).credit, known=name.startswith("known"))
@@ -145,7 +152,7 @@ def single_poses(scored: Scored, angle: np.ndarray, away: np.ndarray) -> dict[st
 
 def stability(scored: Scored) -> dict[str, Estimate]:
     """How little the pose moves predictions and embeddings of unknown instances."""
-    prediction = np.concatenate([scored.judged[name].prediction for name in ("unknown-new", "unknown-typical")])
+    prediction = np.concatenate([scored.judged[name].prediction for name in scored.of_unknown])
     same = pose.consistent(prediction, scored.unknown.instance)
     low, high = intervals.proportion(same, scored.split.seed)
     found = {"consistency": Estimate(value=float(same.mean()), low=low, high=high)}

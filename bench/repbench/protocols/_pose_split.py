@@ -15,16 +15,21 @@ from repbench.protocols import _probe
 CHOOSING = 10  # one row in so many of the fullest instances chooses the penalty; one in so many is kept for a control
 CONTROLS = ("known-typical", "diverse-new")
 TESTS = ("known-new", "unknown-new", "unknown-typical")
+NEVER = ("known-never", "unknown-never")  # in poses that no instance showed
 
 
 @dataclass(frozen=True, kw_only=True)
 class PoseSplit:
-    """Rows of train, to fit; the same, to report (`known`); and of test (`unknown`). `shown`: which are in the typical pose."""
+    """Rows of train, to fit; the same, to report (`known`); and of test (`unknown`).
+
+    `shown`: which are in the typical pose; `barred`: which in a pose that no instance may show to the probe.
+    """
 
     train: TuningSplit
     known: TestSplit
     unknown: TestSplit
     shown: Mapping[str, np.ndarray]  # "train", "known", "unknown" -> bool (n,)
+    barred: Mapping[str, np.ndarray]  # as `shown`
     pose: np.ndarray  # of train, float (n,)
     instance: str  # the column
     order: tuple[np.ndarray, ...]  # by class, its known instances in the order in which they become diverse
@@ -36,15 +41,18 @@ class PoseSplit:
         return np.concatenate([own[: _count(share, len(own))] for own in self.order])
 
     def parts(self, share: float) -> dict[str, TestSplit]:
-        """The three tests. Raises ProtocolError for a class without an example in one of them."""
+        """The three tests, two more where poses are barred. Raises ProtocolError for a class without an example in one."""
         new = ~np.isin(self.of(self.known), self.diverse(share)) & ~self.shown["known"]
+        known, unknown = self.barred["known"], self.barred["unknown"]
         found = {
-            "known-new": self.known.take(new),
-            "unknown-new": self.unknown.take(~self.shown["unknown"]),
+            "known-new": self.known.take(new & ~known),
+            "unknown-new": self.unknown.take(~self.shown["unknown"] & ~unknown),
             "unknown-typical": self.unknown.take(self.shown["unknown"]),
         }
+        if self.barred["train"].any():
+            found |= dict(zip(NEVER, (self.known.take(new & known), self.unknown.take(unknown)), strict=True))
         for name, part in found.items():
-            self._check(part, name, self.known if name == "known-new" else self.unknown)
+            self._check(part, name, self.known if name.startswith("known") else self.unknown)
         return found
 
     def controls(self, share: float) -> tuple[dict[str, TestSplit], np.ndarray]:
@@ -55,7 +63,10 @@ class PoseSplit:
         that it was fitted on, and none is kept. A control of which a class has no row is left out.
         """
         diverse = np.isin(self.of(self.train), self.diverse(share))
-        groups = {"known-typical": ~diverse & self.shown["train"], "diverse-new": diverse & ~self.shown["train"]}
+        groups = {
+            "known-typical": ~diverse & self.shown["train"],
+            "diverse-new": diverse & ~self.shown["train"] & ~self.barred["train"],
+        }
         groups = {name: rows for name, rows in groups.items() if self._has_all(rows)}
         kept = {name: self._kept(rows) for name, rows in groups.items()}
         fresh = np.zeros(len(self.train), dtype=bool)
@@ -67,8 +78,8 @@ class PoseSplit:
         return bool(np.isin(np.arange(len(self.order)), self.train.label[rows]).all())
 
     def fit(self, share: float, *, kept: np.ndarray | None = None) -> logistic.Solution:
-        """The probe on the typical pose of all known instances and all poses of the diverse ones, but for the rows `kept`."""
-        seen = np.isin(self.of(self.train), self.diverse(share)) | self.shown["train"]
+        """The probe on the typical pose of all known instances and all poses of the diverse ones, none barred, none `kept`."""
+        seen = (np.isin(self.of(self.train), self.diverse(share)) | self.shown["train"]) & ~self.barred["train"]
         return _fit(
             self.train.take(seen if kept is None else seen & ~kept), self.instance, len(self.order), self.metric, self.seed
         )

@@ -30,14 +30,14 @@ from repbench.outcomes import check_split, single_label, table
 from repbench.protocol import Outcome
 from repbench.protocols import _pose_metrics
 from repbench.protocols._pose_metrics import Scored
-from repbench.protocols._pose_split import CONTROLS, TESTS, PoseSplit, shuffled
+from repbench.protocols._pose_split import CONTROLS, NEVER, TESTS, PoseSplit, shuffled
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 DIVERSE = 1 / 3  # of a class's known instances: a quarter of all, as a quarter is unknown
 SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
-AT_CHANCE = (*TESTS, *CONTROLS, "unknown-any", "angle-area", "known-new-area")
+AT_CHANCE = (*TESTS, *NEVER, *CONTROLS, "unknown-any", "angle-area", "known-new-area")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +46,9 @@ class PoseRobustness:
 
     Where the dataset says of a factor which values are typical, that factor is the angle.
     `diverse`: the share of each class's known instances that the probe sees in all poses; `shares`: others at which known-new
-    is asked too, each a fit of its own. `typical_probe`: the probe sees all known instances in the typical pose only: only the
-    representation can know the rest.
+    is asked too, each a fit of its own. `never`: angles of which the probe sees no instance (pose extrapolation): the tests of
+    new poses are then of the others, and known-never and unknown-never of these. `typical_probe`: the probe sees all known
+    instances in the typical pose only: only the representation can know the rest.
     """
 
     instance: str = "instance"
@@ -55,6 +56,7 @@ class PoseRobustness:
     typical: tuple[float, ...] = (330, 0, 30)
     diverse: float = DIVERSE
     shares: tuple[float, ...] = SHARES
+    never: tuple[float, ...] = ()
     typical_probe: bool = False
     version: ClassVar[int] = 3
 
@@ -85,8 +87,8 @@ class PoseRobustness:
         alone = self.typical_probe or not self.diverse
         probe = only_typical.probe if alone else split.fit(self.diverse)
         scored = Scored(split=split, share=self.diverse, probe=probe)
-        new, front = scored.parts["unknown-new"], scored.parts["unknown-typical"]
-        angles, away = (np.concatenate([of(new), of(front)]) for of in (self._angles, self._away))
+        names, unknown = got.test[0].class_names, [scored.parts[name] for name in scored.of_unknown]
+        angles, away = (np.concatenate([of(part) for part in unknown]) for of in (self._angles, self._away))
         metrics = (
             _pose_metrics.tests(scored) | _pose_metrics.single_poses(scored, angles, away) | _pose_metrics.stability(scored)
         )
@@ -94,16 +96,16 @@ class PoseRobustness:
             "strength": scored.probe.strength,
             "instances_diverse": len(split.diverse(self.diverse)),
             "instances_known": sum(map(len, split.order)),
-            "curve": _pose_metrics.curve(scored, away, new.class_names),
+            "curve": _pose_metrics.curve(scored, away, names),
         }
-        judged = {name: (scored.parts[name], scored.judged[name]) for name in TESTS}
+        judged = {name: (scored.parts[name], scored.judged[name]) for name in scored.parts}
         if not alone:
             found, told, further = _pose_metrics.controls(scored, only_typical)
             shares, swept = _pose_metrics.other_shares(scored, only_typical, self.shares)
             metrics |= found | _pose_metrics.of_the_typical_probe(scored, only_typical) | shares
             diagnostics |= told | {"by_share": swept}
             judged |= further
-        chance = 1 / len(new.class_names)
+        chance = 1 / len(names)
         return Outcome(
             primary="unknown-new",
             metrics=metrics,
@@ -123,6 +125,7 @@ class PoseRobustness:
             known=known,
             unknown=unknown,
             shown=shown,
+            barred={"train": self._is_barred(train), "known": self._is_barred(known), "unknown": self._is_barred(unknown)},
             pose=self._angles(train),
             instance=self.instance,
             order=shuffled(train.columns[self.instance].astype(str), train.label, train.class_names, seed),
@@ -146,9 +149,19 @@ class PoseRobustness:
         if not typical.any() or typical.all():
             raise ProtocolError(
                 f"typical angles {', '.join(f'{one:g}' for one in self.typical)} of {self.angle!r} are "
-                f"{'all' if typical.all() else 'none'} of {', '.join(f'{one:g}' for one in np.unique(angles)[:12])}."
+                f"{'all' if typical.all() else 'none'} of {_some_angles(angles)}."
             )
         return typical
+
+    def _is_barred(self, split: TuningSplit | TestSplit) -> np.ndarray:
+        angles = self._angles(split)
+        wrong = [one for one in self.never if one in self.typical or one not in angles]
+        if wrong:
+            raise ProtocolError(
+                f"never={wrong[0]:g} of {self.angle!r} is "
+                f"{'a typical angle' if wrong[0] in self.typical else 'none of its angles'}: {_some_angles(angles)}."
+            )
+        return np.isin(angles, self.never)
 
     def _away(self, split: TestSplit) -> np.ndarray:
         """How far each angle is from the nearest typical one, degrees round the circle (n,)."""
@@ -181,3 +194,7 @@ class PoseRobustness:
                 )
             )
         return concat(frames, ignore_index=True)
+
+
+def _some_angles(angles: np.ndarray) -> str:
+    return ", ".join(f"{one:g}" for one in np.unique(angles)[:12])
