@@ -93,10 +93,12 @@ def run(line: str) -> None:
     words += [word for name, limit in LIMITS.items() if name in line for word in ("--limit", str(limit))]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", words)
+        status: object = 0
         try:
             cli.main()
         except SystemExit as stop:
-            assert not stop.code, f"{shlex.join(words)} ended with {stop.code}"
+            status = stop.code
+    assert not status, f"{shlex.join(words)} ended with {status}"
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
     logit(unknown-new) = a + b logit(unknown-typical)
 
 The line is fitted by least squares through all other encoders of the board, never through the one that is judged; the
-interval is the 95 % prediction interval for one more. An encoder beyond it is robust in a way that being better does not explain.
+interval is the 95 % prediction interval for one more. An encoder beyond it is robust in a way that accuracy does not explain.
 """
 
 from __future__ import annotations
