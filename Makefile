@@ -69,6 +69,7 @@ docs: $(BIN)/repbench
 packs: $(BIN)/repbench
 	$(BIN)/python -m pip install --quiet -r packs/requirements.txt
 	$(BIN)/python packs/build.py
+	$(BIN)/python packs/typical.py
 
 reference: $(BIN)/repbench
 	$(BIN)/repbench data fetch stamps

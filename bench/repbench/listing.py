@@ -12,7 +12,8 @@ from typing import Any
 from repbench.datasets.declaration import DatasetDeclaration
 from repbench.datasets.deviations import UNKNOWN
 from repbench.datasets.fetch.places import fetch_command, how_to_get, place_of
-from repbench.datasets.probe import RULES
+from repbench.datasets.probe import RULES, Probe
+from repbench.embeddings.needs import SHIPPED, TYPICAL
 from repbench.errors import UnknownNameError
 from repbench.tasks import Catalogue, Task, load_catalogue
 
@@ -109,6 +110,7 @@ def _dataset_lines(dataset: DatasetDeclaration, catalogue: Catalogue | None) -> 
     yield f"  family    {dataset.family}   declared in {dataset.path}"
     if dataset.probe is not None:
         yield f"  rule      {dataset.probe.rule}: {RULES[dataset.probe.rule].words}"
+        yield from _blind_lines(dataset, dataset.probe)
     else:
         yield f"  classes   {dataset.class_count}   metric {dataset.metric}   label column {dataset.label}"
     yield f"  splits    {_sizes(dataset)}"
@@ -127,6 +129,23 @@ def _dataset_lines(dataset: DatasetDeclaration, catalogue: Catalogue | None) -> 
     if catalogue is not None:
         tasks = [task.name for task in catalogue.tasks.values() if task.dataset.name == dataset.name]
         yield f"  tasks     {', '.join(tasks)}"
+
+
+def _blind_lines(dataset: DatasetDeclaration, probe: Probe) -> Iterator[str]:
+    """The rules that see captions only and stand beside each score on a probe; none where there is one caption."""
+    if len(probe.captions_of(dataset.columns)) < 2:
+        return
+    fitted = f"of {probe.tuning}" if probe.tuning else "of other folds of test"
+    how = (
+        "the scores ship"
+        if (SHIPPED / f"{dataset.name}.parquet").is_file()
+        else "asked where repbench[pretrained] is installed"
+    )
+    yield "  blind     rules that see captions alone, beside each score: fewest and most characters, fewest and most words"
+    yield f"            bag of words, bigram and trigram model, of the text and a word of it, fitted on true captions {fitted}"
+    yield f"            {TYPICAL}: mean cosine with the true captions of other clusters ({how})"
+    own = "typical for the encoder's own text tower (compositional), " if probe.tuning else ""
+    yield f"            {own}the captioner's own log p(text) (compositional-lm)"
 
 
 def _pack_lines(name: str) -> Iterator[str]:

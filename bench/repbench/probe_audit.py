@@ -15,6 +15,8 @@ import numpy as np
 
 from repbench import grammar
 from repbench.datasets.caption_files import CHOICE, CaptionProbe
+from repbench.embeddings.needs import SENTENCES, TYPICAL
+from repbench.embeddings.typical import ONE_CLUSTER
 from repbench.encoders.load import load_encoder
 from repbench.errors import RepbenchError
 from repbench.measure import blind
@@ -51,7 +53,7 @@ class Audit:
         return list(ids[self.verdict.solved]) if self.verdict.hackable else []
 
 
-def audit_probe(probe: CaptionProbe, encoder: str = "packaged:minilm", seed: int = 0) -> Audit:
+def audit_probe(probe: CaptionProbe, encoder: str = SENTENCES, seed: int = 0) -> Audit:
     """Take the nine steps. `encoder` names the text tower that judges how typical a caption is ("": none does)."""
     padded = _padded(probe.captions)
     true = [
@@ -60,7 +62,7 @@ def audit_probe(probe: CaptionProbe, encoder: str = "packaged:minilm", seed: int
     length = _masked(blind.length_scores(padded), probe)
     classified = classifier_scores(probe.captions, probe.groups, seed) if probe.rule == CHOICE else {}
     likely = _masked(blind.cross_fitted(padded, true, probe.groups, seed), probe)
-    typical, why = _typical(probe, padded, true, encoder, seed)
+    typical, why = _typical(probe, padded, true, encoder)
     parsed, no_grammar = _grammar(padded)
     why = "; ".join(word for word in (why, no_grammar) if word)
     typical |= parsed
@@ -156,22 +158,20 @@ def audit_json(audit: Audit) -> dict[str, Any]:
 
 
 def _typical(
-    probe: CaptionProbe, padded: Sequence[Sequence[str]], true: Sequence[Sequence[str]], encoder: str, seed: int
+    probe: CaptionProbe, padded: Sequence[Sequence[str]], true: Sequence[Sequence[str]], encoder: str
 ) -> tuple[dict[str, np.ndarray], str]:
-    """Mean cosine (n, k) of each caption with true captions of other folds, by a text tower; or {} and why not."""
-    fold = blind.fold_of(probe.groups, seed)
-    if not encoder or len(np.unique(fold)) < 2:
-        return {}, "not taken: no encoder was given" if not encoder else "not taken: all examples share one image"
+    """Mean cosine (n, k) of each caption with the true captions of other images, by a text tower; or {} and why not."""
+    if not encoder:
+        return {}, "not taken: no encoder was given"
     try:
         x = _embedded(sorted({text for example in padded for text in example}), encoder)
     except RepbenchError as error:
         return {}, f"not taken: {error}"
-    captions = np.array([[x[text] for text in example] for example in padded])
-    found = np.empty(captions.shape[:2])
-    for held in np.unique(fold):
-        others = [x[text] for place in np.flatnonzero(fold != held).tolist() for text in true[place]]
-        found[fold == held] = blind.typicality(captions[fold == held], np.array(others))
-    return {f"typical for {encoder}": found}, ""
+    columns = [np.array([x[text] for text in column]) for column in zip(*padded, strict=True)]
+    is_true = np.arange(len(columns)) < np.array([len(one) for one in true])[:, None]
+    found = blind.typicality_apart(columns, is_true, probe.groups)
+    name = TYPICAL if encoder == SENTENCES else f"typical for {encoder}"
+    return ({name: found}, "") if found is not None else ({}, f"not taken: {ONE_CLUSTER}")
 
 
 def _grammar(padded: Sequence[Sequence[str]]) -> tuple[dict[str, np.ndarray], str]:

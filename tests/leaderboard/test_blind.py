@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 
+from repbench.embeddings.needs import TYPICAL
 from repbench.leaderboard.blind import beside_blind, blind_section
 from repbench.leaderboard.page import render_page
 from repbench.leaderboard.publish import markdown
@@ -44,7 +45,7 @@ PROBE = replace(
     protocol="compositional",
     dataset="toy",
     metrics={**PLAIN.metrics, **{name: Metric(value=value, low=None, high=None) for name, value in FIGURES.items()}},
-    diagnostics={"blind": {"best": "fewest characters"}},
+    diagnostics={"blind": {"best": "fewest characters", "rules": {TYPICAL: 0.6875}}},
 )
 
 
@@ -55,13 +56,29 @@ def cells_of(row: str) -> list[str]:
 def test_a_probe_has_a_row_with_the_figures_of_its_record() -> None:
     text = markdown(make_board([PLAIN, PROBE]))
     (row,) = [line for line in text.split("## Compositional")[1].splitlines() if line.startswith("| compositional/toy")]
-    assert cells_of(row) == ["compositional/toy", "a\\|b", "0.800", "0.750", "0.625", "0.250", "0.500", "fewest characters"]
+    assert cells_of(row) == [
+        "compositional/toy",
+        "a\\|b",
+        "0.800",
+        "0.750",
+        "0.625",
+        "0.250",
+        "0.500",
+        "0.688",
+        "fewest characters",
+    ]
 
 
 def test_a_figure_that_a_record_lacks_is_a_dash() -> None:
     metrics = {name: one for name, one in PROBE.metrics.items() if name != "score-where-blind-fails"}
     (_, rows, _) = blind_section(make_board([replace(PROBE, metrics=metrics)]))
     assert cells_of(rows.splitlines()[-1])[5] == "–"
+
+
+def test_a_sentence_encoder_that_was_not_asked_is_said_to_be_so() -> None:
+    told = {"blind": {"best": "fewest characters", "rules": {}, "not_asked": {TYPICAL: "not installed"}}}
+    (_, rows, _) = blind_section(make_board([replace(PROBE, diagnostics=told)]))
+    assert cells_of(rows.splitlines()[-1])[7] == "not asked"
 
 
 def test_a_board_without_probes_says_nothing_of_blind_rules() -> None:

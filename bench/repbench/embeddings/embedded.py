@@ -65,3 +65,5 @@ class Embeddings:
     probe: Probe | None = None  # how a compositional probe is judged
     model: Trainable | None = None  # for a task that needs a `TrainableModel`
     factor: Mapping[str, Factor] = field(default_factory=dict)  # what some of them are
+    typical: np.ndarray | None = None  # float64 (n, captions), of a need of `Typicality`, in the order of test
+    not_typical: str = "no scores were given"  # why there are none

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -85,4 +86,39 @@ class PairScores:
         return f"scores by {self.scorer} of {', '.join(images)} with {', '.join(texts)} of {self.split}"
 
 
-AnyNeed = Need | TrainableModel | PairScores
+SENTENCES = "packaged:minilm,length=128"  # the sentence encoder among the blind rules; up to 128 tokens of a caption are read
+SHIPPED = Path(__file__).parents[1] / "datasets" / "typical"  # a file of its scores for each embedded probe
+TYPICAL = "typical for packaged:minilm"  # its rule, which a `Typicality` is the scores of
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Typicality:
+    """How typical the captions of an example are for a sentence encoder that sees no image: see embeddings/typical.py.
+
+    `true` are those of the columns `captions` that are true of an image. It is the same for every encoder, and asks nothing of
+    one. The answer is `Embeddings.typical`; there is none where the sentence encoder is not installed.
+    """
+
+    dataset: str
+    split: str
+    captions: tuple[str, ...]
+    true: tuple[str, ...]
+    tuning: bool = False
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """As of a Need: one split."""
+        return (self.split,)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of media that are looked at."""
+        return self.captions
+
+    @property
+    def words(self) -> str:
+        """What is asked for, for people."""
+        return f"how {TYPICAL} {', '.join(self.captions)} of {self.split} are, a blind rule"
+
+
+AnyNeed = Need | TrainableModel | PairScores | Typicality

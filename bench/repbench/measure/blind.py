@@ -88,6 +88,23 @@ def typicality(embedded: np.ndarray, true_embedded: np.ndarray) -> np.ndarray:
     return similarity.reshape(n, k)
 
 
+def typicality_apart(embedded: Sequence[np.ndarray], true: np.ndarray, groups: np.ndarray) -> np.ndarray | None:
+    """Mean cosine (n, k) of captions, k arrays of embeddings (n, dim), with all true captions of other groups.
+
+    `true` bool (n, k) says which are true of an image; examples of one group (n,) share it. Each group has the sum of all less
+    its own: nothing is drawn. None where a group has no others.
+    """
+    names, group = np.unique(np.asarray(groups).astype(str), return_inverse=True)
+    own = np.zeros((len(names), embedded[0].shape[1]))
+    for x, is_true in zip(embedded, true.T, strict=True):
+        np.add.at(own, group[is_true], unit_rows(x[is_true]))
+    others = true.sum() - np.bincount(group, weights=true.sum(axis=1))
+    if others.min() < 1:
+        return None
+    mean = (own.sum(axis=0) - own) / others[:, None]
+    return np.stack([np.einsum("nd,nd->n", unit_rows(x), mean[group]) for x in embedded], axis=1)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
     """What blind rules make of a probe: the score of each rule by the probe's first metric, its interval, and chance."""

@@ -1,7 +1,8 @@
 """Beside the score of a compositional probe: what blind rules score, and what the encoder scores where the best of them fails.
 
-Blind rules see captions only: their length, language models of counts, and what the encoder itself finds typical or likely.
-Models are fitted on the true captions of the probe's split to tune on, or where it has none on those of other folds of test.
+Blind rules see captions only: their length, language models of counts, what a sentence encoder finds typical, and what the
+encoder itself finds typical or likely. Language models are fitted on the true captions of the probe's split to tune on, or
+where it has none on those of other folds of test.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from repbench.datasets.declaration import DatasetDeclaration
 from repbench.datasets.probe import RULES, Probe
-from repbench.embeddings.embedded import TestSplit
+from repbench.embeddings.embedded import Embeddings, TestSplit
+from repbench.embeddings.needs import TYPICAL, Typicality
 from repbench.measure import blind, intervals, pairs
 from repbench.protocol import Estimate, Outcome
 from repbench.protocols._composition import candidates_of
@@ -24,6 +27,7 @@ from repbench.protocols._composition import candidates_of
 OWN_TEXT = "typical for its own text tower"
 OWN_PRIOR = "its own log p(text)"
 SOLVED = "solved blind"  # column of the examples
+NOT_ASKED = "not_asked"  # among the diagnostics of blind rules: those that were not asked, and why
 TRUE = {"two-true-captions": 2}  # rule -> how many captions are true of an image, where it is not one for each image
 
 
@@ -33,11 +37,18 @@ def true_captions(rule: str, captions: tuple[str, ...]) -> tuple[str, ...]:
     return captions if form.images > 1 else captions[: TRUE.get(rule, 1)]
 
 
+def typicality(dataset: DatasetDeclaration, split: str) -> tuple[Typicality, ...]:
+    """The need of the blind rule by a sentence encoder; none where there is one caption, and nothing to choose."""
+    assert dataset.probe is not None
+    captions = dataset.probe.captions_of(dataset.columns)
+    true = true_captions(dataset.probe.rule, captions)
+    return (Typicality(dataset=dataset.name, split=split, captions=captions, true=true),) if len(captions) > 1 else ()
+
+
 def beside_blind(
     found: Outcome,
     scores: np.ndarray,
-    test: TestSplit,
-    probe: Probe,
+    got: Embeddings,
     seed: int,
     *,
     fitted_on: Sequence[str] = (),
@@ -52,11 +63,14 @@ def beside_blind(
     are none on those of other folds. `own`: scores (n, captions) of the model itself that look at no image. The interval of the
     best rule holds for all rules together, and widens where examples of one cluster fare alike.
     """
+    assert got.probe is not None
+    test, probe = got.test[0], got.probe
     metrics = {} if shuffled is None else {"shuffled-images": _credit(shuffled, test, probe, seed)}
     columns = [name for name in (f"caption_{k}" for k in range(scores.shape[2])) if name in test.columns]
-    diagnostics = {}
+    diagnostics: dict[str, Any] = {}
     if len(columns) == scores.shape[2] > 1:
-        rules = {**_rules(columns, test, probe, fitted_on, seed), **(own or {})}
+        typical = {} if got.typical is None else {TYPICAL: got.typical}
+        rules = {**_rules(columns, test, probe, fitted_on, seed), **typical, **(own or {})}
         weight = found.examples["weight"].to_numpy(dtype=np.float64)
         candidates = candidates_of(test, probe)
         verdict = blind.verdict(rules, probe.rule, scores.shape[1], candidates, weight, groups=test.clusters)
@@ -71,6 +85,9 @@ def beside_blind(
             "rules": dict(verdict.score),
             "same_words": float(blind.same_words(_texts(test, columns)).mean()),
         }
+        if not typical:
+            diagnostics["blind"][NOT_ASKED] = {TYPICAL: got.not_typical}
+            diagnostics["warnings"] = [f"the blind rule {TYPICAL!r} was not asked: {got.not_typical}."]
     return dataclasses.replace(found, metrics={**found.metrics, **metrics}, diagnostics={**found.diagnostics, **diagnostics})
 
 

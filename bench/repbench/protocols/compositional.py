@@ -14,13 +14,13 @@ import numpy as np
 from repbench.datasets.declaration import DatasetDeclaration
 from repbench.datasets.probe import RULES
 from repbench.embeddings.embedded import Embeddings, TestSplit
-from repbench.embeddings.needs import Need
+from repbench.embeddings.needs import AnyNeed, Need
 from repbench.errors import ProtocolError
 from repbench.measure import blind, intervals, pairs
 from repbench.measure.geometry import unit_rows
 from repbench.outcomes import check_split
 from repbench.protocol import Estimate, Outcome
-from repbench.protocols._blind import OWN_TEXT, another, beside_blind, true_captions
+from repbench.protocols._blind import OWN_TEXT, another, beside_blind, true_captions, typicality
 from repbench.protocols._composition import check_aligned, no_probe, outcome
 
 
@@ -28,14 +28,16 @@ from repbench.protocols._composition import check_aligned, no_probe, outcome
 class Compositional:
     """It has no options: the rule is the probe's."""
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     def fits(self, dataset: DatasetDeclaration) -> str:
         """Why not: the dataset declares no probe."""
         return no_probe(dataset)
 
-    def needs(self, dataset: DatasetDeclaration) -> tuple[Need, ...]:
-        """Every image and every caption of test, each once: images first. And the true captions of the split to tune on."""
+    def needs(self, dataset: DatasetDeclaration) -> tuple[AnyNeed, ...]:
+        """Every image and every caption of test, each once: images first. The true captions of the split to tune on. And how
+        typical the captions of test are.
+        """
         assert dataset.probe is not None
         probe, captions = dataset.probe, dataset.probe.captions_of(dataset.columns)
         columns = (*probe.images_of(dataset.columns), *captions)
@@ -43,6 +45,7 @@ class Compositional:
         return (
             *(Need(dataset=dataset.name, split="test", column=column, tuning=False) for column in columns),
             *(Need(dataset=dataset.name, split=probe.tuning, column=column) for column in true),
+            *typicality(dataset, "test"),
         )
 
     def score(self, got: Embeddings, seed: int) -> Outcome:
@@ -88,8 +91,7 @@ class Compositional:
         return beside_blind(
             found,
             scores,
-            got.test[0],
-            got.probe,
+            got,
             seed,
             fitted_on=texts,
             own=own,

@@ -10,11 +10,11 @@ from typing import ClassVar
 
 from repbench.datasets.declaration import DatasetDeclaration
 from repbench.embeddings.embedded import Embeddings
-from repbench.embeddings.needs import PairScores
+from repbench.embeddings.needs import AnyNeed, PairScores
 from repbench.errors import ProtocolError
 from repbench.outcomes import check_split
 from repbench.protocol import Outcome
-from repbench.protocols._blind import beside_blind
+from repbench.protocols._blind import beside_blind, typicality
 from repbench.protocols._composition import all_pairs, no_probe, outcome, tensor
 
 
@@ -22,16 +22,17 @@ from repbench.protocols._composition import all_pairs, no_probe, outcome, tensor
 class CompositionalITM:
     """It has no options: the rule is the probe's."""
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     joins: ClassVar[str] = "compositional"
 
     def fits(self, dataset: DatasetDeclaration) -> str:
         """Why not: the dataset declares no probe."""
         return no_probe(dataset)
 
-    def needs(self, dataset: DatasetDeclaration) -> tuple[PairScores, ...]:
-        """The scores of every image with every caption of its example."""
-        return (PairScores(dataset=dataset.name, split="test", scorer="itm", pairs=all_pairs(dataset), tuning=False),)
+    def needs(self, dataset: DatasetDeclaration) -> tuple[AnyNeed, ...]:
+        """The scores of every image with every caption of its example, and how typical the captions are."""
+        scores = PairScores(dataset=dataset.name, split="test", scorer="itm", pairs=all_pairs(dataset), tuning=False)
+        return (scores, *typicality(dataset, "test"))
 
     def score(self, got: Embeddings, seed: int) -> Outcome:
         """Raises ProtocolError for scores not finite, or that do not fit the rule."""
@@ -40,4 +41,4 @@ class CompositionalITM:
         (test,) = got.test
         check_split(test, "test")
         scores = tensor(test.x, got.probe.rule)
-        return beside_blind(outcome(scores, test, got.probe, seed, {}), scores, test, got.probe, seed)
+        return beside_blind(outcome(scores, test, got.probe, seed, {}), scores, got, seed)

@@ -16,11 +16,11 @@ import numpy as np
 from repbench.datasets.declaration import HELD_OUT, REST, DatasetDeclaration
 from repbench.datasets.probe import Probe
 from repbench.embeddings.embedded import Embeddings, TuningSplit
-from repbench.embeddings.needs import NULL_IMAGES, PairScores
+from repbench.embeddings.needs import NULL_IMAGES, AnyNeed, PairScores
 from repbench.errors import ProtocolError
 from repbench.outcomes import check_split
 from repbench.protocol import Outcome
-from repbench.protocols._blind import OWN_PRIOR, beside_blind, true_captions
+from repbench.protocols._blind import OWN_PRIOR, beside_blind, true_captions, typicality
 from repbench.protocols._composition import all_pairs, no_probe, outcome, primary_value, tensor
 
 ALPHAS = tuple(step / 20 for step in range(21))
@@ -31,24 +31,25 @@ class CompositionalLM:
     """`alphas`: what the weight of the prior is chosen from."""
 
     alphas: tuple[float, ...] = ALPHAS
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     joins: ClassVar[str] = "compositional"
 
     def fits(self, dataset: DatasetDeclaration) -> str:
         """Why not: the dataset declares no probe."""
         return no_probe(dataset)
 
-    def needs(self, dataset: DatasetDeclaration) -> tuple[PairScores, ...]:
-        """Scores of all pairs, and of captions beside noise: of held-out examples to choose alpha, and of the others."""
+    def needs(self, dataset: DatasetDeclaration) -> tuple[AnyNeed, ...]:
+        """Scores of all pairs, and of captions beside noise: of held-out examples to choose alpha, and of the others; and how
+        typical the captions of the others are.
+        """
         assert dataset.probe is not None
         captions = dataset.probe.captions_of(dataset.columns)
         pairs = (*all_pairs(dataset), *((image, caption) for image in NULL_IMAGES for caption in captions))
         tuning = dataset.probe.tuning or (HELD_OUT if dataset.probe.held_out else "")
         report = REST if dataset.probe.held_out else "test"
-        found = (PairScores(dataset=dataset.name, split=report, scorer="lm", pairs=pairs, tuning=False),)
-        if not tuning:
-            return found
-        return (PairScores(dataset=dataset.name, split=tuning, scorer="lm", pairs=pairs), *found)
+        held = (PairScores(dataset=dataset.name, split=tuning, scorer="lm", pairs=pairs),) if tuning else ()
+        reported = PairScores(dataset=dataset.name, split=report, scorer="lm", pairs=pairs, tuning=False)
+        return (*held, reported, *typicality(dataset, report))
 
     def score(self, got: Embeddings, seed: int) -> Outcome:
         """Raises ProtocolError for scores not finite, or that do not fit the rule."""
@@ -59,7 +60,7 @@ class CompositionalLM:
         alpha = self._chosen(got.tuning[0], got.probe) if got.tuning else 0.0
         given, prior = likelihoods(test.x, got.probe.rule)
         at = {one: outcome(debiased(given, prior, one), test, got.probe, seed, {}) for one in dict.fromkeys((alpha, 0.0, 1.0))}
-        found = beside_blind(at[alpha], given, test, got.probe, seed, fitted_on=_true_texts(got), own={OWN_PRIOR: prior})
+        found = beside_blind(at[alpha], given, got, seed, fitted_on=_true_texts(got), own={OWN_PRIOR: prior})
         beside = {f"{found.primary} at alpha {one:g}": at[one].metrics[found.primary] for one in (0.0, 1.0)}
         where = f"{len(got.tuning[0])} held-out examples" if got.tuning else "nothing: the probe has no held-out pairs"
         return replace(

@@ -6,6 +6,7 @@ import time
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from repbench.embeddings.decoded import Decoded
 from repbench.embeddings.extract import Extractor, Work
 from repbench.embeddings.pairs import PairExtractor
 from repbench.embeddings.store import Address, Shelf
+from repbench.embeddings.typical import typical
 from repbench.encoder import Encoder, PairScorer, Tower
 from repbench.errors import EmbeddingError, RepbenchError
 from repbench.protocol import Outcome, checked
@@ -98,7 +100,9 @@ def _do(job: Job, plan: Plan, supply: Supply, settings: Settings, report: Report
         skipped = _embed(job, supply)
         seconds["embedding"] = time.monotonic() - began
         training = to_train(job, plan.encoder, settings, report.line)
-        got, left_out = gather(job, supply.shelves, {**skipped, **(training.skipped if training else {})}, training)
+        unread = {**skipped, **(training.skipped if training else {})}
+        ask = partial(typical, store=settings.store, options=settings.extract, log=report.line)
+        got, left_out = gather(job, supply.shelves, unread, ask, training)
         told = {"embedded": report.embedded - before}
         told |= _told(_towers(job, plan), supply.extractor) | _named("fidelity", supply.notes.of(job, supply.shelves))
         outcome = checked(job.task.protocol.score(got, settings.seed))

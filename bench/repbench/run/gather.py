@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from repbench.datasets.dataset import Dataset, Split
 from repbench.datasets.declaration import DatasetDeclaration
 from repbench.embeddings.embedded import Embeddings, TestSplit, TuningSplit
-from repbench.embeddings.needs import AnyNeed, Need, PairScores
+from repbench.embeddings.needs import AnyNeed, Need, PairScores, Typicality
 from repbench.embeddings.pairs import column_items, pair_key
 from repbench.embeddings.store import Address, Shelf
 from repbench.embeddings.views import view_size
@@ -17,13 +17,17 @@ from repbench.errors import EmbeddingError, ProtocolError
 from repbench.run.plan import Job
 from repbench.run.trainable import ToTrain
 
+# the scores (n, captions) of a need of Typicality on a split with such groups (n,), or None and why there are none
+Ask = Callable[[Typicality, Split, np.ndarray], tuple[np.ndarray | None, str]]
+
 
 def gather(
-    job: Job, shelves: Mapping[Address, Shelf], skipped: Mapping[str, str], training: ToTrain | None = None
+    job: Job, shelves: Mapping[Address, Shelf], skipped: Mapping[str, str], ask: Ask, training: ToTrain | None = None
 ) -> tuple[Embeddings, dict[str, str]]:
     """What the protocol of a job is given, and the examples left out because their item could not be read (id -> reason).
 
-    Raises EmbeddingError for embeddings that are not finite and ProtocolError for a split that is empty.
+    `ask` answers needs of Typicality. Raises EmbeddingError for embeddings that are not finite and ProtocolError for a split
+    that is empty.
     """
     assert job.dataset is not None
     declaration = job.dataset.declaration
@@ -31,10 +35,15 @@ def gather(
     test: list[TestSplit] = []
     left_out = _left_out(job, skipped)
     works = dict(job.all_works)
+    typical: tuple[np.ndarray | None, str] = (None, "it was not asked for")
     for need in job.task.needs:
         whole = _joined(need, job.dataset)
         kept = _kept(whole, left_out, need)
         split = whole.take(kept) if len(kept) < len(whole) else whole
+        clusters = split.columns[declaration.cluster].astype(str) if declaration.cluster in split.columns else None
+        if isinstance(need, Typicality):
+            typical = ask(need, split, split.ids if clusters is None else clusters)
+            continue
         if isinstance(need, Need):
             x = _rows(need, split, shelves[works[need].address], declaration)
         elif isinstance(need, PairScores):
@@ -48,7 +57,6 @@ def gather(
                 TuningSplit(x=x, ids=split.ids, columns=split.columns, class_names=split.class_names, label=split.label)
             )
         else:
-            clusters = split.columns[declaration.cluster].astype(str) if declaration.cluster in split.columns else None
             test.append(
                 TestSplit(
                     x=x,
@@ -67,6 +75,8 @@ def gather(
         probe=declaration.probe,
         model=training.model if training is not None else None,
         factor=declaration.factor,
+        typical=typical[0],
+        not_typical=typical[1],
     )
     return got, left_out
 

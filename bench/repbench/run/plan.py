@@ -11,12 +11,14 @@ import numpy as np
 from repbench.datasets.dataset import Dataset
 from repbench.datasets.open import open_dataset, prompt_split
 from repbench.embeddings.extract import Work, distinct
-from repbench.embeddings.needs import AnyNeed, Need, PairScores, TrainableModel
+from repbench.embeddings.needs import TYPICAL, AnyNeed, Need, PairScores, TrainableModel
 from repbench.embeddings.pairs import PairWork, pair_work
 from repbench.embeddings.store import Address, Shelf
+from repbench.embeddings.typical import MISSING, is_installed
 from repbench.embeddings.views import view_address, view_size
 from repbench.encoder import Encoder, FrameGrid, Tower
 from repbench.errors import DataError, MissingModalityError, RecordError, RepbenchError, UnfitError
+from repbench.protocols._blind import NOT_ASKED
 from repbench.results.files import read_record
 from repbench.results.record import DONE, Inputs, Record
 from repbench.run.changes import check_unchanged
@@ -61,6 +63,7 @@ class Job:
     inputs: Inputs | None = None
     problem: RepbenchError | None = None
     record: Record | None = None
+    again: bool = False  # the record lacks the blind rule of the sentence encoder, which is installed by now
 
     @property
     def all_works(self) -> tuple[tuple[AnyNeed, Work | PairWork], ...]:
@@ -69,8 +72,9 @@ class Job:
 
     @property
     def is_done(self) -> bool:
-        """Whether a record with equal inputs is there."""
-        return self.record is not None and self.record.status == DONE and self.record.inputs == self.inputs
+        """Whether a record with equal inputs is there, and nothing can be asked now that could not be asked then."""
+        is_there = self.record is not None and self.record.status == DONE and self.record.inputs == self.inputs
+        return is_there and not self.again
 
     @property
     def is_unfit(self) -> bool:
@@ -194,7 +198,14 @@ def _job(
             check_unchanged(settings.results, dataset, splits, inputs, record)
         except DataError as error:
             return Job(task=task, dataset=dataset, inputs=inputs, problem=error, record=record)
-    return Job(task=task, dataset=dataset, works=asked, pair_works=pairs, inputs=inputs, record=record)
+    again = record is not None and _lacks_rule(record) and is_installed()
+    return Job(task=task, dataset=dataset, works=asked, pair_works=pairs, inputs=inputs, record=record, again=again)
+
+
+def _lacks_rule(record: Record) -> bool:
+    """Whether a record was made without the blind rule of the sentence encoder, since that was not installed."""
+    told = record.diagnostics.get("blind")
+    return isinstance(told, Mapping) and told.get(NOT_ASKED) == {TYPICAL: MISSING}
 
 
 def splits_of(task: Task) -> tuple[str, ...]:

@@ -1,0 +1,207 @@
+"""The sentence encoder among the blind rules: what ships is what it gives, of no other captions; it is asked once a probe."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from repbench.datasets.fetch.places import place_of
+from repbench.datasets.probe import RULES
+from repbench.embeddings import typical
+from repbench.embeddings.needs import SENTENCES, SHIPPED, TYPICAL
+from repbench.encoders.load import load_encoder
+from repbench.encoders.sources.packaged import MINILM, PACKAGES
+from repbench.measure import blind
+from repbench.results.record import Record
+from repbench.run import plan as planning
+from repbench.run.execute import execute
+from repbench.run.plan import Datasets, Plan, make_plan
+from repbench.run.report import Report
+from repbench.run.settings import Settings
+from repbench.tasks import load_catalogue
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from packs import typical as made
+
+installed = pytest.mark.skipif(not typical.is_installed(), reason="repbench[pretrained] is not installed")
+
+
+def rows_of(name: str) -> tuple[list[str], list[tuple[str, ...]], np.ndarray]:
+    """Ids, captions and clusters of the test split of an embedded probe."""
+    declaration = load_catalogue().datasets[name]
+    assert declaration.probe is not None
+    rows = pq.read_table(place_of(name)).to_pandas().query("split == 'test'")
+    captions = rows[list(declaration.probe.captions_of(declaration.columns))]
+    return rows["id"].astype(str).tolist(), list(map(tuple, captions.to_numpy().tolist())), rows[declaration.cluster or "id"]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_closed_form_is_the_mean_over_all_true_captions_of_others(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n, k = 20, 3
+    x = rng.normal(size=(n, k, 4))
+    true, groups = rng.random((n, k)) < 0.6, rng.integers(6, size=n)
+    found = blind.typicality_apart([x[:, one] for one in range(k)], true, groups)
+    assert found is not None
+    for i in range(n):
+        others = [x[j, c] for j in range(n) for c in range(k) if true[j, c] and groups[j] != groups[i]]
+        for c in range(k):
+            cosines = [x[i, c] @ one / np.linalg.norm(x[i, c]) / np.linalg.norm(one) for one in others]
+            assert found[i, c] == pytest.approx(np.mean(cosines))
+
+
+def test_examples_that_all_share_an_image_have_no_others() -> None:
+    assert blind.typicality_apart([np.ones((3, 2))], np.ones((3, 1), bool), np.zeros(3)) is None
+
+
+@installed
+@pytest.mark.parametrize("name", made.PROBES)
+def test_what_ships_is_what_the_packaged_encoder_gives(name: str) -> None:
+    assert made.differs(name, SHIPPED / f"{name}.parquet") <= 1
+
+
+@pytest.mark.parametrize("name", made.PROBES)
+def test_scores_are_of_these_captions_and_examples_alone(name: str) -> None:
+    ids, captions, _ = rows_of(name)
+    scores = typical.shipped_scores(name, ids, captions)
+    assert scores is not None
+    some = [5, 2, 11]
+    assert np.array_equal(
+        typical.shipped_scores(name, [ids[one] for one in some], [captions[one] for one in some]), scores[some]
+    )
+    other = [(f"{captions[0][0]}.", *captions[0][1:]), *captions[1:]]
+    assert typical.shipped_scores(name, ids, other) is None
+    assert typical.shipped_scores(name, ids[::-1], captions) is None
+    assert typical.shipped_scores("sugarcrepe", ids, captions) is None
+
+
+@pytest.mark.parametrize("name", made.PROBES)
+def test_where_each_caption_is_true_once_the_sentence_encoder_scores_no_more_than_chance(name: str) -> None:
+    ids, captions, clusters = rows_of(name)
+    probe = load_catalogue().datasets[name].probe
+    scores = typical.shipped_scores(name, ids, captions)
+    assert scores is not None
+    assert probe is not None
+    images = RULES[probe.rule].images
+    verdict = blind.verdict({TYPICAL: scores}, probe.rule, images, groups=clusters.to_numpy())
+    if images == 1:
+        assert verdict.score[TYPICAL] == pytest.approx(verdict.chance, abs=1e-12)
+    else:
+        assert verdict.score[TYPICAL] < verdict.chance / 10  # one caption is the more typical, beside either picture
+
+
+def test_the_modules_that_are_looked_for_are_those_of_the_encoder() -> None:
+    assert PACKAGES[MINILM].module in typical.MODULES
+    assert SENTENCES.startswith(f"packaged:{MINILM},")
+
+
+TOML = """
+title = "Small"
+cluster = "filename"
+[columns]
+image_0 = "image"
+caption_0 = "text"
+caption_1 = "text"
+[probe]
+rule = "one-image-many-captions"
+subset = "kind"
+[splits]
+test = 42
+[sources.annotations]
+layout = "sugarcrepe"
+path = "sugar-crepe"
+images = "val2017"
+"""
+KINDS = ("add_att", "add_obj", "replace_att", "replace_obj", "replace_rel", "swap_att", "swap_obj")
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """A folder with `small.toml` and a copy of SugarCrepe's layout, in which the true captions are of one kind of thing."""
+    (tmp_path / "small.toml").write_text(TOML)
+    for folder in ("data/val2017", "data/sugar-crepe"):
+        (tmp_path / folder).mkdir(parents=True)
+    for k, animal in enumerate(("dog", "cat", "cow", "horse", "goat", "sheep")):
+        Image.new("RGB", (8, 8), (40 * k, 0, 0)).save(tmp_path / f"data/val2017/{animal}.png")
+    things = ("tax return", "theorem", "sonata", "verdict", "mortgage", "axiom")
+    for kind in KINDS:
+        rows = {
+            str(k): {
+                "filename": f"{animal}.png",
+                "caption": f"a {animal} on a farm",
+                "negative_caption": f"a {thing} by {kind}",
+            }
+            for k, (animal, thing) in enumerate(zip(("dog", "cat", "cow", "horse", "goat", "sheep"), things, strict=True))
+        }
+        (tmp_path / f"data/sugar-crepe/{kind}.json").write_text(json.dumps(rows))
+    return tmp_path
+
+
+def settings_of(root: Path, limit: int | None = None) -> Settings:
+    return Settings(results=root / "results", store=root / "store", data=root / "data", limit=limit)
+
+
+def planned(root: Path, encoder: str = "control:random", limit: int | None = None, task: str = "compositional/small") -> Plan:
+    settings = settings_of(root, limit)
+    tasks = load_catalogue([root / "small.toml"]).select([task])
+    return make_plan(load_encoder(encoder), tasks, Datasets(settings), settings)
+
+
+def run(root: Path, encoder: str, limit: int | None = None, task: str = "compositional/small") -> Record:
+    plan = planned(root, encoder, limit, task)
+    (record,) = execute(plan, settings_of(root, limit), Report(quiet=True))
+    return record
+
+
+def without(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(typical, "is_installed", lambda: False)
+    monkeypatch.setattr(planning, "is_installed", lambda: False)
+
+
+@installed
+def test_it_is_asked_once_for_all_encoders(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = run(small, "control:random")
+    assert record.diagnostics["blind"]["rules"][TYPICAL] == 1  # captions of a farm are typical for captions of a farm
+    assert "not_asked" not in record.diagnostics["blind"]
+    monkeypatch.setattr(typical, "extract", None)  # whoever embeds now fails
+    assert run(small, "control:constant").diagnostics["blind"]["rules"][TYPICAL] == 1
+    assert run(small, "control:constant", task="compositional-itm/small").diagnostics["blind"]["rules"][TYPICAL] == 1
+    assert run(small, "control:constant", limit=14).diagnostics["blind"]["rules"][TYPICAL] == 1
+
+
+def test_a_record_says_that_it_was_not_asked_and_what_to_install(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    without(monkeypatch)
+    record = run(small, "control:random")
+    assert TYPICAL not in record.diagnostics["blind"]["rules"]
+    assert "pip install 'repbench[pretrained]'" in record.diagnostics["blind"]["not_asked"][TYPICAL]
+    assert any(TYPICAL in words and "pip install" in words for words in record.warnings)
+
+
+@installed
+def test_a_record_without_the_rule_is_made_again_once_it_can_be_asked_and_never_the_other_way(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        without(patched)
+        run(small, "control:random")
+        (job,) = planned(small).jobs
+        assert job.is_done  # nothing could be asked anew
+    (job,) = planned(small).jobs
+    assert not job.is_done
+    assert TYPICAL in run(small, "control:random").diagnostics["blind"]["rules"]
+    without(monkeypatch)
+    assert TYPICAL in run(small, "control:random").diagnostics["blind"]["rules"]
+
+
+def test_an_embedded_probe_has_the_rule_whatever_is_installed(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    without(monkeypatch)
+    for task in ("compositional/emoji-captions", "compositional-itm/emoji-captions", "compositional-lm/emoji-captions"):
+        record = run(small, "control:random", limit=14, task=task)
+        assert record.diagnostics["blind"]["rules"][TYPICAL] == pytest.approx(0.5)
+        assert not record.warnings
