@@ -10,6 +10,7 @@ import pytest
 from repbench.datasets.declaration import DatasetDeclaration
 from repbench.datasets.probe import RULES, Probe
 from repbench.embeddings.embedded import Embeddings, TestSplit
+from repbench.embeddings.needs import Need
 from repbench.errors import EmbeddingError, ProtocolError
 from repbench.protocols._composition import candidate_order
 from repbench.protocols.compositional import Compositional
@@ -45,7 +46,7 @@ def embeddings(dataset: DatasetDeclaration, kind: str = "random") -> Embeddings:
     if dataset.probe.candidates:
         columns[dataset.probe.candidates] = np.full(N, 2)
     found = []
-    for need in (one for one in Compositional().needs(dataset) if not one.tuning):
+    for need in (one for one in Compositional().needs(dataset) if isinstance(one, Need) and not one.tuning):
         x = rng.normal(size=(N, DIM))
         if kind == "good" and need.column in ("image_0", "caption_0"):
             x = centres + 0.3 * x
