@@ -10,6 +10,7 @@ import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -112,23 +113,59 @@ def test_names_of_users_never_act(tmp_path: Path) -> None:
     assert sorted(seen["names"]) == sorted(HOSTILE)  # type: ignore[call-overload]
 
 
-def test_a_thousand_encoders_keep_few_rows_in_the_document(tmp_path: Path) -> None:
+def thousand() -> str:
     values = np.random.default_rng(0).random(1000)
-    records = [record(f"e{place}", f"knn/t{task}", value) for place, value in enumerate(values) for task in range(30)]
+    return render_page(
+        make_board([record(f"e{place:03}", f"knn/t{task}", value) for place, value in enumerate(values) for task in range(30)])
+    )
+
+
+def test_a_thousand_encoders_keep_few_rows_in_the_document(tmp_path: Path) -> None:
     script = """
     const how = {bubbles: true, ctrlKey: true};
     const key = name => document.activeElement.dispatchEvent(new KeyboardEvent('keydown', {key: name, ...how}));
     const cells = () => document.querySelectorAll('#board th, #board td').length;
     out.cells = [cells()];
     out.count = document.querySelector('#count').textContent;
+    out.filled = 34 * document.querySelectorAll('#board tbody th').length >= document.querySelector('#scroll').clientHeight;
     document.querySelector('#board tbody th').focus();
     key('ArrowDown'); key('ArrowRight'); out.moved = document.activeElement.dataset.at;
     key('End'); out.end = document.activeElement.dataset.at; out.cells.push(cells());
+    out.stops = document.querySelectorAll('[data-at][tabindex="0"]').length;
     """
-    seen = drive(render_page(make_board(records)), script, tmp_path)
+    seen = drive(thousand(), script, tmp_path)
     assert seen["count"] == "1000 of 1000 encoders"
+    assert seen["filled"] is True
     assert all(count < 1500 for count in seen["cells"])  # type: ignore[attr-defined]
-    assert (seen["moved"], seen["end"]) == ("1,1", "999,35")
+    assert (seen["moved"], seen["end"], seen["stops"]) == ("1,1", "999,35", 1)
+
+
+def test_rows_that_scroll_into_sight_are_those_of_the_order_and_no_cell_is_made_twice(tmp_path: Path) -> None:
+    script = """
+    const box = document.querySelector('#scroll'), rows = () => [...document.querySelectorAll('#board tbody tr:not(.pad)')];
+    const look = (top, left) => {
+      const before = new Set(rows());
+      box.scrollTop = top; box.scrollLeft = left; paint(false);
+      const now = rows(), cells = now.flatMap(row => [...row.querySelectorAll('td[data-at]')]);
+      const wrong = cells.filter(cell => {
+        const [line, place] = cell.dataset.at.split(',').map(Number), { of, task, digits } = columns[place];
+        return !cell.textContent.startsWith(show(of(state.rows[line]), task ? 3 : digits));
+      });
+      const pads = [...document.querySelectorAll('#board tr.pad td')];
+      const heights = pads.reduce((sum, pad) => sum + parseFloat(pad.style.height), 0);
+      const lines = now.map(row => Number(row.getAttribute('aria-rowindex')) - 2);
+      return { kept: now.filter(row => before.has(row)).length, wrong: wrong.length, total: heights / 34 + now.length,
+        holes: lines.filter((line, k) => k && line !== lines[k - 1] + 1).length,
+        covers: lines[0] * 34 <= box.scrollTop && (lines.at(-1) + 1) * 34 >= Math.min(34000, box.scrollTop + box.clientHeight),
+        wide: document.querySelector('#board').offsetWidth };
+    };
+    const steps = [[0, 0], [250, 0], [600, 0], [350, 0], [20000, 0], [20300, 900], [0, 3500], [33000, 0]];
+    out.looks = steps.map(([y, x]) => look(y, x));
+    """
+    looks: Any = drive(thousand(), script, tmp_path)["looks"]
+    assert [(one["wrong"], one["total"], one["holes"], one["covers"]) for one in looks] == [(0, 1000, 0, True)] * 8
+    assert all(one["kept"] > 15 for one in looks[1:4])
+    assert len({one["wide"] for one in looks}) == 1
 
 
 def frames_of_a_run() -> tuple[list[Record], dict[str, pd.DataFrame]]:

@@ -31,7 +31,7 @@ MANY = 20_000  # cells above which the page keeps numbers and intervals, and lea
 Pairs = Mapping[str, Mapping[tuple[str, str], float]]  # task -> two encoders -> standard error of their paired difference
 
 
-SCRIPTS = ("core", "table", "summary", "dialogs", "chart", "scatter", "curves", "main")  # joined in this order
+SCRIPTS = ("core", "table", "sight", "summary", "dialogs", "chart", "scatter", "curves", "main")  # joined in this order
 
 
 def render_page(

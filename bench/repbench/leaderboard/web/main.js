@@ -18,7 +18,14 @@ const kinds = [ // key, title, whether there is anything to draw, how, what the 
 ].filter(kind => kind.able());
 let kind = kinds[0];
 
+let waiting = 0;
+function plotSoon() { // the plot follows the table when that stands still
+  clearTimeout(waiting);
+  waiting = setTimeout(plot, 150);
+}
+
 function plot() {
+  clearTimeout(waiting);
   get("svg").toggleAttribute("hidden", Boolean(kind.canvas));
   get("heat").toggleAttribute("hidden", !kind.canvas);
   get("legend").replaceChildren();
@@ -66,3 +73,4 @@ get("close").addEventListener("click", () => get("dialog").close());
 for (const id of ["controls", "published"]) get(id).closest("label").hidden = !data.rows.some(row => row.kind === (id === "controls" ? "control" : "published"));
 summary();
 refresh();
+plot();

@@ -57,6 +57,20 @@ function headings(context, cols, { left, w, top, faint, each }) { // above a hea
   });
 }
 
+function ends(values) { // the least and the greatest that is there
+  let low = Infinity, high = -Infinity;
+  for (const one of values) if (one !== null) { low = Math.min(low, one); high = Math.max(high, one); }
+  return [low, high];
+}
+
+let drawing = 0; // the number of the last drawing: what an older one has not drawn yet is not drawn
+function inSlices(count, draw, mine = ++drawing, from = 0) { // one after the other; the page answers between slices of a few milliseconds
+  const until = performance.now() + 12;
+  let place = from;
+  while (place < count && performance.now() < until) draw(place++);
+  if (place < count) setTimeout(() => mine === drawing && inSlices(count, draw, mine, place));
+}
+
 function heat() {
   const canvas = get("heat"), rows = state.rows, all = ofTask.filter(column => column.task.judges && columns.includes(column));
   const cols = distinct(all.map(column => column.task.protocol)).sort((a, b) => all.findIndex(one => one.task.protocol === a) - all.findIndex(one => one.task.protocol === b))
@@ -69,19 +83,20 @@ function heat() {
   context.scale(ratio, ratio);
   context.font = "12px system-ui, sans-serif";
   const mark = style.getPropertyValue("--mark"), ink = style.getPropertyValue("--ink"), faint = style.getPropertyValue("--faint");
-  cols.forEach((column, k) => {
-    const values = rows.map(row => column.of(row)).filter(one => one !== null), low = Math.min(...values), high = Math.max(...values);
+  const column = k => {
+    const at = cols[k], values = rows.map(row => at.of(row)), [low, high] = ends(values);
     rows.forEach((row, i) => {
-      const cell = row.cells[column.place], x = left + k * w, y = top + i * h;
+      const cell = row.cells[at.place], x = left + k * w, y = top + i * h;
       if (!cell) { context.fillStyle = faint; context.globalAlpha = .12; context.fillRect(x, y + h / 2 - .5, w - 1, 1); context.globalAlpha = 1; return; }
-      const share = cell.s ?? (high > low ? (column.low ? high - cell.v : cell.v - low) / (high - low) : .5);
+      const share = cell.s ?? (high > low ? (at.low ? high - cell.v : cell.v - low) / (high - low) : .5);
       context.fillStyle = `rgba(${mark}, ${.05 + .95 * share})`;
       context.fillRect(x, y, w - (w > 8 ? 1 : 0), h - (h > 8 ? 1 : 0));
     });
-  });
+  };
   headings(context, cols, { left, w, top, faint, each: cols.length <= 60 && w >= 14 });
   context.fillStyle = ink;
   if (names) rows.forEach((row, i) => context.fillText(row.name.length > (left - 10) / 7 ? row.name.slice(0, (left - 10) / 7 - 1) + "…" : row.name, 2, top + i * h + 13));
+  inSlices(cols.length, column);
   const at = event => ({ row: rows[Math.floor((event.offsetY - top) / h)], column: cols[Math.floor((event.offsetX - left) / w)] });
   canvas.onmousemove = event => {
     const { row, column } = at(event), cell = row && column && row.cells[column.place];
