@@ -233,7 +233,6 @@ QUESTIONS = (
     *_words(),
 )
 
-ELSEWHERE = """Described elsewhere: CIFAR-10, where SimCLR beats its untrained twin by ten points in the probe and in kNN
-([transfer.md](transfer.md)); single runs at the methods' own lengths, and Lie-SimCLR beside SimCLR on a split by pose
-([training.md](training.md)); content and style in the simulation of von Kuegelgen et al.
-([identifiability.md](identifiability.md))."""
+ELSEWHERE = """Described elsewhere: CIFAR-10 in full, with one seed ([transfer.md](transfer.md));
+single runs at the methods' own lengths, and Lie-SimCLR beside SimCLR on a split by pose ([training.md](training.md));
+content and style in the simulation of von Kuegelgen et al. ([identifiability.md](identifiability.md))."""

@@ -12,6 +12,7 @@ from repbench.embeddings.embedded import Embeddings, TestSplit, TuningSplit
 from repbench.errors import ProtocolError
 from repbench.measure import average_precision
 from repbench.measure.logistic import STRENGTHS
+from repbench.measure.solver import descent
 from repbench.protocols.linear_probe import LinearProbe
 
 CLASSES = ("ant", "bee", "cat", "dog")
@@ -75,6 +76,22 @@ def test_the_default_gap_gives_the_same_predictions_as_a_tight_one() -> None:
     assert loose.diagnostics["relative_gap"] <= 1e-4
     assert loose.diagnostics["converged"]
     assert loose.diagnostics["evaluations"] < tight.diagnostics["evaluations"]
+
+
+def test_the_record_has_the_certificate_of_every_strength_and_names_those_that_are_not_proven() -> None:
+    told = LinearProbe().score(embeddings(), 0).diagnostics
+    assert [row["strength"] for row in told["validation"]] == list(STRENGTHS)
+    assert all(0 <= row["relative_gap"] <= 1e-4 and row["gradient_norm"] >= 0 for row in (*told["validation"], told["refit"]))
+    assert told["relative_gap"] == max(row["relative_gap"] for row in (*told["validation"], told["refit"]))
+    assert told["unproven"] == []
+
+
+def test_strengths_at_which_the_work_ran_out_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(descent, "MOST_EVALUATIONS", 2)
+    told = LinearProbe(gap=1e-12).score(embeddings(), 0).diagnostics
+    assert told["unproven"] == [row["strength"] for row in told["validation"] if row["relative_gap"] > 1e-12]
+    assert told["unproven"]
+    assert not told["converged"]
 
 
 def test_the_dataset_s_metric_chooses_the_strength() -> None:

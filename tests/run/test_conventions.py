@@ -101,8 +101,10 @@ def test_a_choice_at_an_end_of_the_grid_is_shown_in_the_run(tmp_path: Path) -> N
     (record,) = execute(plan, settings(tmp_path), Report(stream=stream))
     assert record.warnings == ("the chosen strength 100000 is an end of its grid",)
     assert "    warning: the chosen strength 100000 is an end of its grid\n" in stream.getvalue()
-    unproven = replace(record, diagnostics={"converged": False}, deviations=("JPEGs",))
-    assert unproven.warnings == ("a fit stopped before it was proven near its optimum", "JPEGs")
+    unproven = replace(record, diagnostics={"converged": False, "unproven": [1e-6, 0.5]}, deviations=("JPEGs",))
+    assert unproven.warnings == ("a fit stopped before it was proven near its optimum (at strength 1e-06, 0.5)", "JPEGs")
+    refit = replace(record, diagnostics={"converged": False, "unproven": []})
+    assert refit.warnings == ("a fit stopped before it was proven near its optimum",)
 
 
 def test_the_packs_that_ship_share_nothing() -> None:

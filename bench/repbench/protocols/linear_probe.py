@@ -101,9 +101,18 @@ def _diagnostics(path: Sequence[Solution], scores: Sequence[float], final: Solut
     fits = [*path, final]
     return {
         "strength": final.strength,
-        "validation": [{"strength": s, "score": score} for s, score in zip(strengths, scores, strict=True)],
+        "validation": [
+            {"strength": one.strength, "score": score, **_certificate(one)} for one, score in zip(path, scores, strict=True)
+        ],
+        "refit": _certificate(final),
+        "unproven": [one.strength for one in path if not one.converged],
         "at_grid_edge": final.strength in (min(strengths), max(strengths)),
         "relative_gap": max(solution.relative_gap for solution in fits),
         "converged": all(solution.converged for solution in fits),
         "evaluations": sum(solution.evaluations for solution in fits),
     }
+
+
+def _certificate(solution: Solution) -> dict[str, float]:
+    """How well a fit is solved: the norm of the objective's gradient and the proven bound on its relative gap."""
+    return {"gradient_norm": solution.gradient_norm, "relative_gap": solution.relative_gap}

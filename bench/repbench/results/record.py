@@ -110,7 +110,7 @@ class Record:
         choices = ("strength", "learning_rate", "weight_decay")
         chosen = " and ".join(f"{name.replace('_', ' ')} {told[name]:g}" for name in choices if name in told)
         edge = (f"the chosen {chosen or 'option'} is an end of its grid",) if told.get("at_grid_edge") else ()
-        stopped = ("a fit stopped before it was proven near its optimum",) if told.get("converged") is False else ()
+        stopped = (_stopped(told.get("unproven")),) if told.get("converged") is False else ()
         marked = (words for name, words in MARKS.items() if told.get(name) is True)
         facts = (self.conventions[subject] for subject in ("shared items", "size") if self.conventions.get(subject))
         own = told.get("warnings")
@@ -152,6 +152,12 @@ def record_from_json(text: str, where: str) -> Record:
         return record
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise RecordError(f"{where}: this is no record of repbench ({error}).") from error
+
+
+def _stopped(unproven: object) -> str:
+    numbers = [one for one in unproven if isinstance(one, int | float)] if isinstance(unproven, list | tuple) else []
+    at = f" (at strength {', '.join(f'{one:g}' for one in numbers)})" if numbers else ""
+    return f"a fit stopped before it was proven near its optimum{at}"
 
 
 def _check_digest(text: str, *, needed: bool) -> None:
