@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partialmethod
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
@@ -87,7 +89,7 @@ def test_the_record_has_the_certificate_of_every_strength_and_names_those_that_a
 
 
 def test_strengths_at_which_the_work_ran_out_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(descent, "MOST_EVALUATIONS", 2)
+    monkeypatch.setattr(descent.Descent, "to", partialmethod(descent.Descent.to, most=2))
     told = LinearProbe(gap=1e-12).score(embeddings(), 0).diagnostics
     assert told["unproven"] == [row["strength"] for row in told["validation"] if row["relative_gap"] > 1e-12]
     assert told["unproven"]
