@@ -103,8 +103,13 @@ class Task:
 
     @property
     def digest(self) -> str:
-        """Digest of all that defines the task: protocol, its version and options, and the facts of the dataset."""
-        return digest_json([self.protocol_name, self.protocol.version, digest_json(self.options), self.dataset.digest])
+        """Digest of all that defines the task: protocol, its version and options, and the facts of the dataset.
+
+        Options that are empty and by default so say nothing: a protocol that learns another asks the same as before.
+        """
+        silent = {one.name for one in dataclasses.fields(cast(Any, self.protocol)) if one.default == ()}
+        said = {name: value for name, value in self.options.items() if name not in silent or value}
+        return digest_json([self.protocol_name, self.protocol.version, digest_json(said), self.dataset.digest])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,9 +9,11 @@ import pandas as pd
 import pytest
 from sklearn.metrics import auc, balanced_accuracy_score, r2_score
 
+from repbench.digests import digest_json
 from repbench.embeddings.embedded import Embeddings, TestSplit, TuningSplit
 from repbench.errors import ProtocolError
 from repbench.protocols.pose_robustness import PoseRobustness
+from repbench.tasks import load_catalogue
 
 ANGLES = np.arange(0, 360, 30)
 CLASSES, LIGHTS = 4, 2
@@ -160,3 +162,12 @@ def test_of_barred_poses_the_probe_sees_none_and_has_tests_of_their_own() -> Non
 def test_poses_that_cannot_be_barred_are_named(never: tuple[float, ...], words: str) -> None:
     with pytest.raises(ProtocolError, match=words):
         replace(PROTOCOL, never=never).score(asked(), 0)
+
+
+def test_an_option_that_is_empty_and_by_default_so_leaves_the_task_what_it_was() -> None:
+    task = load_catalogue().tasks["pose-robustness/furniture"]
+    before = {name: value for name, value in task.options.items() if name != "never"}
+    facts = (task.protocol_name, task.protocol.version, digest_json(before), task.dataset.digest)
+    assert task.digest == digest_json([*facts])
+    assert replace(task, protocol=replace(PROTOCOL, never=(180,))).digest != replace(task, protocol=PROTOCOL).digest
+    assert replace(task, protocol=replace(PROTOCOL, shares=())).digest != replace(task, protocol=PROTOCOL).digest
