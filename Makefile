@@ -69,7 +69,7 @@ docs: $(BIN)/repbench
 packs: $(BIN)/repbench
 	$(BIN)/python -m pip install --quiet -r packs/requirements.txt
 	$(BIN)/python packs/build.py
-	$(BIN)/python packs/typical.py
+	$(BIN)/python packs/text_judges.py
 
 reference: $(BIN)/repbench
 	$(BIN)/repbench data fetch stamps

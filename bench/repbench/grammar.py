@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Sequence
 
 PROGRAM = "link-parser"
+MISSING = "link-parser is not installed (Debian: link-grammar, link-grammar-dictionaries-en)"
 OPTIONS = ("en", "-graphics=0", "-echo=1", "-spell=0", "-limit=100", "-timeout=5")
 SECONDS = 600
 UNUSED_WORD = 10.0  # costs more than any use of words does: first as few words as possible are left over

@@ -13,7 +13,7 @@ from repbench.datasets.declaration import DatasetDeclaration
 from repbench.datasets.deviations import UNKNOWN
 from repbench.datasets.fetch.places import fetch_command, how_to_get, place_of
 from repbench.datasets.probe import RULES, Probe
-from repbench.embeddings.needs import SHIPPED, TYPICAL
+from repbench.embeddings.needs import GRAMMAR, SHIPPED, TYPICAL
 from repbench.errors import UnknownNameError
 from repbench.tasks import Catalogue, Task, load_catalogue
 
@@ -136,14 +136,13 @@ def _blind_lines(dataset: DatasetDeclaration, probe: Probe) -> Iterator[str]:
     if len(probe.captions_of(dataset.columns)) < 2:
         return
     fitted = f"of {probe.tuning}" if probe.tuning else "of other folds of test"
-    how = (
-        "the scores ship"
-        if (SHIPPED / f"{dataset.name}.parquet").is_file()
-        else "asked where repbench[pretrained] is installed"
-    )
+    ships = (SHIPPED / f"{dataset.name}.parquet").is_file()
+    where = "the scores ship" if ships else "where repbench[pretrained] is installed"
+    parser = "the scores ship" if ships else "where link-parser is installed"
     yield "  blind     rules that see captions alone, beside each score: fewest and most characters, fewest and most words"
     yield f"            bag of words, bigram and trigram model, of the text and a word of it, fitted on true captions {fitted}"
-    yield f"            {TYPICAL}: mean cosine with the true captions of other clusters ({how})"
+    yield f"            {TYPICAL}: mean cosine with the true captions of other clusters ({where})"
+    yield f"            {GRAMMAR}: what the parser leaves over ({parser})"
     own = "typical for the encoder's own text tower (compositional), " if probe.tuning else ""
     yield f"            {own}the captioner's own log p(text) (compositional-lm)"
 

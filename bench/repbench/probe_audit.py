@@ -15,14 +15,14 @@ import numpy as np
 
 from repbench import grammar
 from repbench.datasets.caption_files import CHOICE, CaptionProbe
-from repbench.embeddings.needs import SENTENCES, TYPICAL
-from repbench.embeddings.typical import ONE_CLUSTER
+from repbench.embeddings.needs import GRAMMAR, SENTENCES, TYPICAL
+from repbench.embeddings.text_judges import ONE_CLUSTER
 from repbench.encoders.load import load_encoder
 from repbench.errors import RepbenchError
 from repbench.measure import blind
 from repbench.measure.text_classifier import classifier_scores
 
-NO_GRAMMAR = "no grammar checker was asked: link-parser is not installed (Debian: link-grammar, link-grammar-dictionaries-en)"
+NO_GRAMMAR = f"no grammar checker was asked: {grammar.MISSING}"
 NOT_PART = "models trained to judge plausibility (Vera, classifiers on CoLA) are no part of repbench, and were not asked"
 SHOWN = 5  # hackable negatives in the readable report
 BATCH = 64  # captions embedded at a time
@@ -182,7 +182,7 @@ def _grammar(padded: Sequence[Sequence[str]]) -> tuple[dict[str, np.ndarray], st
         found = grammar.grammar_scores([text for example in padded for text in example])
     except (OSError, subprocess.SubprocessError) as error:
         return {}, f"grammar was not judged: {error}"
-    return {"grammar (Link Grammar)": np.array([[found[text] for text in example] for example in padded])}, ""
+    return {GRAMMAR: np.array([[found[text] for text in example] for example in padded])}, ""
 
 
 def _embedded(texts: list[str], encoder: str) -> dict[str, np.ndarray]:

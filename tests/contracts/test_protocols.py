@@ -22,7 +22,7 @@ from repbench.datasets.declaration import ELEVEN_POINT, METRICS, PAIR, Captions,
 from repbench.datasets.factors import Factor
 from repbench.datasets.probe import Probe
 from repbench.embeddings.embedded import Embeddings, TestSplit, TuningSplit
-from repbench.embeddings.needs import AnyNeed, Need, PairScores, Typicality
+from repbench.embeddings.needs import AnyNeed, Need, PairScores, TextJudges
 from repbench.embeddings.trainable import Recipe
 from repbench.errors import EmbeddingError, ProtocolError
 from repbench.measure import logistic
@@ -209,7 +209,7 @@ def asked(protocol: Protocol, encode: Encode = good, metric: str = "accuracy") -
     world = asked_of(protocol, metric)
     if why := protocol.fits(world):
         pytest.skip(why)
-    splits = [embed(need, encode, metric) for need in protocol.needs(world) if not isinstance(need, Typicality)]
+    splits = [embed(need, encode, metric) for need in protocol.needs(world) if not isinstance(need, TextJudges)]
     return Embeddings(
         tuning=tuple(split for split in splits if isinstance(split, TuningSplit)),
         test=tuple(split for split in splits if isinstance(split, TestSplit)),

@@ -65,5 +65,5 @@ class Embeddings:
     probe: Probe | None = None  # how a compositional probe is judged
     model: Trainable | None = None  # for a task that needs a `TrainableModel`
     factor: Mapping[str, Factor] = field(default_factory=dict)  # what some of them are
-    typical: np.ndarray | None = None  # float64 (n, captions), of a need of `Typicality`, in the order of test
-    not_typical: str = "no scores were given"  # why there are none
+    judged: Mapping[str, np.ndarray] = field(default_factory=dict)  # of `TextJudges`: rule -> float64 (n, captions), as test
+    not_asked: Mapping[str, str] = field(default_factory=dict)  # rule -> why there are no scores of it

@@ -87,16 +87,17 @@ class PairScores:
 
 
 SENTENCES = "packaged:minilm,length=128"  # the sentence encoder among the blind rules; up to 128 tokens of a caption are read
-SHIPPED = Path(__file__).parents[1] / "datasets" / "typical"  # a file of its scores for each embedded probe
-TYPICAL = "typical for packaged:minilm"  # its rule, which a `Typicality` is the scores of
+TYPICAL = "typical for packaged:minilm"  # its rule
+GRAMMAR = "grammar (Link Grammar)"  # the rule of the grammar checker
+SHIPPED = Path(__file__).parents[1] / "datasets" / "text_judges"  # a file of the scores of both for each embedded probe
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
-class Typicality:
-    """How typical the captions of an example are for a sentence encoder that sees no image: see embeddings/typical.py.
+class TextJudges:
+    """What judges that see no image make of the captions of an example: see embeddings/text_judges.py.
 
     `true` are those of the columns `captions` that are true of an image. It is the same for every encoder, and asks nothing of
-    one. The answer is `Embeddings.typical`; there is none where the sentence encoder is not installed.
+    one. The answer is `Embeddings.judged`; a judge that is not installed is among those of `Embeddings.not_asked`.
     """
 
     dataset: str
@@ -118,7 +119,7 @@ class Typicality:
     @property
     def words(self) -> str:
         """What is asked for, for people."""
-        return f"how {TYPICAL} {', '.join(self.captions)} of {self.split} are, a blind rule"
+        return f"blind scores of {', '.join(self.captions)} of {self.split}: {TYPICAL}, {GRAMMAR}"
 
 
-AnyNeed = Need | TrainableModel | PairScores | Typicality
+AnyNeed = Need | TrainableModel | PairScores | TextJudges

@@ -1,8 +1,8 @@
 """Beside the score of a compositional probe: what blind rules score, and what the encoder scores where the best of them fails.
 
-Blind rules see captions only: their length, language models of counts, what a sentence encoder finds typical, and what the
-encoder itself finds typical or likely. Language models are fitted on the true captions of the probe's split to tune on, or
-where it has none on those of other folds of test.
+Blind rules see captions only: their length, language models of counts, what a sentence encoder finds typical and a grammar
+checker correct, and what the encoder itself finds typical or likely. Language models are fitted on the true captions of the
+probe's split to tune on, or where it has none on those of other folds of test.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from repbench.datasets.declaration import DatasetDeclaration
 from repbench.datasets.probe import RULES, Probe
 from repbench.embeddings.embedded import Embeddings, TestSplit
-from repbench.embeddings.needs import TYPICAL, Typicality
+from repbench.embeddings.needs import TYPICAL, TextJudges
 from repbench.measure import blind, intervals, pairs
 from repbench.protocol import Estimate, Outcome
 from repbench.protocols._composition import candidates_of
@@ -37,12 +37,12 @@ def true_captions(rule: str, captions: tuple[str, ...]) -> tuple[str, ...]:
     return captions if form.images > 1 else captions[: TRUE.get(rule, 1)]
 
 
-def typicality(dataset: DatasetDeclaration, split: str) -> tuple[Typicality, ...]:
-    """The need of the blind rule by a sentence encoder; none where there is one caption, and nothing to choose."""
+def text_judges(dataset: DatasetDeclaration, split: str) -> tuple[TextJudges, ...]:
+    """The need of the blind rules by judges of text; none where there is one caption, and nothing to choose."""
     assert dataset.probe is not None
     captions = dataset.probe.captions_of(dataset.columns)
     true = true_captions(dataset.probe.rule, captions)
-    return (Typicality(dataset=dataset.name, split=split, captions=captions, true=true),) if len(captions) > 1 else ()
+    return (TextJudges(dataset=dataset.name, split=split, captions=captions, true=true),) if len(captions) > 1 else ()
 
 
 def beside_blind(
@@ -69,8 +69,7 @@ def beside_blind(
     columns = [name for name in (f"caption_{k}" for k in range(scores.shape[2])) if name in test.columns]
     diagnostics: dict[str, Any] = {}
     if len(columns) == scores.shape[2] > 1:
-        typical = {} if got.typical is None else {TYPICAL: got.typical}
-        rules = {**_rules(columns, test, probe, fitted_on, seed), **typical, **(own or {})}
+        rules = {**_rules(columns, test, probe, fitted_on, seed), **got.judged, **(own or {})}
         weight = found.examples["weight"].to_numpy(dtype=np.float64)
         candidates = candidates_of(test, probe)
         verdict = blind.verdict(rules, probe.rule, scores.shape[1], candidates, weight, groups=test.clusters)
@@ -85,9 +84,10 @@ def beside_blind(
             "rules": dict(verdict.score),
             "same_words": float(blind.same_words(_texts(test, columns)).mean()),
         }
-        if not typical:
-            diagnostics["blind"][NOT_ASKED] = {TYPICAL: got.not_typical}
-            diagnostics["warnings"] = [f"the blind rule {TYPICAL!r} was not asked: {got.not_typical}."]
+        if got.not_asked:
+            diagnostics["blind"][NOT_ASKED] = dict(got.not_asked)
+        if TYPICAL in got.not_asked:
+            diagnostics["warnings"] = [f"the blind rule {TYPICAL!r} was not asked: {got.not_asked[TYPICAL]}."]
     return dataclasses.replace(found, metrics={**found.metrics, **metrics}, diagnostics={**found.diagnostics, **diagnostics})
 
 

@@ -20,7 +20,7 @@ from repbench.measure import blind, intervals, pairs
 from repbench.measure.geometry import unit_rows
 from repbench.outcomes import check_split
 from repbench.protocol import Estimate, Outcome
-from repbench.protocols._blind import OWN_TEXT, another, beside_blind, true_captions, typicality
+from repbench.protocols._blind import OWN_TEXT, another, beside_blind, text_judges, true_captions
 from repbench.protocols._composition import check_aligned, no_probe, outcome
 
 
@@ -35,8 +35,8 @@ class Compositional:
         return no_probe(dataset)
 
     def needs(self, dataset: DatasetDeclaration) -> tuple[AnyNeed, ...]:
-        """Every image and every caption of test, each once: images first. The true captions of the split to tune on. And how
-        typical the captions of test are.
+        """Every image and every caption of test, each once: images first. The true captions of the split to tune on. And what
+        judges of text make of the captions of test.
         """
         assert dataset.probe is not None
         probe, captions = dataset.probe, dataset.probe.captions_of(dataset.columns)
@@ -45,7 +45,7 @@ class Compositional:
         return (
             *(Need(dataset=dataset.name, split="test", column=column, tuning=False) for column in columns),
             *(Need(dataset=dataset.name, split=probe.tuning, column=column) for column in true),
-            *typicality(dataset, "test"),
+            *text_judges(dataset, "test"),
         )
 
     def score(self, got: Embeddings, seed: int) -> Outcome:

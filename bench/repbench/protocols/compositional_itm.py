@@ -14,7 +14,7 @@ from repbench.embeddings.needs import AnyNeed, PairScores
 from repbench.errors import ProtocolError
 from repbench.outcomes import check_split
 from repbench.protocol import Outcome
-from repbench.protocols._blind import beside_blind, typicality
+from repbench.protocols._blind import beside_blind, text_judges
 from repbench.protocols._composition import all_pairs, no_probe, outcome, tensor
 
 
@@ -30,9 +30,9 @@ class CompositionalITM:
         return no_probe(dataset)
 
     def needs(self, dataset: DatasetDeclaration) -> tuple[AnyNeed, ...]:
-        """The scores of every image with every caption of its example, and how typical the captions are."""
+        """The scores of every image with every caption of its example, and what judges of text make of them."""
         scores = PairScores(dataset=dataset.name, split="test", scorer="itm", pairs=all_pairs(dataset), tuning=False)
-        return (scores, *typicality(dataset, "test"))
+        return (scores, *text_judges(dataset, "test"))
 
     def score(self, got: Embeddings, seed: int) -> Outcome:
         """Raises ProtocolError for scores not finite, or that do not fit the rule."""

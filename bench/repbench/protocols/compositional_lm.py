@@ -20,7 +20,7 @@ from repbench.embeddings.needs import NULL_IMAGES, AnyNeed, PairScores
 from repbench.errors import ProtocolError
 from repbench.outcomes import check_split
 from repbench.protocol import Outcome
-from repbench.protocols._blind import OWN_PRIOR, beside_blind, true_captions, typicality
+from repbench.protocols._blind import OWN_PRIOR, beside_blind, text_judges, true_captions
 from repbench.protocols._composition import all_pairs, no_probe, outcome, primary_value, tensor
 
 ALPHAS = tuple(step / 20 for step in range(21))
@@ -39,8 +39,8 @@ class CompositionalLM:
         return no_probe(dataset)
 
     def needs(self, dataset: DatasetDeclaration) -> tuple[AnyNeed, ...]:
-        """Scores of all pairs, and of captions beside noise: of held-out examples to choose alpha, and of the others; and how
-        typical the captions of the others are.
+        """Scores of all pairs, and of captions beside noise: of held-out examples to choose alpha, and of the others; and what
+        judges of text make of the captions of the others.
         """
         assert dataset.probe is not None
         captions = dataset.probe.captions_of(dataset.columns)
@@ -49,7 +49,7 @@ class CompositionalLM:
         report = REST if dataset.probe.held_out else "test"
         held = (PairScores(dataset=dataset.name, split=tuning, scorer="lm", pairs=pairs),) if tuning else ()
         reported = PairScores(dataset=dataset.name, split=report, scorer="lm", pairs=pairs, tuning=False)
-        return (*held, reported, *typicality(dataset, report))
+        return (*held, reported, *text_judges(dataset, report))
 
     def score(self, got: Embeddings, seed: int) -> Outcome:
         """Raises ProtocolError for scores not finite, or that do not fit the rule."""

@@ -16,7 +16,7 @@ from repbench.embeddings.decoded import Decoded
 from repbench.embeddings.extract import Extractor, Work
 from repbench.embeddings.pairs import PairExtractor
 from repbench.embeddings.store import Address, Shelf
-from repbench.embeddings.typical import typical
+from repbench.embeddings.text_judges import judged
 from repbench.encoder import Encoder, PairScorer, Tower
 from repbench.errors import EmbeddingError, RepbenchError
 from repbench.protocol import Outcome, checked
@@ -101,7 +101,7 @@ def _do(job: Job, plan: Plan, supply: Supply, settings: Settings, report: Report
         seconds["embedding"] = time.monotonic() - began
         training = to_train(job, plan.encoder, settings, report.line)
         unread = {**skipped, **(training.skipped if training else {})}
-        ask = partial(typical, store=settings.store, options=settings.extract, log=report.line)
+        ask = partial(judged, store=settings.store, options=settings.extract, log=report.line)
         got, left_out = gather(job, supply.shelves, unread, ask, training)
         told = {"embedded": report.embedded - before}
         told |= _told(_towers(job, plan), supply.extractor) | _named("fidelity", supply.notes.of(job, supply.shelves))

@@ -9,7 +9,7 @@ import numpy as np
 from repbench.datasets.dataset import Dataset, Split
 from repbench.datasets.declaration import DatasetDeclaration
 from repbench.embeddings.embedded import Embeddings, TestSplit, TuningSplit
-from repbench.embeddings.needs import AnyNeed, Need, PairScores, Typicality
+from repbench.embeddings.needs import AnyNeed, Need, PairScores, TextJudges
 from repbench.embeddings.pairs import column_items, pair_key
 from repbench.embeddings.store import Address, Shelf
 from repbench.embeddings.views import view_size
@@ -17,8 +17,8 @@ from repbench.errors import EmbeddingError, ProtocolError
 from repbench.run.plan import Job
 from repbench.run.trainable import ToTrain
 
-# the scores (n, captions) of a need of Typicality on a split with such groups (n,), or None and why there are none
-Ask = Callable[[Typicality, Split, np.ndarray], tuple[np.ndarray | None, str]]
+# what judges of text make of a split with such groups (n,): rule -> scores (n, captions), and rule -> why there are none
+Ask = Callable[[TextJudges, Split, np.ndarray], tuple[dict[str, np.ndarray], dict[str, str]]]
 
 
 def gather(
@@ -26,7 +26,7 @@ def gather(
 ) -> tuple[Embeddings, dict[str, str]]:
     """What the protocol of a job is given, and the examples left out because their item could not be read (id -> reason).
 
-    `ask` answers needs of Typicality. Raises EmbeddingError for embeddings that are not finite and ProtocolError for a split
+    `ask` answers needs of TextJudges. Raises EmbeddingError for embeddings that are not finite and ProtocolError for a split
     that is empty.
     """
     assert job.dataset is not None
@@ -35,14 +35,14 @@ def gather(
     test: list[TestSplit] = []
     left_out = _left_out(job, skipped)
     works = dict(job.all_works)
-    typical: tuple[np.ndarray | None, str] = (None, "it was not asked for")
+    judged: tuple[dict[str, np.ndarray], dict[str, str]] = ({}, {})
     for need in job.task.needs:
         whole = _joined(need, job.dataset)
         kept = _kept(whole, left_out, need)
         split = whole.take(kept) if len(kept) < len(whole) else whole
         clusters = split.columns[declaration.cluster].astype(str) if declaration.cluster in split.columns else None
-        if isinstance(need, Typicality):
-            typical = ask(need, split, split.ids if clusters is None else clusters)
+        if isinstance(need, TextJudges):
+            judged = ask(need, split, split.ids if clusters is None else clusters)
             continue
         if isinstance(need, Need):
             x = _rows(need, split, shelves[works[need].address], declaration)
@@ -75,8 +75,8 @@ def gather(
         probe=declaration.probe,
         model=training.model if training is not None else None,
         factor=declaration.factor,
-        typical=typical[0],
-        not_typical=typical[1],
+        judged=judged[0],
+        not_asked=judged[1],
     )
     return got, left_out
 

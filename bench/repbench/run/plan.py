@@ -11,10 +11,10 @@ import numpy as np
 from repbench.datasets.dataset import Dataset
 from repbench.datasets.open import open_dataset, prompt_split
 from repbench.embeddings.extract import Work, distinct
-from repbench.embeddings.needs import TYPICAL, AnyNeed, Need, PairScores, TrainableModel
+from repbench.embeddings.needs import AnyNeed, Need, PairScores, TrainableModel
 from repbench.embeddings.pairs import PairWork, pair_work
 from repbench.embeddings.store import Address, Shelf
-from repbench.embeddings.typical import MISSING, is_installed
+from repbench.embeddings.text_judges import can_be_asked
 from repbench.embeddings.views import view_address, view_size
 from repbench.encoder import Encoder, FrameGrid, Tower
 from repbench.errors import DataError, MissingModalityError, RecordError, RepbenchError, UnfitError
@@ -63,7 +63,7 @@ class Job:
     inputs: Inputs | None = None
     problem: RepbenchError | None = None
     record: Record | None = None
-    again: bool = False  # the record lacks the blind rule of the sentence encoder, which is installed by now
+    again: bool = False  # the record lacks a blind rule for want of a package that is installed by now
 
     @property
     def all_works(self) -> tuple[tuple[AnyNeed, Work | PairWork], ...]:
@@ -198,14 +198,15 @@ def _job(
             check_unchanged(settings.results, dataset, splits, inputs, record)
         except DataError as error:
             return Job(task=task, dataset=dataset, inputs=inputs, problem=error, record=record)
-    again = record is not None and _lacks_rule(record) and is_installed()
+    again = record is not None and _lacks_rule(record)
     return Job(task=task, dataset=dataset, works=asked, pair_works=pairs, inputs=inputs, record=record, again=again)
 
 
 def _lacks_rule(record: Record) -> bool:
-    """Whether a record was made without the blind rule of the sentence encoder, since that was not installed."""
+    """Whether a record was made without a blind rule that was not installed, and is by now."""
     told = record.diagnostics.get("blind")
-    return isinstance(told, Mapping) and told.get(NOT_ASKED) == {TYPICAL: MISSING}
+    lacking = told.get(NOT_ASKED) if isinstance(told, Mapping) else None
+    return isinstance(lacking, Mapping) and any(can_be_asked(rule, str(why)) for rule, why in lacking.items())
 
 
 def splits_of(task: Task) -> tuple[str, ...]:
