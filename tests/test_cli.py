@@ -76,6 +76,23 @@ def test_some_failed_is_status_1_and_says_which(
     assert "1.000" in printed.out
 
 
+def test_a_board_of_failures_says_so_with_their_reasons_and_status_1(
+    at: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(monkeypatch, "run", "control:nan", "--tasks", "knn/digits,clustering/digits", "--out", "failed") == 1
+    capsys.readouterr()
+    for command in (("leaderboard", "failed", "--out", "board"), ("show", "failed")):
+        assert call(monkeypatch, *command) == 1
+        told = capsys.readouterr().out
+        assert told.startswith("No results: all 2 failed.\nfailed: clustering/digits: embeddings are NaN or infinite")
+        assert "(control:nan)" in told
+    assert "No results: all 2 failed." in (at / "board" / "leaderboard.html").read_text(encoding="utf-8")
+    assert call(monkeypatch, "run", "control:constant", "--tasks", "knn/digits", "--out", "failed") == 0
+    capsys.readouterr()
+    assert call(monkeypatch, "leaderboard", "failed") == 0
+    assert capsys.readouterr().out.count("\nfailed: ") == 2
+
+
 def test_a_task_asked_by_name_that_does_not_fit_is_a_failure(
     at: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -108,6 +125,12 @@ def test_a_task_asked_by_name_that_does_not_fit_is_a_failure(
         (("run", "control:pixels", "--plugin", "nothing.txt"), "--plugin nothing.txt: expected a .toml file"),
         (("run", "control:pixels", "--device", "gpu", "--tasks", "knn/digits"), "Write cpu, cuda, cuda:1 or mps"),
         (("show", "knn/digts"), "unknown task or dataset 'knn/digts'. Did you mean 'knn/digits'"),
+        (("show", "nothing"), "There is no folder nothing either"),
+        (
+            ("show", "./nothing"),
+            "./nothing: there is no such folder of results; `repbench run ENCODER --out ./nothing` makes one",
+        ),
+        (("show", "/nothing/at/all"), "/nothing/at/all: there is no such folder of results"),
         (("run",), "Missing argument"),
         (("list", "nonsense"), "is not one of"),
     ],

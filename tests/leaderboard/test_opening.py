@@ -105,12 +105,12 @@ def test_a_control_that_stands_above_the_leader_is_named() -> None:
     )
 
 
-def test_a_control_or_one_encoder_alone_leads_nobody() -> None:
+def test_one_encoder_or_a_control_leads_nobody() -> None:
     control = {"control:random": dict.fromkeys(TASKS, 0.9)}
     assert lines_of(control) == []
-    assert lines_of(control | {"a": {"knn/t0": 0.1}})[0] == (
-        "One encoder was asked: a. It leads nobody; controls are its yardsticks."
-    )
+    board, verdicts = board_of(control | {"a": {"knn/t0": 0.1}})
+    assert opening_lines(opening_of(board, verdicts)) == []
+    assert "| a | not shown | behind control:random on the one task |" in markdown(board, verdicts)
 
 
 def test_a_question_has_a_card_for_each_set_of_encoders_that_was_asked_it() -> None:

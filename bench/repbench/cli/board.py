@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 @click.option("--with-published", is_flag=True, help="Show what papers report of the same tasks beside it, marked so.")
 @click.option("--rank-published", is_flag=True, help="The same, and let it count in ranks and means.")
 def leaderboard(results: tuple[Path, ...], out: Path | None, with_published: bool, rank_published: bool) -> None:
-    """Make the leaderboard of all records below the folders RESULTS, and print it."""
+    """Make the leaderboard of all records below the folders RESULTS, and print it.
+
+    Exit status: 0 a board, 1 all of its records failed (their reasons are printed, and written with --out), 2 no records.
+    """
     from repbench.leaderboard.finished import finished_of
     from repbench.leaderboard.terminal import terminal_width, wants_colour
 
@@ -47,8 +50,10 @@ def leaderboard(results: tuple[Path, ...], out: Path | None, with_published: boo
     written = [] if out is None else publish(board, out, verdicts, errors_board(board, read), curves_board(board, read))
     for path in written:
         click.echo(f"wrote {path}")
-    if finished is not None:
+    if finished is not None and board.done:
         finished.keep(printed, written)
+    if not board.done:
+        raise SystemExit(1)
 
 
 def _board_of(results: tuple[Path, ...], rank_published: bool | None) -> tuple[Board, Examples]:
@@ -64,9 +69,10 @@ def _board_of(results: tuple[Path, ...], rank_published: bool | None) -> tuple[B
 def _printed(board: Board, verdicts: Verdicts, width: int) -> list[str]:
     from repbench.leaderboard.published import published_lines
     from repbench.leaderboard.tables import stale_lines
-    from repbench.leaderboard.terminal import board_text
+    from repbench.leaderboard.terminal import board_text, failures_text
 
     lines = [board_text(board, verdicts, width)]
+    lines += [failed] if (failed := failures_text(board, width)) else []
     if board.published:
         lines += ["reported in papers, not measured here:", *published_lines(board)]
     if board.limit is not None:
@@ -106,14 +112,19 @@ def show_board(results: Path, as_json: bool) -> None:
     from repbench.leaderboard.gather import open_board
     from repbench.leaderboard.remembered import judge_board
     from repbench.leaderboard.tables import stale_lines
-    from repbench.leaderboard.terminal import board_json, board_text, terminal_width, wants_colour
+    from repbench.leaderboard.terminal import board_json, board_text, failures_text, terminal_width, wants_colour
 
     board, read = open_board([results], remember=True)
-    if not board.done:
+    if not board.done and not board.failed:
         raise UsageError(f"no results below {results}; `repbench run ENCODER --out {results}` makes some.")
     if as_json:
         click.echo(board_json(board))
-        return
-    click.echo(board_text(board, judge_board(board, read), terminal_width()), color=wants_colour())
-    for line in stale_lines(board):
-        click.echo(f"left out: {line}")
+    else:
+        width = terminal_width()
+        click.echo(board_text(board, judge_board(board, read), width), color=wants_colour())
+        if failed := failures_text(board, width):
+            click.echo(failed)
+        for line in stale_lines(board):
+            click.echo(f"left out: {line}")
+    if not board.done:
+        raise SystemExit(1)

@@ -8,6 +8,7 @@ import click
 
 from repbench.cli.board import show_board
 from repbench.cli.options import PLUGIN
+from repbench.errors import UnknownNameError, UsageError
 
 
 @click.command(name="list")
@@ -27,10 +28,21 @@ def list_(what: str, plugins: tuple[Path, ...]) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print a folder of results as JSON.")
 def show(name: str, plugins: tuple[Path, ...], as_json: bool) -> None:
     """Show all facts of a task (protocol/dataset) or of a dataset, or the board of a folder of results."""
-    if Path(name).is_dir():
-        show_board(Path(name), as_json)
+    from repbench.remote import here, is_address
+
+    folder = here(name) if is_address(name) else Path(name)
+    if folder.is_dir():
+        show_board(folder, as_json)
         return
+    if folder.exists():
+        raise UsageError(f"{name} is a file, and no folder of results.")
+    if is_address(name) or name.endswith("/") or name.startswith((".", "/", "~")) or name.count("/") > 1:
+        raise UsageError(f"{name}: there is no such folder of results; `repbench run ENCODER --out {name}` makes one.")
     from repbench.listing import show_lines
 
-    for line in show_lines(name, plugins):
+    try:
+        lines = list(show_lines(name, plugins))
+    except UnknownNameError as error:
+        raise UsageError(f"{error} There is no folder {name} either.") from error
+    for line in lines:
         click.echo(line)

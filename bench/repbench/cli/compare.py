@@ -50,7 +50,7 @@ def diff(old: Path, new: Path, encoder: str | None, baseline_encoder: str | None
     from repbench.leaderboard.differences import differences
 
     before, after = _sides(old, new, encoder, baseline_encoder)
-    _print(differences(before, after), before.name, after.name, as_json, "task")
+    _print(differences(before, after), *_titles(before, after, old, new), as_json, "task")
 
 
 @click.command()
@@ -74,10 +74,12 @@ def gate(results: Path, baseline: Path, max_drop: float, tasks: str, encoder: st
     asked = [one for one in differences(before, after) if any(fnmatch.fnmatch(one.name, pattern) for pattern in wanted)]
     if not asked:
         raise UsageError(f"no task of {baseline} or {results} matches {tasks!r}.")
-    _print(asked, before.name, after.name, False, "task")
+    _print(asked, *_titles(before, after, baseline, results), False, "task")
     failing = [line for one in asked if (line := _failing(one, max_drop))]
     for line in failing:
         click.echo(f"gate: {line}", err=True)
+    looked = f"{len(asked)} task{'' if len(asked) == 1 else 's'}"
+    click.echo(f"\nThe gate is shut by {len(failing)} of {looked}." if failing else f"\nThe gate is open: {looked} looked at.")
     raise SystemExit(1 if failing else 0)
 
 
@@ -102,6 +104,13 @@ def _sides(old: Path, new: Path, encoder: str | None, baseline_encoder: str | No
     board, read = open_board([old])
     has = {record.encoder for record in board.done}
     return side(board, read, baseline_encoder or (after.name if after.name in has else None)), after
+
+
+def _titles(before: Side, after: Side, old: Path, new: Path) -> tuple[str, str]:
+    """What the two sides are called: their names, with the folders where both have one name."""
+    if before.name != after.name:
+        return before.name, after.name
+    return f"{before.name} in {old}", f"{after.name} in {new}"
 
 
 def _print(found: Sequence[Difference], old: str, new: str, as_json: bool, what: str) -> None:

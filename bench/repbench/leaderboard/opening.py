@@ -72,8 +72,7 @@ def _lead(grid: Grid, shared: Sequence[str]) -> tuple[Line, tuple[Line, ...]]:
     asked = grid.competes & here.any(axis=1)
     total = int(asked.sum())
     if total < 2:
-        alone = "".join(grid.names[row] for row in np.flatnonzero(asked))
-        return (("One encoder was asked: ", alone, ". It leads nobody; controls are its yardsticks.") if alone else ()), ()
+        return (), ()
     places = [place for place, task in enumerate(grid.tasks) if task in shared]
     have = _all_of(grid, asked, places)
     most = int(here[have].sum(axis=1).max(initial=0))
@@ -178,10 +177,10 @@ def _asked_alike(grid: Grid, places: list[int]) -> list[list[int]]:
 def opening_section(board: Board, verdicts: Verdicts) -> list[str]:
     """The part of the Markdown board that says who leads and, question by question, who is best; [] where nobody was asked."""
     opening = opening_of(board, verdicts)
-    if not opening.lead:
+    if not opening.cards:
         return []
-    lead, *groups = [one_line(line) for line in opening_lines(opening)]
-    parts = [lead, *(["\n".join(f"- {line}" for line in groups)] if groups else [])]
+    parts = [one_line(plain(opening.lead))] if opening.lead else []
+    parts += ["\n".join(f"- {one_line(plain(line))}" for line in opening.groups)] if opening.groups else []
     rows = [(one.question, asked(one), one.best, MARKS[one.sure], one.words) for one in opening.cards]
     table = ["| question | tasks | best encoder | is it ahead? | how it stands |", "|---|---|---|---|---|"]
     table += [f"| {' | '.join(map(one_line, row))} |" for row in rows]

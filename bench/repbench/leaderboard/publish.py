@@ -24,6 +24,7 @@ from repbench.leaderboard.tables import (
     common_line,
     failed_lines,
     lower_is_better,
+    nothing_line,
     stale_lines,
     value_table,
     wide_table,
@@ -91,7 +92,7 @@ def _table(board: Board, verdicts: Verdicts) -> str:
 
     wide = wide_table(board).set_index("encoder")
     if wide.empty:
-        return "no results"
+        return nothing_line(board)
     chance = {record.task: record.chance for record in board.done}
     left_out = [] if common_line(board) else ["common_mean", "common_rank"]
     numbers = wide.drop(columns=["kind", *_PLACES, *left_out])

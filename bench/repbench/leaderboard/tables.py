@@ -102,6 +102,21 @@ def failed_lines(board: Board) -> list[str]:
     return [f"{task}: {' '.join(reason.split())} ({', '.join(encoders)})" for (task, reason), encoders in found.items()]
 
 
+def failed_count(board: Board) -> int:
+    """How many results failed; what an encoder only lacks a tower for is no failure."""
+    return sum(not is_unfit(record) for record in board.failed)
+
+
+def nothing_line(board: Board) -> str:
+    """What is said of a board without any result: that all failed, or that no encoder has what the tasks ask for."""
+    failed = failed_count(board)
+    gaps = len(board.failed) - failed
+    rest = f" ({gaps} more do not fit: the encoder has no tower for the task)" if gaps else ""
+    if failed:
+        return f"No results: {'the one' if failed == 1 else f'all {failed}'} failed{rest}."
+    return "No results" + (f": no encoder has a tower for any of the {gaps} tasks that it was asked." if gaps else ".")
+
+
 def is_unfit(record: Record) -> bool:
     """Whether a task failed only because the encoder lacks what it asks for: a gap, not a failure."""
     return record.status != DONE and record.reason.startswith(UNFIT)

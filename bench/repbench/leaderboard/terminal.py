@@ -16,13 +16,14 @@ from repbench.leaderboard.differences import Difference
 from repbench.leaderboard.judge import Verdicts
 from repbench.leaderboard.long import long_table
 from repbench.leaderboard.opening import opening_lines, opening_of
-from repbench.leaderboard.tables import Board, common_line, common_tasks, has_gaps, wide_table
+from repbench.leaderboard.tables import Board, common_line, common_tasks, failed_lines, has_gaps, nothing_line, wide_table
 
 WIDE = 10_000  # columns of a pipe
 ROOMY = 100  # from here on a task stands in one line with its protocol
 LETTERS = 16  # at which a heading wraps
 VERDICT = 10  # letters that a verdict has at least
 FEW = 8  # encoders up to which they stand across
+FAILURES = 8  # reasons that are printed
 PRINTED = 100  # encoders that are printed; the files hold all
 BEST = "* the best of its task, or not shown to be worse (paired tests, Holm)"
 
@@ -43,7 +44,7 @@ def wants_colour() -> bool | None:
 def board_text(board: Board, verdicts: Verdicts, width: int) -> str:
     """Tasks down and encoders across, or encoders down where they are many, in as many blocks as the width asks for."""
     if not board.done:
-        return "no results"
+        return in_lines(nothing_line(board), width)
     wide = wide_table(board).set_index("encoder").head(PRINTED)
     more = len({record.encoder for record in board.done}) - len(wide)
     text = _tasks_down(board, wide, verdicts, width) if len(wide) <= FEW else _encoders_down(board, wide, verdicts, width)
@@ -54,6 +55,13 @@ def board_text(board: Board, verdicts: Verdicts, width: int) -> str:
     return "\n\n".join(
         [text, *(in_lines(note, width) for note in [*notes, common_line(board)] if note), *([last] if last else [])]
     )
+
+
+def failures_text(board: Board, width: int) -> str:
+    """What failed and why, a line for each task and reason; the first of many."""
+    lines = failed_lines(board)
+    more = [f"… and {len(lines) - FAILURES} more; `--out DIR` writes all of them"] if len(lines) > FAILURES else []
+    return "\n".join(in_lines(line, width) for line in [*(f"failed: {line}" for line in lines[:FAILURES]), *more])
 
 
 def aggregate_columns(board: Board) -> tuple[str, ...]:
