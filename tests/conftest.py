@@ -79,6 +79,15 @@ def write_colours(root: Path, noise: float = 40.0) -> None:
 
 
 @pytest.fixture
+def bucket() -> Iterator[str]:
+    """The address of an empty bucket on a local S3 server."""
+    from tests.s3 import local_s3
+
+    with local_s3() as address:
+        yield address
+
+
+@pytest.fixture
 def colours(tmp_path: Path) -> Path:
     """A folder with `colours.toml` and `data/colours/...`: a user's own dataset."""
     write_colours(tmp_path / "data" / "colours")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +13,7 @@ import pytest
 from repbench import cli, remote
 from repbench.embeddings.store import Address, Shelf
 from repbench.errors import StoreError, UsageError
+from tests.s3 import MISSING
 
 ADDRESS = Address(tower="abc", view="plain", precision="fp32")
 KEYS = [f"{place:032x}" for place in range(4)]
@@ -138,41 +137,19 @@ def test_a_run_on_one_machine_is_done_on_another(
     assert "knn/colours" in capsys.readouterr().out
 
 
-MISSING = [name for name in ("moto", "s3fs", "flask") if importlib.util.find_spec(name) is None]
-
-
 @pytest.mark.skipif(bool(MISSING), reason=f"needs {', '.join(MISSING)}")
 @pytest.mark.filterwarnings("ignore")  # of moto and botocore
 def test_a_run_on_s3_is_there_for_another_machine(
-    colours: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    colours: Path, bucket: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     import s3fs
-    from moto.server import ThreadedMotoServer
 
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        given = {
-            "ENDPOINT_URL": f"http://{host}:{port}",
-            "ACCESS_KEY_ID": "a",
-            "SECRET_ACCESS_KEY": "b",
-            "DEFAULT_REGION": "us-east-1",
-        }
-        for name, value in given.items():
-            monkeypatch.setenv(f"AWS_{name}", value)
-        for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
-            monkeypatch.delenv(name)
-        s3fs.S3FileSystem.clear_instance_cache()
-        s3fs.S3FileSystem().mkdir("bucket")
-        machine(monkeypatch, tmp_path, "one")
-        assert run(colours, "s3://bucket/results", "s3://bucket/store") == 0
-        names = s3fs.S3FileSystem().find("bucket")
-        assert sum(name.endswith("knn/colours.json") for name in names) == 1
-        assert sum(name.endswith(".safetensors") for name in names) >= 1
-        machine(monkeypatch, tmp_path, "two")
-        assert "0 to do, 1 done" in again(colours, "s3://bucket/results", "s3://bucket/store", capsys)
-        assert run(colours, "s3://nobody/results", "s3://bucket/store") == 2
-        assert "s3://nobody/results" in capsys.readouterr().err
-    finally:
-        server.stop()
+    machine(monkeypatch, tmp_path, "one")
+    assert run(colours, f"{bucket}/results", f"{bucket}/store") == 0
+    names = s3fs.S3FileSystem().find(bucket)
+    assert sum(name.endswith("knn/colours.json") for name in names) == 1
+    assert sum(name.endswith(".safetensors") for name in names) >= 1
+    machine(monkeypatch, tmp_path, "two")
+    assert "0 to do, 1 done" in again(colours, f"{bucket}/results", f"{bucket}/store", capsys)
+    assert run(colours, "s3://nobody/results", f"{bucket}/store") == 2
+    assert "s3://nobody/results" in capsys.readouterr().err

@@ -81,19 +81,18 @@ def _declared(wheel: Path) -> set[str]:
     metadata = zipfile.ZipFile(wheel)
     (name,) = [name for name in metadata.namelist() if name.endswith(".dist-info/METADATA")]
     required = message_from_string(metadata.read(name).decode()).get_all("Requires-Dist") or []
-    found: set[str] = set()
+    found: set[tuple[str, frozenset[str]]] = set()
     queue = [(text, frozenset({""})) for text in required]
     while queue:
         text, extras = queue.pop()
         wanted = Requirement(text)
         if wanted.marker and not any(wanted.marker.evaluate({"extra": extra}) for extra in extras):
             continue
-        key = canonicalize_name(wanted.name)
-        if key not in found:
-            found.add(key)
-            theirs = frozenset({"", *wanted.extras})
+        theirs = frozenset({"", *wanted.extras})
+        if (one := (canonicalize_name(wanted.name), theirs)) not in found:
+            found.add(one)
             queue += [(each, theirs) for each in importlib.metadata.requires(wanted.name) or []]
-    return found
+    return {name for name, _ in found}
 
 
 def _link(names: set[str], packages: Path) -> None:

@@ -72,7 +72,8 @@ def run_encoders(
         plugins=tuple(plugins),
         load=load,
         folder=os.getcwd(),
-        addresses=tuple(filter(None, map(address_of, (settings.results, settings.store)))),
+        results_address=address_of(settings.results),
+        store_address=address_of(settings.store),
     )
     parts = parts_of(len(specs), chosen, settings.limit, shard)
     try:

@@ -41,7 +41,8 @@ def test_bootstrap_of_a_mean_is_scipys(distinct: int) -> None:
     rng = np.random.default_rng(0)
     values = rng.integers(distinct, size=300) / distinct
     ours = intervals.bootstrap_mean(values, seed=1, draws=20_000)
-    reference = bootstrap((values,), np.mean, n_resamples=20_000, method="percentile", rng=np.random.default_rng(2), batch=2000)
+    seeded = {"random_state": np.random.default_rng(2)}  # SciPy before 1.15 knows no other name
+    reference = bootstrap((values,), np.mean, n_resamples=20_000, method="percentile", batch=2000, **seeded)
     assert_allclose(ours, reference.confidence_interval, atol=0.04 * (ours[1] - ours[0]))
 
 

@@ -25,7 +25,7 @@ def test_graded_scores_are_tested_as_scipy_permutes_them(n: int, rel: float) -> 
     rng = RNG(1)
     a, b = rng.random(n) + 0.12, rng.random(n)
     want = stats.permutation_test(
-        (a, b), lambda x, y: x.sum() - y.sum(), permutation_type="samples", n_resamples=20_000, rng=RNG(2)
+        (a, b), lambda x, y: x.sum() - y.sum(), permutation_type="samples", n_resamples=20_000, random_state=RNG(2)
     ).pvalue
     assert paired_p_values(a, b[None], 0)[0] == pytest.approx(want, rel=rel)
 

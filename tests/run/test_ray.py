@@ -17,6 +17,7 @@ from repbench import cli
 from repbench.leaderboard.publish import publish
 from repbench.leaderboard.tables import make_board
 from repbench.results.files import read_records
+from tests.s3 import MISSING
 
 ray = pytest.importorskip("ray", reason="ray is not installed: pip install 'repbench[ray]'")
 
@@ -29,12 +30,14 @@ from repbench.encoders.preprocess import ImagePreprocess
 
 class Slow(torch.nn.Module):
     def forward(self, pixels):
-        if "ray" in sys.modules:  # in a process of the cluster: say on which node, and take so long that it can be killed
+        if "ray" in sys.modules:  # in a process of the cluster: say on which node, and go on when one was killed
             node = sys.modules["ray"].get_runtime_context().get_node_id()
             with open("began", "a") as stream:
                 stream.write(node + "\\n")
-            if not os.path.exists("killed"):
-                time.sleep(1)
+            for _ in range(600):
+                if os.path.exists("killed"):
+                    break
+                time.sleep(0.1)
         return pixels.flatten(1)
 
 
@@ -76,6 +79,7 @@ def cluster() -> Iterator[Any]:
     yield made
     ray.shutdown()
     made.shutdown()
+    os.environ.pop("RAY_ADDRESS", None)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -96,11 +100,41 @@ def test_a_node_that_is_killed_in_the_middle_changes_no_byte(colours: Path, clus
     killer = threading.Thread(target=kill, daemon=True)
     killer.start()
     assert run(colours, "spread", "--engine", "ray", "--address", cluster.address) == 0
-    killer.join(timeout=1)
+    killer.join(timeout=60)
     assert len(killed) == 1
     assert set((colours / "began").read_text().split()) > set(killed)
-    os.environ.pop("RAY_ADDRESS", None)
     assert run(colours, "alone") == 0
     alone = contents(colours / "alone")
     assert contents(colours / "spread") == alone
     assert {"slow.py:load knn/colours", "slow.py:load linear-probe/colours", "control:random zero-shot/colours"} <= set(alone)
+
+
+@pytest.mark.skipif(bool(MISSING), reason=f"needs {', '.join(MISSING)}")
+@pytest.mark.filterwarnings("ignore")
+def test_nodes_that_share_no_disk_meet_on_s3(colours: Path, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import s3fs
+    from ray.cluster_utils import Cluster
+
+    size = {"memory": 4 << 30, "object_store_memory": 80 << 20}
+    (colours / "slow.py").write_text(SLOW)
+    (colours / "killed").touch()
+    made = Cluster(initialize_head=True, head_node_args={**size, "num_cpus": 0, "include_dashboard": False})
+    try:
+        for name in ("one", "two"):  # each with a cache of its own, elsewhere than that of the process that plans
+            made.add_node(**size, num_cpus=1, env_vars={"XDG_CACHE_HOME": str(colours / name)})
+        made.wait_for_nodes()
+        monkeypatch.setenv("XDG_CACHE_HOME", str(colours / "driver"))
+        there = ("--out", f"{bucket}/results", "--store", f"{bucket}/store", "--engine", "ray", "--address", made.address)
+        assert run(colours, "unused", *there) == 0
+        files = s3fs.S3FileSystem().find(bucket)
+        assert sum(name.endswith(".json") for name in files) == 2 * 4
+    finally:
+        ray.shutdown()
+        made.shutdown()
+        os.environ.pop("RAY_ADDRESS", None)
+    worked = {path.relative_to(colours).parts[0] for path in colours.rglob("*.safetensors")}
+    assert worked <= {"one", "two", "driver"}
+    assert worked & {"one", "two"}
+    s3fs.S3FileSystem().get(f"{bucket}/results", str(colours / "fetched"), recursive=True)
+    assert run(colours, "alone") == 0
+    assert contents(colours / "fetched") == contents(colours / "alone")

@@ -278,6 +278,7 @@ def hostile_table(path: Path, payload: Payload, columns: dict[str, list[Any]]) -
 
 
 @pytest.mark.filterwarnings("ignore:pickle-based deserialization")  # an old pyarrow says that it does not
+@pytest.mark.filterwarnings("ignore:pyarrow.PyExtensionType is deprecated")  # a still older one
 def test_pickles_in_a_table_of_files_and_factors_stay_bytes(tmp_path: Path) -> None:
     folder = tmp_path / "x"
     folder.mkdir()
@@ -291,6 +292,7 @@ def test_pickles_in_a_table_of_files_and_factors_stay_bytes(tmp_path: Path) -> N
 
 
 @pytest.mark.filterwarnings("ignore:pickle-based deserialization")  # an old pyarrow says that it does not
+@pytest.mark.filterwarnings("ignore:pyarrow.PyExtensionType is deprecated")  # a still older one
 def test_pickles_beside_a_record_stay_bytes(tmp_path: Path) -> None:
     hostile_table(tmp_path / "hostile.parquet", Payload(tmp_path / "ran"), {"id": ["a"], "correct": [True]})
     content = (tmp_path / "hostile.parquet").read_bytes()

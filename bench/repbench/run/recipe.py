@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from repbench.datasets.prompt_files import read_prompts
 from repbench.encoder import Encoder
 from repbench.encoders.load import LoadOptions, load_encoder
 from repbench.encoders.variants import Variants, load_variants
+from repbench.remote import working_copy
 from repbench.run.plan import Datasets, Plan, make_plan
 from repbench.run.settings import Settings
 from repbench.tasks import Task, load_catalogue
@@ -29,7 +30,17 @@ class Recipe:
     plugins: tuple[Path, ...] = ()
     load: LoadOptions = field(default_factory=LoadOptions)
     folder: str = ""  # what relative paths start from
-    addresses: tuple[str, ...] = ()  # whose working copies results and store are
+    results_address: str | None = None  # whose working copy the folder of results is
+    store_address: str | None = None
+
+    def on_this_machine(self) -> Recipe:
+        """The recipe with the working copies that this machine has of the addresses: its cache may lie elsewhere."""
+        settings = self.settings
+        if self.results_address is not None:
+            settings = replace(settings, results=working_copy(self.results_address))
+        if self.store_address is not None:
+            settings = replace(settings, store=working_copy(self.store_address))
+        return replace(self, settings=settings)
 
     def variants(self) -> Variants:
         """The encoder, or where features are named, the encoder at each that it has. Raises EncoderError or UsageError."""

@@ -3,7 +3,7 @@
 Two kinds of steps. One embeds some chunks of what the tasks of an encoder on a dataset need, into the store; one scores a
 task, as soon as all chunks of its dataset are there, exactly as the local engine would: what is missing then is embedded
 first. Both may be repeated at any moment, so a node that is lost costs at most the chunks that it was computing. Results and
-store lie in folders that every node sees.
+store lie in folders that every node sees, or at an address, of which each node has a working copy.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import torch
 from repbench.embeddings.extract import CHUNK, Share
 from repbench.embeddings.needs import TrainableModel
 from repbench.errors import DataError, EmbeddingError, RepbenchError, UsageError
-from repbench.remote import working_copy
 from repbench.results.record import Inputs, Record
 from repbench.run.ahead import embed_ahead, on_datasets
 from repbench.run.engines import Wait
@@ -158,21 +157,23 @@ def _import_ray() -> Any:
 
 # What follows runs in processes of the cluster.
 
-_made: tuple[Recipe, list[Plan]] | None = None  # of this process: the steps of one encoder follow each other
+_made: tuple[Recipe, Settings, list[Plan]] | None = None  # of this process: the steps of one encoder follow each other
 
 
 def _embed(recipe: Recipe, threads: int, dataset: str, share: Share) -> None:
     """A step that embeds: a share of the chunks that the tasks on a dataset need."""
-    embed_ahead(on_datasets(_plans(recipe, threads), {dataset}), recipe.settings, share)
+    settings, plans = _plans(recipe, threads)
+    embed_ahead(on_datasets(plans, {dataset}), settings, share)
 
 
 def _score(recipe: Recipe, threads: int, place: int, task: str, inputs: Inputs, *ahead: None) -> Record:
     """A step that scores one task of the plan at `place`. Raises DataError where this node sees other inputs."""
-    plan = _plans(recipe, threads)[place]
+    settings, plans = _plans(recipe, threads)
+    plan = plans[place]
     (job,) = [job for job in plan.jobs if job.task.name == task]
     if job.inputs != inputs:
         raise DataError(f"{os.uname().nodename} has other inputs than the driver: {_differences(job, inputs)}")
-    return _alone(job, plan, recipe.settings)[0]
+    return _alone(job, plan, settings)[0]
 
 
 def _differences(job: Job, inputs: Inputs) -> str:
@@ -182,8 +183,11 @@ def _differences(job: Job, inputs: Inputs) -> str:
     return ", ".join(f"{name} is {mine[name]!r} and not {theirs[name]!r}" for name in mine if mine[name] != theirs[name])
 
 
-def _plans(recipe: Recipe, threads: int) -> list[Plan]:
-    """The plans of a recipe, made once in a process. Raises what making them raises, and UsageError for other versions."""
+def _plans(recipe: Recipe, threads: int) -> tuple[Settings, list[Plan]]:
+    """Settings and plans of a recipe as they are on this node, made once in a process.
+
+    Raises what making them raises, and UsageError for other versions.
+    """
     global _made
     if _made is None or _made[0] != recipe:
         torch.set_num_threads(threads)
@@ -192,8 +196,7 @@ def _plans(recipe: Recipe, threads: int) -> list[Plan]:
             raise UsageError(f"{os.uname().nodename} has other versions than the driver: {', '.join(other)}.")
         if recipe.folder:
             os.chdir(recipe.folder)
-        for address in recipe.addresses:
-            working_copy(address)
         _made = None  # the last encoder goes before the next one comes
-        _made = (recipe, recipe.plans())
-    return _made[1]
+        here_too = recipe.on_this_machine()
+        _made = (recipe, here_too.settings, here_too.plans())
+    return _made[1:]
