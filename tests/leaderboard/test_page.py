@@ -106,6 +106,29 @@ def test_two_encoders_are_compared_with_their_paired_interval(tmp_path: Path) ->
     assert seen["lines"][2][-1] == "not tested"  # type: ignore[index]
 
 
+def test_a_cell_tells_convergence_openly_and_folds_what_is_long(tmp_path: Path) -> None:
+    told = {"converged": True, "validation": [{"strength": place, "score": 0.5} for place in range(40)]}
+    notes = {"method": "simclr", "seed": "1"}
+    page = render_page(
+        make_board([record("timm:a", "knn/x", 0.5, diagnostics=told), record("mine-1", "knn/x", 0.4, notes=notes)])
+    )
+    script = """
+    document.querySelector('td.cell').click();
+    const fact = name => [...document.querySelectorAll('dt')].find(one => one.textContent === name)?.nextSibling;
+    out.plain = JSON.parse(fact('convergence').textContent);
+    out.folded = [fact('and more').querySelector('details').open, fact('and more').querySelector('summary').textContent];
+    out.whole = JSON.parse(fact('and more').querySelector('div').textContent);
+    out.absent = [fact('load report') === undefined, fact('options') === undefined];
+    out.sources = [...document.querySelectorAll('#source option')].map(one => one.value);
+    """
+    seen = drive(page, script, tmp_path)
+    assert seen["plain"] == {"converged": True}
+    assert seen["folded"][0] is False  # type: ignore[index]
+    assert seen["whole"] == {"validation": told["validation"]}
+    assert seen["absent"] == [True, True]
+    assert seen["sources"] == ["", "timm", "trained"]
+
+
 def test_names_of_users_never_act(tmp_path: Path) -> None:
     broken = replace(record(HOSTILE[0], "knn/y", 0.0), status="failed", reason=HOSTILE[1], metrics={})
     page = render_page(make_board([*(record(name, "knn/x", 0.5) for name in HOSTILE), broken]))

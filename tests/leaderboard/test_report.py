@@ -19,6 +19,7 @@ from repbench.leaderboard.gather import open_board
 from repbench.leaderboard.judge import judge
 from repbench.leaderboard.picture import gallery_of, items_of
 from repbench.leaderboard.report import write_report
+from repbench.leaderboard.tables import make_board, wide_table
 from repbench.results.files import write_record
 from repbench.tasks import load_catalogue
 from tests.leaderboard.test_page import HOSTILE, drive
@@ -73,6 +74,19 @@ def test_a_row_that_is_not_there_or_is_its_own_rival_is_refused(at: Path) -> Non
         make_card(board, read, judge(board, read), "rivall")
     with pytest.raises(UsageError, match="its own rival"):
         make_card(board, read, judge(board, read), "rival", "rival")
+
+
+def test_the_rival_is_the_first_that_was_asked_the_same() -> None:
+    asked = {
+        "speech": ("knn/s",),
+        "best": ("knn/x", "knn/y", "knn/z"),
+        "me": ("knn/s", "zero-shot/s"),
+        "near": ("zero-shot/s",),
+    }
+    board = make_board([record(name, task, 0.9 if name == "best" else 0.5) for name, tasks in asked.items() for task in tasks])
+    assert wide_table(board)["encoder"].iloc[0] == "best"  # which shares no task with the others
+    card = make_card(board, lambda one: None, judge(board, lambda one: None), "me")
+    assert card.rival == "speech"
 
 
 def test_neighbours_are_those_of_scikit_learn(at: Path) -> None:

@@ -60,13 +60,18 @@ def make_card(board: Board, read: ReadExamples, verdicts: Verdicts, name: str, r
 
 
 def _best_other(board: Board, name: str) -> str:
+    """The first of the board that was asked at least half of what this row was; else the row that was asked most of it."""
     wide = wide_table(board)
     if name not in set(wide["encoder"]):
         raise UnknownNameError("encoder", name, list(wide["encoder"]), "(a row of the board)")
     others = wide[(wide["encoder"] != name) & (wide["kind"] != "published")]
     if others.empty:
         raise UsageError(f"{name} is the only encoder here; a report card sets it beside another.")
-    return str(others["encoder"].iloc[0])
+    own = wide.loc[wide["encoder"] == name, board.tasks].notna().to_numpy()[0]
+    shared = (others[board.tasks].notna().to_numpy() & own).sum(axis=1)
+    enough = np.flatnonzero(2 * shared >= own.sum())
+    place = enough[0] if len(enough) else int(np.argmax(shared))
+    return str(others["encoder"].iloc[place])
 
 
 def _task(board: Board, record: Record, verdicts: Verdicts) -> dict[str, Any]:

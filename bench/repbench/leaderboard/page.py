@@ -150,7 +150,7 @@ def _row(
         "id": place,
         "name": entry["encoder"],
         "kind": entry["kind"],
-        "source": one.encoder_kind if one.encoder_kind == "published" else str(entry["encoder"]).partition(":")[0],
+        "source": _source(one),
         "cmean": _number(entry["common_mean"]),
         "crank": _number(entry["common_rank"]),
         "mean": _number(entry["mean"]),
@@ -173,6 +173,14 @@ def _row(
         "versions": one.versions,
         "cells": [_cell(records.get(task), verdicts, drawn.get(task, {}), brief) for task in tasks],
     }
+
+
+def _source(record: Record) -> str:
+    """Where a row comes from: the place in its name, or that it was trained by repbench, or only a name."""
+    place, colon, _ = record.encoder.partition(":")
+    if record.encoder_kind == "published":
+        return record.encoder_kind
+    return place if colon else "trained" if "method" in record.notes else "named"
 
 
 def _milliseconds(records: Iterable[Record]) -> float | None:

@@ -47,6 +47,7 @@ function axes(svg, { xs, ys, xlabel, ylabel, log = false, room = .06 }) { // cle
 
 function nothing(svg, words) {
   svg.replaceChildren();
+  get("words").textContent = "";
   drawn(svg, "text", { x: 30, y: 40 }, words);
 }
 

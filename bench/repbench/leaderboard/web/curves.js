@@ -64,9 +64,14 @@ function runs() { // runs of which the board has several steps: name -> rows by 
   return new Map([...found].filter(([, rows]) => new Set(rows.map(row => row.step)).size > 1).map(([name, rows]) => [name, rows.sort((a, b) => a.step - b.step)]));
 }
 
+function stepped() { // the tasks on which a run has several steps
+  const found = [...runs().values()];
+  return ofTask.filter(column => found.some(rows => rows.filter(row => column.of(row) !== null).length > 1));
+}
+
 function plotSteps(svg) {
   const column = ofTask.find(one => one.key === get("stepped").value);
-  const series = [...runs()].map(([name, rows]) => ({ name, points: rows.filter(row => column.of(row) !== null).map(row => [row.step, column.of(row), null, row.cells[column.place].lo, row.cells[column.place].hi]) })).filter(one => one.points.length).slice(0, SHOWN);
+  const series = [...runs()].map(([name, rows]) => ({ name, points: rows.filter(row => column.of(row) !== null).map(row => [row.step, column.of(row), null, row.cells[column.place].lo, row.cells[column.place].hi]) })).filter(one => one.points.length > 1).slice(0, SHOWN);
   if (!series.length) return nothing(svg, "No run has several steps on this task.");
   const all = series.flatMap(one => one.points), ends = all.flatMap(one => [one[1], one[3], one[4]]).filter(one => one !== null), scale = axes(svg, { xs: all.map(one => one[0]), ys: ends, xlabel: "training step or epoch", ylabel: `${column.task.name}, ${column.task.metric}` });
   lines(svg, series, scale);

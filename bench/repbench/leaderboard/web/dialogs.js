@@ -2,18 +2,29 @@
 function facts(pairs) {
   const list = make("dl");
   for (const [name, value] of pairs) {
-    if (value === null || value === undefined || value === "" || value === "{}") continue;
-    list.append(make("dt", name), make("dd", typeof value === "object" ? JSON.stringify(value, null, 1) : String(value)));
+    if (value === null || value === undefined || value === "" || (typeof value === "object" && !Object.keys(value).length)) continue;
+    list.append(make("dt", name), fact(typeof value === "object" ? JSON.stringify(value, null, 1) : String(value)));
   }
   return list;
 }
 
+function fact(text) { // a long one is folded, so that what comes below it is found
+  const lines = text.split("\n").length, node = make("dd", lines > LONG ? undefined : text);
+  if (lines <= LONG) return node;
+  const fold = make("details");
+  fold.append(make("summary", `${lines} lines`), make("div", text));
+  node.append(fold);
+  return node;
+}
+const LONG = 16;
+
 function provenance(row, column) {
-  const cell = row.cells[column.place], task = column.task;
+  const cell = row.cells[column.place], task = column.task, isPlain = ([, value]) => value === null || typeof value !== "object";
+  const plain = Object.fromEntries(Object.entries(cell.d || {}).filter(isPlain)), more = Object.fromEntries(Object.entries(cell.d || {}).filter(one => !isPlain(one)));
   open(nameNode("h2", `${row.name} on ${task.name}`), facts([
-    ["result", hover(cell, task)], ["chance", task.chance], ["beside blind rules", cell.x], ["all metrics", cell.m], ["convergence and more", cell.d], ["seconds", cell.t],
-    ["encoder fingerprint", row.fingerprint], ["towers", row.towers], ["load report", row.load], ["notes", row.notes], ["dataset fingerprint", task.data],
-    ["task digest", task.digest], ["task version", task.version], ["options", task.options], ["command", row.command], ["versions", row.versions],
+    ["result", hover(cell, task)], ["chance", task.chance], ["beside blind rules", cell.x], ["all metrics", cell.m], ["command", row.command],
+    ["convergence", plain], ["and more", more], ["load report", row.load], ["encoder fingerprint", row.fingerprint], ["dataset fingerprint", task.data], ["task digest", task.digest],
+    ["task version", task.version], ["options", task.options], ["towers", row.towers], ["notes", row.notes], ["seconds", cell.t], ["versions", row.versions],
   ]));
 }
 

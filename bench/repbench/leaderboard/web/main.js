@@ -12,7 +12,7 @@ const kinds = [ // key, title, whether there is anything to draw, how, what the 
   { key: "any", title: "any two", able: () => true, draw: plotAny, tools: "any", before: () => {} },
   { key: "heat", title: "heat map", able: () => true, draw: heat, canvas: true },
   { key: "angle", title: "accuracy and angle", able: () => withAngles.length, draw: plotAngle, tools: "angle" },
-  { key: "steps", title: "quality and training", able: () => runs().size, draw: plotSteps, tools: "steps" },
+  { key: "steps", title: "quality and training", able: () => stepped().length, draw: plotSteps, tools: "steps" },
   { key: "reliability", title: "reliability", able: () => placesWith("r").length, draw: plotReliability, tools: "reliability" },
   { key: "free", title: "label-free and probe", able: () => both.length, draw: plotLabelFree, tools: "free" },
 ].filter(kind => kind.able());
@@ -43,7 +43,7 @@ for (const [id, title, values] of [["kind", "all", data.rows.map(row => row.kind
   fill(id, [["", title], ...distinct(values).map(one => [one, one])]);
 for (const id of ["x", "y"]) fill(id, [...fixed.slice(1), ...extra, ...ofTask].map(column => [column.key, labelOf(column)]));
 fill("angles", withAngles.map(({ task, place }) => [place, task.name]).sort((a, b) => ["linear-probe/", "pose-robustness/"].reduce((sum, one, at) => sum + (at + 1) * (b[1].startsWith(one) - a[1].startsWith(one)), 0)));
-fill("stepped", ofTask.map(column => [column.key, column.task.name]));
+fill("stepped", stepped().map(column => [column.key, column.task.name]));
 fill("reliable", placesWith("r").map(({ task, place }) => [place, task.name]));
 fill("when", [["after", "after scaling"], ["before", "before scaling"]]);
 fill("free", free.map(one => [one, one]));
