@@ -139,9 +139,7 @@ def _parsed(need: TextJudges, captions: Captions, store: Path, log: Log) -> Judg
     try:
         known: dict[str, float] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         if missing := [text for text in texts if text not in known]:
-            log(
-                f"  {need.dataset}: {counted(len(missing), 'caption')} to parse, once for all encoders, for the rule {GRAMMAR!r}"
-            )
+            log(f"  {need.dataset}: {counted(len(missing), 'caption')} to parse, once for all encoders, for {GRAMMAR!r}")
             path.parent.mkdir(parents=True, exist_ok=True)
         for start in range(0, len(missing), AT_ONCE):
             known |= grammar.grammar_scores(missing[start : start + AT_ONCE])
