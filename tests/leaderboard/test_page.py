@@ -15,11 +15,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import spearmanr
 
 from repbench import protocols
 from repbench.leaderboard.curves import curves_of, packed, run_and_step
 from repbench.leaderboard.judge import Verdict
 from repbench.leaderboard.page import render_page
+from repbench.leaderboard.publish import markdown
 from repbench.leaderboard.questions import QUESTIONS
 from repbench.leaderboard.tables import make_board
 from repbench.measure import calibration
@@ -263,6 +265,31 @@ def test_accuracy_against_degrees_from_the_typical_pose_has_bands_and_a_line_a_c
     assert seen["parts"] == [away, *names]
     assert seen["seen"] == [[2, 0, 4], [1, 2, 2], [0, 0, 4]]  # two encoders; the first with its classes; one class of both
     assert seen["chosen"] == names[1]
+
+
+def test_how_alike_tasks_rank_the_encoders_is_spearmans_correlation(tmp_path: Path) -> None:
+    values = np.random.default_rng(5).random((7, 3))
+    tasks = ("knn/x", "linear-probe/x", "zero-shot/x")
+    cells = [(f"e{row}", task, values[row, column]) for row in range(7) for column, task in enumerate(tasks)]
+    cells = [
+        one for one in cells if one[:2] not in {("e0", "linear-probe/x"), *((f"e{row}", "zero-shot/x") for row in range(3))}
+    ]
+    board = make_board([record(name, task, value) for name, task, value in cells])
+    script = """
+    document.querySelector('[data-kind=alike]').click();
+    const canvas = document.querySelector('#heat'), at = (x, y) => {
+      canvas.onmousemove({ offsetX: 230 + 26 * x + 5, offsetY: 150 + 26 * y + 5 });
+      return document.querySelector('#words').textContent;
+    };
+    out.words = [at(0, 1), at(1, 2), at(2, 2)];
+    out.shown = !canvas.hidden && canvas.width > 0;
+    """
+    seen = drive(render_page(board), script, tmp_path)
+    rho = spearmanr(values[1:, 0], values[1:, 1]).statistic
+    assert seen["words"][0] == f"linear-probe/x and knn/x: Spearman {rho:.2f}, 6 encoders"  # type: ignore[index]
+    assert seen["words"][1].startswith("knn/x and zero-shot/x: too few encoders have both")  # type: ignore[index]
+    assert seen["shown"] is True
+    assert f"| knn/x | linear-probe/x | {rho:.2f} | 6 |" in markdown(board)
 
 
 def test_outcomes_are_packed_without_loss_and_steps_are_read_from_records_and_names() -> None:

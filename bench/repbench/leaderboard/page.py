@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from repbench.leaderboard.blind import beside_blind
@@ -14,6 +15,7 @@ from repbench.leaderboard.curves import Curves, run_and_step
 from repbench.leaderboard.judge import Verdict, Verdicts
 from repbench.leaderboard.label_free import foretold
 from repbench.leaderboard.opening import Opening, opening_of
+from repbench.leaderboard.redundancy import few_tasks_line, tasks_alike
 from repbench.leaderboard.tables import (
     Board,
     common_line,
@@ -32,7 +34,7 @@ MANY = 20_000  # cells above which the page keeps numbers and intervals, and lea
 Pairs = Mapping[str, Mapping[tuple[str, str], float]]  # task -> two encoders -> standard error of their paired difference
 
 
-SCRIPTS = ("core", "table", "sight", "summary", "dialogs", "chart", "scatter", "curves", "main")  # joined in this order
+SCRIPTS = ("core", "table", "sight", "summary", "dialogs", "chart", "scatter", "heat", "curves", "main")  # joined in this order
 
 
 def render_page(
@@ -89,6 +91,8 @@ def _content(board: Board, verdicts: Verdicts, pairs: Pairs, curves: Curves) -> 
         "gaps": has_gaps(board),
         "opening": _opening(opening_of(board, verdicts), tasks),
         "foretold": _foretold(board),
+        "alike": _alike(board),
+        "few": few_tasks_line(board),
         "tasks": [_task(asked[task]) | {"common": task in common, "classes": curves["tasks"].get(task)} for task in tasks],
         "rows": [
             _row(entry, place, tasks, records[str(entry["encoder"])], verdicts, curves, brief)
@@ -105,6 +109,13 @@ def _opening(opening: Opening, tasks: list[str]) -> dict[str, Any]:
     number = {task: place for place, task in enumerate(tasks)}
     cards = [vars(one) | {"tasks": [number[task] for task in one.tasks]} for one in opening.cards]
     return {"lead": opening.lead, "groups": opening.groups, "cards": cards}
+
+
+def _alike(board: Board) -> dict[str, Any]:
+    """The tasks that judge, by their places, and below the diagonal how alike they rank the encoders, in hundredths."""
+    rho, places = tasks_alike(board).to_numpy(), [board.tasks.index(task) for task in board.judging]
+    below = [[None if np.isnan(one) else round(100 * float(one)) for one in row[:k]] for k, row in enumerate(rho)]
+    return {"places": places, "rho": below if any(one is not None for row in below for one in row) else []}
 
 
 def _foretold(board: Board) -> dict[str, list[float | int | None]]:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pandas as pd
 
 from repbench.errors import RecordError
-from repbench.leaderboard.aggregates import oriented
 from repbench.leaderboard.blind import blind_section
 from repbench.leaderboard.curves import Curves
 from repbench.leaderboard.effective import effective_section
@@ -18,15 +17,13 @@ from repbench.leaderboard.latex import latex
 from repbench.leaderboard.long import long_table
 from repbench.leaderboard.opening import one_line, opening_section
 from repbench.leaderboard.page import Pairs, render_page
-from repbench.leaderboard.redundancy import keeping_subset
+from repbench.leaderboard.redundancy import redundancy_section
 from repbench.leaderboard.tables import (
     Board,
     common_line,
     failed_lines,
-    lower_is_better,
     nothing_line,
     stale_lines,
-    value_table,
     wide_table,
     with_failures,
     with_reported,
@@ -143,7 +140,7 @@ def markdown(board: Board, verdicts: Verdicts | None = None) -> str:
         " count every task (1 is best). Bold: best of its row, or not significantly worse (paired, Holm, p > 0.05)."
         " – is a task that the encoder cannot do or has not done."
     )
-    parts += [*filter(None, [common_line(board)]), *_few_tasks(board)]
+    parts += [*filter(None, [common_line(board)]), *redundancy_section(board)]
     parts += [*blind_section(board), *foretold_section(board), *effective_section(board)]
     if board.published:
         parts += ["## Reported in papers, not measured here; in no rank and no mean", _reported(board)]
@@ -166,17 +163,3 @@ def _reported(board: Board) -> str:
 
 def _quick_look(board: Board) -> list[str]:
     return [] if board.limit is None else [f"A quick look: at most {board.limit} examples a split (or one a class)."]
-
-
-def _few_tasks(board: Board) -> list[str]:
-    """Which few tasks rank the encoders as all do; nothing where too few encoders have every task."""
-    tasks = board.judging
-    found = keeping_subset(oriented(value_table(board)[tasks], lower_is_better(board)), tasks)
-    if not found or len(found) == len(tasks):
-        return []
-    names = ", ".join(task for task, _ in found)
-    return [
-        "## Few tasks that tell the same",
-        f"{names}: the ranking by these correlates {found[-1][1]:.2f} (Spearman) with the ranking by all {len(tasks)}"
-        " tasks, over the encoders that have every task. Chosen on this board, so too good for another.",
-    ]

@@ -6,14 +6,58 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from repbench.leaderboard.aggregates import mean_rank
+from repbench.leaderboard.aggregates import mean_rank, oriented
+from repbench.leaderboard.tables import Board, common_tasks, has_gaps, lower_is_better, value_table
 
+LEAST = 5  # encoders below which no correlation is told
+PAIRS = 10  # of tasks that are listed
 KEPT = 0.95  # Spearman's correlation with the ranking by all tasks that counts as keeping it
 
 
-def correlations(x: np.ndarray, tasks: list[str]) -> pd.DataFrame:
-    """Spearman's correlation between tasks (tasks, tasks), over the encoders that have both; NaN for fewer than three."""
-    return pd.DataFrame(x, columns=tasks).corr(method="spearman", min_periods=3)
+def correlations(x: np.ndarray, tasks: list[str], least: int = 3) -> pd.DataFrame:
+    """Spearman's correlation between tasks (tasks, tasks), over the encoders that have both; NaN for fewer than `least`."""
+    return pd.DataFrame(x, columns=tasks).corr(method="spearman", min_periods=least)
+
+
+def tasks_alike(board: Board) -> pd.DataFrame:
+    """Spearman's correlation between the tasks that judge, more being better in each; NaN for fewer than five encoders."""
+    return correlations(oriented(value_table(board)[board.judging], lower_is_better(board)), board.judging, LEAST)
+
+
+def few_tasks_line(board: Board) -> str:
+    """Which few tasks rank the encoders as all do, or as all common ones; empty where too few encoders have these."""
+    tasks = common_tasks(board) if has_gaps(board) else board.judging
+    found = keeping_subset(oriented(value_table(board)[tasks], lower_is_better(board)), tasks) if tasks else []
+    if not found or len(found) == len(tasks):
+        return ""
+    return (
+        f"{', '.join(task for task, _ in found)}: the ranking by {'this' if len(found) == 1 else 'these'} correlates"
+        f" {found[-1][1]:.2f} (Spearman) with the ranking by all {len(tasks)}{' common' if has_gaps(board) else ''} tasks, over"
+        " the encoders that have every one. Chosen on this board, so too good for another."
+    )
+
+
+def redundancy_section(board: Board) -> list[str]:
+    """The part of the Markdown board on tasks that tell the same: few that keep the ranking, and the pairs most alike."""
+    rho = tasks_alike(board).to_numpy()
+    here = value_table(board)[board.judging].notna().to_numpy().astype(int)
+    both = here.T @ here
+    first, second = np.triu_indices(len(rho), 1)
+    told = np.isfinite(rho[first, second])
+    order = sorted(np.flatnonzero(told), key=lambda k: (-abs(rho[first[k], second[k]].round(6)), -both[first[k], second[k]], k))
+    line = few_tasks_line(board)
+    if not line and not order:
+        return []
+    parts = ["## Few tasks that tell the same", *([line] if line else [])]
+    if order:
+        rows = [(first[k], second[k]) for k in order[:PAIRS]]
+        listed = [f"| {board.judging[a]} | {board.judging[b]} | {rho[a, b]:.2f} | {both[a, b]} |" for a, b in rows]
+        head = ["| task | ranks the encoders as | Spearman | encoders |", "|---|---|---:|---:|"]
+        parts += [
+            "\n".join([*head, *listed]),
+            f"The {len(rows)} of {int(told.sum())} pairs that are most alike; the page shows all.",
+        ]
+    return parts
 
 
 def keeping_subset(x: np.ndarray, tasks: list[str], kept: float = KEPT) -> list[tuple[str, float]]:

@@ -11,6 +11,7 @@ const kinds = [ // key, title, whether there is anything to draw, how, what the 
   { key: "time", title: "quality and time", able: () => extra.some(one => one.key === "milliseconds"), draw: plotAny, tools: "any", before: scatterPreset("milliseconds", quality) },
   { key: "any", title: "any two", able: () => true, draw: plotAny, tools: "any", before: () => {} },
   { key: "heat", title: "heat map", able: () => true, draw: heat, canvas: true },
+  { key: "alike", title: "tasks alike", able: () => data.alike.rho.length, draw: alike, canvas: true },
   { key: "angle", title: "accuracy and angle", able: () => withAngles.length, draw: plotAngle, tools: "angle" },
   { key: "steps", title: "quality and training", able: () => stepped().length, draw: plotSteps, tools: "steps" },
   { key: "reliability", title: "reliability", able: () => placesWith("r").length, draw: plotReliability, tools: "reliability" },

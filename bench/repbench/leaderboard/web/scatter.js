@@ -1,4 +1,4 @@
-// Plots with a dot an encoder, and the heat map.
+// Plots with a dot an encoder.
 const labelOf = column => column.task ? column.task.name : column.title;
 
 function scatter(svg, across, up, { pareto = true } = {}) { // a dot an encoder; how many lie on the Pareto front
@@ -42,67 +42,3 @@ function plotLabelFree(svg) {
   const seen = rho !== null && points && points.length >= 5 && points.length < n ? spearman(points.map(one => one.x), points.map(one => one.y)) : NaN;
   told(whole + (Number.isNaN(seen) ? "" : ` In sight: ${show(seen, 2)} over ${points.length}.`));
 }
-
-function headings(context, cols, { left, w, top, faint, each }) { // above a heat map: each task, or each protocol where they are many
-  context.fillStyle = faint;
-  cols.forEach((column, k) => {
-    if (!each && cols[k - 1]?.task.protocol === column.task.protocol) return;
-    const span = each ? w : w * (cols.findIndex((one, at) => at > k && one.task.protocol !== column.task.protocol) - k), name = each ? column.task.name : column.task.protocol;
-    context.save();
-    context.translate(left + k * w + (each ? w / 2 + 3 : Math.max(w, Math.min(span, 60)) / 2), top - 6);
-    context.rotate(-Math.PI / 3);
-    context.fillText(name.length > 27 ? name.slice(0, 26) + "…" : name, 0, 0);
-    context.restore();
-    if (!each && k) context.fillRect(left + k * w - 1, top - 5, 1, 5);
-  });
-}
-
-function ends(values) { // the least and the greatest that is there
-  let low = Infinity, high = -Infinity;
-  for (const one of values) if (one !== null) { low = Math.min(low, one); high = Math.max(high, one); }
-  return [low, high];
-}
-
-let drawing = 0; // the number of the last drawing: what an older one has not drawn yet is not drawn
-function inSlices(count, draw, mine = ++drawing, from = 0) { // one after the other; the page answers between slices of a few milliseconds
-  const until = performance.now() + 12;
-  let place = from;
-  while (place < count && performance.now() < until) draw(place++);
-  if (place < count) setTimeout(() => mine === drawing && inSlices(count, draw, mine, place));
-}
-
-function heat() {
-  const canvas = get("heat"), rows = state.rows, all = ofTask.filter(column => column.task.judges && columns.includes(column));
-  const cols = distinct(all.map(column => column.task.protocol)).sort((a, b) => all.findIndex(one => one.task.protocol === a) - all.findIndex(one => one.task.protocol === b))
-    .flatMap(protocol => all.filter(column => column.task.protocol === protocol));
-  const names = rows.length <= 60, left = names ? (NARROW ? 110 : 230) : 8, top = 150;
-  const w = Math.max(5, Math.min(44, (get("plots").clientWidth - left - 12) / cols.length)), h = names ? 18 : Math.max(1, Math.min(10, 700 / rows.length));
-  const ratio = window.devicePixelRatio || 1, context = canvas.getContext("2d"), style = getComputedStyle(document.body);
-  Object.assign(canvas, { width: (left + w * cols.length + 40) * ratio, height: (top + h * rows.length + 4) * ratio });
-  Object.assign(canvas.style, { width: left + w * cols.length + 40 + "px", height: top + h * rows.length + 4 + "px" });
-  context.scale(ratio, ratio);
-  context.font = "12px system-ui, sans-serif";
-  const mark = style.getPropertyValue("--mark"), ink = style.getPropertyValue("--ink"), faint = style.getPropertyValue("--faint");
-  const column = k => {
-    const at = cols[k], values = rows.map(row => at.of(row)), [low, high] = ends(values);
-    rows.forEach((row, i) => {
-      const cell = row.cells[at.place], x = left + k * w, y = top + i * h;
-      if (!cell) { context.fillStyle = faint; context.globalAlpha = .12; context.fillRect(x, y + h / 2 - .5, w - 1, 1); context.globalAlpha = 1; return; }
-      const share = cell.s ?? (high > low ? (at.low ? high - cell.v : cell.v - low) / (high - low) : .5);
-      context.fillStyle = `rgba(${mark}, ${.05 + .95 * share})`;
-      context.fillRect(x, y, w - (w > 8 ? 1 : 0), h - (h > 8 ? 1 : 0));
-    });
-  };
-  headings(context, cols, { left, w, top, faint, each: cols.length <= 60 && w >= 14 });
-  context.fillStyle = ink;
-  if (names) rows.forEach((row, i) => context.fillText(row.name.length > (left - 10) / 7 ? row.name.slice(0, (left - 10) / 7 - 1) + "…" : row.name, 2, top + i * h + 13));
-  inSlices(cols.length, column);
-  const at = event => ({ row: rows[Math.floor((event.offsetY - top) / h)], column: cols[Math.floor((event.offsetX - left) / w)] });
-  canvas.onmousemove = event => {
-    const { row, column } = at(event), cell = row && column && row.cells[column.place];
-    told(row && column ? `${row.name} on ${column.task.name}: ${cell ? hover(cell, column.task).replaceAll("\n", "; ") : "not done, or not possible"}` : HEAT);
-  };
-  canvas.onclick = event => { const { row, column } = at(event); if (row && column && row.cells[column.place]) provenance(row, column); };
-  told(HEAT);
-}
-const HEAT = "Darker is better: from chance to perfect, or, where a scale is open, from the worst of the column to its best. Tasks that judge, in the order of the table; point at a cell for its numbers, press it for where they come from.";
