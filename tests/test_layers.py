@@ -24,6 +24,7 @@ FLOORS = {
     "protocol": 3,
     "outcomes": 3,
     "protocols": 3,
+    "protocol_files": 3,
     "tasks": 4,
     "run": 5,
     "leaderboard": 6,
@@ -42,7 +43,19 @@ FLOORS = {
     "__init__": 7,
 }
 # import no torch, pandas or SciPy at the top: listing the tasks reads them all
-LIGHT = ("errors", "digests", "strict", "cli", "__init__", "tasks", "listing", "protocol", "protocols", "outcomes")
+LIGHT = (
+    "errors",
+    "digests",
+    "strict",
+    "cli",
+    "__init__",
+    "tasks",
+    "listing",
+    "protocol",
+    "protocol_files",
+    "protocols",
+    "outcomes",
+)
 HEAVY = ("torch", "pandas", "sklearn", "scipy", "datasets", "timm", "open_clip", "transformers", "faiss")
 
 

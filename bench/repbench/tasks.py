@@ -9,16 +9,12 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
-import importlib
 import importlib.metadata
-import importlib.util
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
-from types import ModuleType
 from typing import Any, cast
 
 from repbench.datasets.declaration import DatasetDeclaration, Prompts, read_declaration
@@ -28,6 +24,7 @@ from repbench.digests import digest_json
 from repbench.embeddings.needs import AnyNeed, Need
 from repbench.errors import DeclarationError, UnknownNameError, UsageError
 from repbench.protocol import Protocol, why_not
+from repbench.protocol_files import add_protocol, protocol_class, shipped_protocols
 from repbench.strict import build, read_toml
 
 PLUGIN_FAMILY = "plugins"
@@ -182,7 +179,7 @@ class Catalogue:
         if name not in self.protocols:
             raise UnknownNameError("protocol", name, self.protocols, f"(in the family {family!r})")
         if name not in self._classes:
-            self._classes[name] = _protocol_class(name, self.protocols[name])
+            self._classes[name] = protocol_class(self.protocols[name])
         return cast(Protocol, build(self._classes[name], options, f"family {family}: protocols.{name}"))
 
 
@@ -193,13 +190,13 @@ def load_catalogue(plugins: Sequence[Path] = ()) -> Catalogue:
     """
     datasets: dict[str, DatasetDeclaration] = {}
     families: dict[str, Family] = {}
-    protocols = {path.stem.replace("_", "-"): path for path in _shipped_protocols()}
+    protocols = {path.stem.replace("_", "-"): path for path in shipped_protocols()}
     for folder in sorted(path for path in tasks_folder().iterdir() if path.is_dir()):
         _add_folder(folder, datasets, families)
     extra = [*_installed_plugins(), *plugins]
     added = [path for path in extra if path.suffix == ".py"]
     for path in added:
-        _add_protocol(path, protocols)
+        add_protocol(path, protocols)
     defaults: dict[str, dict[str, Any]] = {name: {} for name in protocols}
     families[PLUGIN_FAMILY] = Family(name=PLUGIN_FAMILY, title="Your own datasets", protocols=defaults)
     for path in extra:
@@ -231,11 +228,6 @@ def tasks_folder() -> Path:
     return shipped if shipped.is_dir() else package.parent.parent / "tasks"
 
 
-def _shipped_protocols() -> list[Path]:
-    folder = Path(str(files("repbench"))) / "protocols"
-    return sorted(path for path in folder.glob("*.py") if not path.name.startswith("_"))
-
-
 def _installed_plugins() -> list[Path]:
     """Installed packages name, in the entry-point group `repbench.plugins`, a function that returns their paths."""
     found: list[Path] = []
@@ -264,47 +256,7 @@ def _add_dataset(dataset: DatasetDeclaration, datasets: dict[str, DatasetDeclara
     datasets[dataset.name] = dataset
 
 
-def _add_protocol(path: Path, protocols: dict[str, Path]) -> None:
-    name = path.stem.replace("_", "-")
-    if not path.is_file():
-        raise UsageError(f"--plugin {path}: there is no such file.")
-    if name in protocols:
-        raise DeclarationError(f"the protocol name {name!r} is taken twice: {protocols[name]} and {path}.")
-    protocols[name] = path
-
-
 def _hyphenated(pattern: str) -> str:
     """The pattern as protocols are named: of the file my_protocol.py the protocol is `my-protocol`."""
     protocol, slash, dataset = pattern.partition("/")
     return protocol.replace("_", "-") + slash + dataset
-
-
-def _protocol_class(name: str, path: Path) -> type:
-    module = _import(path)
-    found = [
-        value
-        for value in vars(module).values()
-        if isinstance(value, type)
-        and value.__module__ == module.__name__
-        and dataclasses.is_dataclass(value)
-        and all(callable(getattr(value, method, None)) for method in ("needs", "score"))
-    ]
-    if len(found) != 1:
-        raise DeclarationError(f"{path}: expected one dataclass with `needs` and `score`; found {len(found)}.")
-    return found[0]
-
-
-def _import(path: Path) -> ModuleType:
-    shipped = Path(str(files("repbench"))) / "protocols"
-    if path.parent == shipped:
-        return importlib.import_module(f"repbench.protocols.{path.stem}")
-    spec = importlib.util.spec_from_file_location(f"repbench_plugin_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up there
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise UsageError(f"--plugin {path}: it cannot be imported ({type(error).__name__}: {error}).") from error
-    return module
