@@ -33,7 +33,10 @@ def add_protocol(path: Path, protocols: dict[str, Path]) -> None:
 
 
 def protocol_class(path: Path) -> type:
-    """The one dataclass with `needs` and `score` in a file. Raises DeclarationError, or UsageError where it cannot be imported."""
+    """The one dataclass with `needs` and `score` in a file.
+
+    Raises DeclarationError, or UsageError where it cannot be imported.
+    """
     module = _import(path)
     found = [
         value
