@@ -11,6 +11,7 @@ import pandas as pd
 
 from repbench.datasets.declaration import ELEVEN_POINT
 from repbench.leaderboard import recompute_probes
+from repbench.leaderboard.recompute_values import value_of
 from repbench.measure import average_precision, classification, intervals
 from repbench.results.record import Metric, Record
 
@@ -39,10 +40,13 @@ def recompute(record: Record, examples: pd.DataFrame | None) -> Recomputed:
     done = 0
     for name, stored in record.metrics.items():
         how = recompute_probes.probe_metric(name, record, examples) if is_probe else _how(name, examples)
-        if how is None:
+        if how is not None:
+            problems += _compare(name, stored, how(examples, record.inputs.seed))
+        elif (value := value_of(name, record, examples)) is not None:
+            problems += _compare(name, stored, (value, (math.nan, math.nan)))
+        else:
             continue
         done += 1
-        problems += _compare(name, stored, how(examples, record.inputs.seed))
     return Recomputed(problems=tuple(problems), recomputed=done, impossible=len(record.metrics) - done)
 
 

@@ -28,21 +28,35 @@ def shares_of(record: Record, examples: pd.DataFrame | None) -> Shares | None:
     An accuracy gives every example 1 / n of its score, a mean per class 1 / (classes x examples of its class). Examples that
     depend on each other (the poses of one object, the captions of one image) say so in the column `cluster`.
     """
-    by_class = record.primary.startswith("mean-per-class")  # also over the draws of few-shot
-    needed = {"id", "score", "truth"} if by_class else {"id", "score"}
-    if examples is None or record.value is None or not needed <= set(examples) or not len(examples):
+    added = _added(record, examples)
+    if examples is None or added is None or record.value is None:
         return None
-    score = examples["score"].to_numpy(dtype=float)
-    added = score / len(score)
-    if by_class:
-        _, place, sizes = np.unique(examples["truth"].to_numpy().astype(str), return_inverse=True, return_counts=True)
-        added = score / sizes[place] / len(sizes)
-    elif "weight" in examples:  # a mean over subsets
-        added = score * examples["weight"].to_numpy(dtype=float)
     if abs(float(added.sum()) - record.value.value) > AGREES * max(1.0, abs(record.value.value)):
         return None
     clusters = examples["cluster"].to_numpy().astype(str) if "cluster" in examples else None
     return Shares(ids=examples["id"].to_numpy().astype(str), added=added, clusters=clusters)
+
+
+def added_up(record: Record, examples: pd.DataFrame) -> float | None:
+    """What the examples of a record add up to, whatever it says; None where they have no scores."""
+    added = _added(record, examples)
+    return None if added is None else float(added.sum())
+
+
+def _added(record: Record, examples: pd.DataFrame | None) -> np.ndarray | None:
+    by_class = record.primary.startswith("mean-per-class")  # also over the draws of few-shot
+    needed = {"id", "score", "truth"} if by_class else {"id", "score"}
+    if examples is None or not needed <= set(examples) or not len(examples):
+        return None
+    score: np.ndarray = examples["score"].to_numpy(dtype=float)
+    if by_class:
+        _, place, sizes = np.unique(examples["truth"].to_numpy().astype(str), return_inverse=True, return_counts=True)
+        score = score / sizes[place] / len(sizes)
+    elif "weight" in examples:  # a mean over subsets
+        score = score * examples["weight"].to_numpy(dtype=float)
+    else:
+        score = score / len(score)
+    return score
 
 
 def aligned(shares: Sequence[Shares | None]) -> tuple[np.ndarray, np.ndarray | None, list[int]]:
