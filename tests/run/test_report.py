@@ -6,7 +6,7 @@ import io
 from dataclasses import replace
 from types import SimpleNamespace
 
-from repbench.results.record import FAILED
+from repbench.results.record import FAILED, Metric
 from repbench.run.report import Report
 from tests.leaderboard.test_tables import record
 
@@ -52,3 +52,14 @@ def test_a_terminal_sees_the_count_in_the_bar_from_the_first_failure_on() -> Non
     assert "failed" not in bars[0]
     assert any(bar.rstrip().endswith("1 failed]") for bar in bars)
     assert any(bar.rstrip().endswith("2 failed]") for bar in bars)
+
+
+def test_the_best_blind_rule_is_printed_beside_the_score_of_a_probe() -> None:
+    stream = io.StringIO()
+    report = Report(stream=stream)
+    report.begin(PLAN, 0)  # type: ignore[arg-type]
+    one = record("e", "compositional/x", 0.75)
+    report.finish(replace(one, metrics={**one.metrics, "blind-best": Metric(value=0.99, low=0.98, high=1.0)}))
+    report.end()
+    assert "0.7500" in stream.getvalue()
+    assert "best blind rule 0.9900" in stream.getvalue()

@@ -127,7 +127,9 @@ def _result(record: Record) -> str:
     skipped = f", {len(record.skipped)} skipped" if record.skipped else ""
     rate = float(record.diagnostics.get("tie_rate") or 0)
     tied = f", {rate:.1%} tied" if rate else ""
-    return f"{value.value:8.4f}{bounds} {record.primary}, n = {record.n}{tied}{skipped}"
+    best = record.metrics.get("blind-best")
+    blind = f", best blind rule {best.value:.4f}" if best is not None else ""
+    return f"{value.value:8.4f}{bounds} {record.primary}, n = {record.n}{blind}{tied}{skipped}"
 
 
 def _in_notebook() -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from repbench.datasets.probes.rows import Picture, Row, field, read_json
-from repbench.datasets.probes.shuffles import perturbations, plain
+from repbench.datasets.probes.shuffles import check_frozen, perturbations, plain
 
 
 def coco(folder: Path, images: Path) -> Iterator[Row]:
@@ -20,6 +20,7 @@ def flickr30k(folder: Path, images: Path) -> Iterator[Row]:
 
 
 def _rows(path: Path, images: Path) -> Iterator[Row]:
+    check_frozen()
     for number, entry in enumerate(read_json(path)):
         name = str(field(entry, "image", path))
         for place, caption in enumerate(field(entry, "caption", path)):

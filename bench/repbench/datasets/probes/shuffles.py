@@ -12,7 +12,18 @@ import hashlib
 import re
 from collections.abc import Callable, Sequence
 
+from repbench.digests import digest_text
+from repbench.errors import DataError
+
 VERSION = 1  # raised when a caption would be perturbed to another text
+SEED = 0  # of the perturbations that repbench makes
+FROZEN = "fccd58443a50982c55c59c8be602de88"  # digest of the perturbations of SAMPLE with this seed, the same everywhere
+SAMPLE = tuple(
+    f"A {colour} {thing} stands near the {place} of a small town."
+    for colour in ("red", "old")
+    for thing in ("car", "man")
+    for place in ("edge", "river")
+)
 LONGEST = 30  # words of a caption that are kept
 DRAWS = 8
 _WORD = re.compile(r"[^\W_]+(?:[-'][^\W_]+)*")
@@ -30,7 +41,17 @@ CLOSED = """
 _CLOSED = frozenset(CLOSED.split())
 
 
-def perturbations(caption: str, seed: int = 0) -> tuple[str, str, str, str]:
+def check_frozen() -> None:
+    """Raise DataError where captions would be perturbed to other texts than the frozen ones."""
+    found = digest_text(*(text for one in SAMPLE for text in perturbations(one)))
+    if found != FROZEN:
+        raise DataError(
+            f"the perturbations of word order are frozen (version {VERSION}, seed {SEED}, digest {FROZEN}), and here they would"
+            f" be others ({found}): scores on them could be compared with none. Install repbench anew."
+        )
+
+
+def perturbations(caption: str, seed: int = SEED) -> tuple[str, str, str, str]:
     """Nouns and adjectives shuffled; all other words shuffled; words inside trigrams shuffled; trigrams shuffled."""
     words = plain(caption).split()
     named = [place for place, word in enumerate(words) if _is_open(word)]
