@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import shlex
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -89,6 +89,13 @@ def _encoder(record: Record, load: LoadOptions) -> Encoder:
     return load_encoder(spec, load)
 
 
+def _not_asked(record: Record) -> dict[str, str]:
+    """The blind rules that were not asked for a record, and why."""
+    told = record.diagnostics.get("blind")
+    found = told.get("not_asked") if isinstance(told, Mapping) else None
+    return {str(rule): str(why) for rule, why in found.items()} if isinstance(found, Mapping) else {}
+
+
 def _differences(old: Record, new: Record) -> list[str]:
     if new.status != DONE:
         return [new.reason]
@@ -96,6 +103,8 @@ def _differences(old: Record, new: Record) -> list[str]:
     inputs = [f"{name} was {before[name]!r} and is {after[name]!r}" for name in before if before[name] != after[name]]
     if inputs:
         return inputs
+    if unasked := _not_asked(new).keys() - _not_asked(old).keys():
+        return [f"the blind rule {rule!r} cannot be asked here: {_not_asked(new)[rule]}" for rule in sorted(unasked)]
     lost = sorted(set(old.metrics) ^ set(new.metrics))
     return [f"{name} is in one of them alone" for name in lost] + [
         f"{name} was {old.metrics[name].value:.6f} and is {new.metrics[name].value:.6f}"

@@ -17,9 +17,10 @@ from repbench.datasets.fetch.places import place_of
 from repbench.datasets.probe import RULES
 from repbench.embeddings import text_judges
 from repbench.embeddings.needs import GRAMMAR, SENTENCES, TYPICAL
-from repbench.encoders.load import load_encoder
+from repbench.encoders.load import LoadOptions, load_encoder
 from repbench.encoders.sources.packaged import MINILM, PACKAGES
 from repbench.measure import blind
+from repbench.rerun import rerun
 from repbench.results.record import Record
 from repbench.run.execute import execute
 from repbench.run.plan import Datasets, Plan, make_plan
@@ -212,6 +213,15 @@ def test_the_grammar_checker_is_asked_once_a_probe_where_it_is_installed(small: 
     monkeypatch.setattr(grammar, "grammar_scores", None)  # whoever parses now fails
     assert run(small, "control:constant").diagnostics["blind"]["rules"][GRAMMAR] == 1
     assert run(small, "control:constant", limit=14).diagnostics["blind"]["rules"][GRAMMAR] == 1
+
+
+def test_a_result_is_not_called_wrong_for_a_judge_that_is_not_here(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    without(monkeypatch)
+    with monkeypatch.context() as patched:
+        a_parser(patched)
+        run(small, "control:random")
+    (again,) = rerun(small / "results", 1, 0, small / "data", [small / "small.toml"], LoadOptions())
+    assert again.problems == (f"the blind rule {GRAMMAR!r} cannot be asked here: {grammar.MISSING}",)
 
 
 def test_a_grammar_checker_that_fails_or_has_too_much_to_read_stops_no_task(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -16,6 +17,7 @@ from repbench.run.plan import Datasets, make_plan
 from repbench.run.report import Report
 from repbench.run.settings import Settings
 from repbench.tasks import load_catalogue
+from tests.datasets.test_probes import WRITERS
 
 PROBES = ("emoji-captions", "emoji-pairs", "furniture-scenes")
 NOT_FROM_EXAMPLES = {"blind-best", "shuffled-images"}
@@ -70,6 +72,20 @@ def test_a_forged_metric_is_named(done: dict[str, Done], name: str, metric: str)
     kept = record.metrics[metric]
     forged = replace(record, metrics={**record.metrics, metric: replace(kept, value=kept.value + 0.01)})
     assert any(problem.startswith(f"{metric} is ") for problem in recompute(forged, examples).problems)
+
+
+def test_captions_that_an_example_lacks_are_not_judged_again(tmp_path: Path) -> None:
+    WRITERS["crepe-laion"][1](tmp_path)
+    settings = Settings(results=tmp_path / "results", store=tmp_path / "store", data=tmp_path)
+    tasks = load_catalogue().select(["compositional/crepe-laion"])
+    (record,) = execute(
+        make_plan(load_encoder("control:constant"), tasks, Datasets(settings), settings), settings, Report(quiet=True)
+    )
+    examples = read_examples(tmp_path / "results", record)
+    assert examples is not None
+    assert sorted(examples["candidates"]) == [3, 3, 4, 4]
+    assert recompute(record, examples).problems == ()
+    assert recompute(record, examples.assign(candidates=5)).problems != ()
 
 
 @pytest.mark.parametrize("name", PROBES)

@@ -11,7 +11,7 @@ import pandas as pd
 from repbench.errors import ProtocolError
 from repbench.measure import intervals, pairs
 from repbench.protocols._blind import SOLVED
-from repbench.protocols._composition import MACRO
+from repbench.protocols._composition import CANDIDATES, MACRO
 from repbench.results.record import Record
 
 Found = tuple[float, tuple[float, float]]  # value, (low, high)
@@ -49,8 +49,9 @@ def miscredited(record: Record, examples: pd.DataFrame) -> list[str]:
     if not names or not set(names) <= set(examples):
         return []
     scores = examples[names].to_numpy(dtype=float).reshape(len(examples), images, captions)
+    candidates = examples[CANDIDATES].to_numpy(dtype=np.int64) if CANDIDATES in examples else None
     try:
-        judged = pairs.judge(str(record.diagnostics["rule"]), scores)
+        judged = pairs.judge(str(record.diagnostics["rule"]), scores, candidates)
     except ProtocolError as error:
         return [str(error)]
     wrong = np.abs(judged.credits[judged.primary] - examples["score"].to_numpy(dtype=float)) > 1e-9

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 MACRO = "mean-of-subsets"
+CANDIDATES = "candidates"  # column of the examples: how many captions of each were judged, where that differs
 MOST_SUBSETS = 24  # each of up to so many is a metric of its own; more are found by grouping the examples
 
 
@@ -152,9 +153,11 @@ def _examples(
 ) -> DataFrame:
     """One row an example: its subset, what it earned by every metric, the score of every pair, and its weight."""
     own = judged.credits[judged.primary]
+    candidates = candidates_of(test, probe)
     return table(
         {
             "id": test.ids,
+            **({} if candidates is None else {CANDIDATES: candidates}),
             **({"subset": subset} if probe.subset else {}),
             **{column: test.columns[column].astype(str) for column in probe.together.values()},
             **_chosen(scores, test, probe, seed),
