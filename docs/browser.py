@@ -88,6 +88,19 @@ class Browser:
             raise RuntimeError(answer["exceptionDetails"].get("exception", {}).get("description", "an error in the page"))
         return answer["result"].get("value")
 
+    def traced(self, script: str, categories: tuple[str, ...] = ("blink", "cc")) -> list[dict[str, Any]]:
+        """The events of Chromium's own trace while an expression runs in the page; `tdur` is microseconds of processor time."""
+        session, self._session, self.events = self._session, "", []
+        self.call("Tracing.start", transferMode="ReportEvents", traceConfig={"includedCategories": list(categories)})
+        self._session = session
+        self.run(script)
+        self._session = ""
+        self.call("Tracing.end")
+        while self._next().get("method") != "Tracing.tracingComplete":
+            pass
+        self._session = session
+        return self.events
+
     def picture(self, path: Path, *, whole: bool = False) -> None:
         """Write what is in sight, or the whole page, as PNG."""
         data = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)["data"]
@@ -101,6 +114,8 @@ class Browser:
             self._buffer += more
         text, _, self._buffer = self._buffer.partition(b"\0")
         answer: dict[str, Any] = json.loads(text)
+        if answer.get("method") == "Tracing.dataCollected":
+            self.events += answer["params"]["value"]
         if answer.get("method") == "Runtime.exceptionThrown":
             details = answer["params"]["exceptionDetails"]
             self.errors.append(details.get("exception", {}).get("description", details["text"]))
