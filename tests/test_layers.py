@@ -33,6 +33,7 @@ FLOORS = {
     "audit": 7,
     "rerun": 7,
     "probe_audit": 7,
+    "audit_looking": 7,
     "similarity": 7,
     "critic": 7,
     "training": 7,

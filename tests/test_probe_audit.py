@@ -12,9 +12,15 @@ from click.testing import CliRunner, Result
 
 from repbench.cli import cli
 from repbench.datasets.caption_files import read_captions
+from repbench.encoders.load import load_encoder
 from repbench.errors import DataError, UsageError
 from repbench.measure.text_classifier import classifier_scores
 from repbench.probe_audit import audit_probe
+from repbench.run.execute import execute
+from repbench.run.plan import Datasets, make_plan
+from repbench.run.report import Report
+from repbench.run.settings import Settings
+from repbench.tasks import load_catalogue
 
 TASKS = Path(__file__).parents[1] / "tasks" / "compositional"
 COLOURS, THINGS = ("red", "blue", "green", "black"), ("dog", "cup", "hat", "car", "bell")
@@ -63,6 +69,29 @@ def test_our_own_probe_is_not_hackable() -> None:
     result = audit(TASKS / "emoji-pairs.toml")
     assert result.exit_code == 0
     assert "100.0% of the examples have captions of the same words" in result.output
+
+
+@pytest.mark.parametrize("name", ["emoji-captions", "emoji-pairs"])
+def test_where_images_are_here_a_model_is_asked_with_those_of_others_as_a_run_does(name: str, tmp_path: Path) -> None:
+    settings = Settings(results=tmp_path / "results", store=tmp_path / "store")
+    tasks = load_catalogue().select([f"compositional/{name}"])
+    plan = make_plan(load_encoder("control:random"), tasks, Datasets(settings), settings)
+    (record,) = execute(plan, settings, Report(quiet=True))
+    five, six = audit_probe(read_captions(TASKS / f"{name}.toml", {}), "control:random").steps[4:6]
+    assert five.values["shuffled_images"] == pytest.approx(record.metrics["shuffled-images"].value)
+    assert five.values["own_images"] == pytest.approx(record.metrics[record.primary].value)
+    if name == "emoji-pairs":
+        assert six.values["image_alone"] < 0.01  # one of the images is the more typical, beside either caption
+    else:
+        assert six.said == "nothing to choose: one image an example"
+
+
+def test_steps_that_need_images_say_what_they_lack(tmp_path: Path) -> None:
+    (five, _) = audit_probe(read_captions(sugar_crepe(tmp_path), {}), "control:constant").steps[4:6]
+    assert "Give the TOML of a dataset, and --encoder with towers for images and texts" in five.said
+    (five, six) = audit_probe(read_captions(TASKS / "emoji-pairs.toml", {}), "control:mfcc").steps[4:6]
+    assert "control:mfcc has no tower for image and text" in five.said
+    assert six.said == five.said
 
 
 @pytest.mark.parametrize("ending", ["csv", "tsv", "parquet"])

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from repbench import grammar
+from repbench.audit_looking import Looked, looked
 from repbench.datasets.caption_files import CHOICE, CaptionProbe
 from repbench.embeddings.needs import GRAMMAR, SENTENCES, TYPICAL
 from repbench.embeddings.text_judges import ONE_CLUSTER
@@ -68,7 +69,8 @@ def audit_probe(probe: CaptionProbe, encoder: str = SENTENCES, seed: int = 0) ->
     typical |= parsed
     scores = {**length, **classified, **likely, **_masked(typical, probe)}
     verdict = blind.verdict(scores, probe.rule, probe.images, probe.candidates, groups=probe.groups)
-    return Audit(probe=probe, verdict=verdict, steps=_steps(probe, verdict, length, classified, likely, typical, why))
+    steps = _steps(probe, verdict, length, classified, likely, typical, why, looked(probe, encoder, seed))
+    return Audit(probe=probe, verdict=verdict, steps=steps)
 
 
 def _steps(
@@ -79,12 +81,13 @@ def _steps(
     likely: dict[str, np.ndarray],
     typical: dict[str, np.ndarray],
     why: str,
+    seen: tuple[Looked, Looked],
 ) -> tuple[Step, ...]:
     same = float(blind.same_words(probe.captions).mean())
     first = "the true caption stands first in the file" if probe.images == 1 else "captions and images stand in pairs"
     best, (low, high) = verdict.best, verdict.interval[verdict.best]
     no_labels = "" if classified else "not taken: no caption is false of every image, or all examples share one image"
-    ask = "not taken: it needs the images; `repbench run ENCODER --tasks compositional/NAME` reports it as shuffled-images"
+    (shuffled, of_shuffled), (alone, of_alone) = seen
     return (
         Step(name="length", rules=tuple(length)),
         Step(name="classifier of true against false, cross-fitted by image", rules=tuple(classified), said=no_labels),
@@ -94,11 +97,8 @@ def _steps(
             said="" if likely else "not taken: all examples share one image",
         ),
         Step(name="plausibility and grammar", rules=tuple(typical), said=f"{why}; {NOT_PART}" if why else NOT_PART),
-        Step(name="caption alone, by the model with images shuffled", said=ask),
-        Step(
-            name="image alone",
-            said="not taken: it needs the images" if probe.images > 1 else "nothing to choose: one image an example",
-        ),
+        Step(name="caption alone, by the model with images shuffled", said=shuffled, values=of_shuffled),
+        Step(name="image alone", said=alone, values=of_alone),
         Step(
             name="position",
             said=f"{first}: taking the first of equal scores gives a constant model 100 %; repbench gives it chance",

@@ -18,7 +18,12 @@ NOT_HACKABLE, HACKABLE = 0, 1  # exit status
 @click.option("--false", "false", metavar="COLUMNS", help="Columns of negatives, separated by commas.")
 @click.option("--group", metavar="COLUMN", help="What examples of one image share. [default: filename, image_path, ...]")
 @click.option("--by", "subset", metavar="COLUMN", help="Audit each value of this column apart too.")
-@click.option("--encoder", default=SENTENCES, show_default=True, help="Text tower of step 4; '' for none.")
+@click.option(
+    "--encoder",
+    default=SENTENCES,
+    show_default=True,
+    help="Text tower of step 4, and both towers of steps 5 and 6 for a FILE.toml; '' for none.",
+)
 @click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Folder of datasets, for a FILE.toml.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with the id of every hackable negative.")
 def audit_probe(

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from repbench.datasets.dataset import Split
 from repbench.datasets.declaration import read_declaration
 from repbench.datasets.open import open_dataset
 from repbench.datasets.probe import RULES
@@ -32,7 +33,8 @@ SUBSET = ("kind", "subset", "subtype", "type", "category", "tag")
 class CaptionProbe:
     """Captions of n examples: the true one first, then the negatives; or as the `rule` orders them, where it has several.
 
-    `groups` (n,) says which examples share an image, `subset` (n,) which kind each is of ("" where nothing says it).
+    `groups` (n,) says which examples share an image, `subset` (n,) which kind each is of ("" where nothing says it). `split`
+    are the examples with their images, where the file is the TOML of a dataset.
     """
 
     name: str
@@ -42,6 +44,7 @@ class CaptionProbe:
     captions: tuple[tuple[str, ...], ...]
     groups: np.ndarray
     subset: np.ndarray
+    split: Split | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -63,6 +66,7 @@ class CaptionProbe:
             captions=tuple(self.captions[place] for place in places),
             groups=self.groups[places],
             subset=self.subset[places],
+            split=None if self.split is None else self.split.take(np.array(places, dtype=np.int64)),
         )
 
 
@@ -113,7 +117,7 @@ def _check(
 
 
 def _declared(path: Path, data: Path | None) -> CaptionProbe:
-    """The test split of a dataset that declares a probe; its images are not read."""
+    """The test split of a dataset that declares a probe; its images are read by who looks at them."""
     declaration = read_declaration(path, path.parent.name)
     probe = declaration.probe
     if probe is None:
@@ -132,6 +136,7 @@ def _declared(path: Path, data: Path | None) -> CaptionProbe:
         captions=tuple(example[:count] for example, count in zip(captions, counts.tolist(), strict=True)),
         groups=(test.columns[declaration.cluster] if declaration.cluster else test.ids).astype(str),
         subset=test.columns[probe.subset].astype(str) if probe.subset else np.full(len(test), ""),
+        split=test,
     )
 
 
