@@ -180,6 +180,8 @@ def test_unknown_names_name_the_nearest() -> None:
             load_encoder(spec)
     with pytest.raises(UsageError, match="laion2b_s34b_b79k"):
         load_encoder("open_clip:ViT-B-32")
+    with pytest.raises(UsageError, match=r"write open_clip:Tiny/random\. Known: random, or the path of a file"):
+        load_encoder("open_clip:Tiny")
 
 
 def test_bad_files_are_named_for_what_they_are(tmp_path: Path) -> None:
@@ -189,6 +191,10 @@ def test_bad_files_are_named_for_what_they_are(tmp_path: Path) -> None:
         load_encoder(f"open_clip:Tiny/{tmp_path / 'notes.pt'}")
     with pytest.raises(EncoderError, match="does not hold the weights of open_clip's Tiny"):
         load_encoder(f"open_clip:Tiny/{tmp_path / 'other.pt'}")
+    with pytest.raises(EncoderError, match=r"there is no file .*missing\.pt \(looked from"):
+        load_encoder(f"open_clip:Tiny/{tmp_path / 'missing.pt'}")
+    with pytest.raises(EncoderError, match="is a folder, and a checkpoint is a file"):
+        load_encoder(f"open_clip:Tiny/{tmp_path}")
 
 
 def test_weights_that_cannot_be_downloaded_say_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import textwrap
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -148,9 +149,9 @@ def _split(spec: Spec) -> tuple[str, str]:
     if name not in known:
         raise UnknownNameError("open_clip model", name, known)
     if not weights:
-        tags = list_pretrained_tags_by_model(name)
-        example = tags[-1] if tags else "random"
-        raise UsageError(f"encoder {spec.text!r} names no weights; write open_clip:{name}/{example}. Known: {', '.join(tags)}.")
+        known = [*list_pretrained_tags_by_model(name), "random"]
+        words = f"write open_clip:{name}/{known[0]}. Known: {', '.join(known)}, or the path of a file."
+        raise UsageError(f"encoder {spec.text!r} names no weights; {words}")
     return name, weights
 
 
@@ -206,9 +207,11 @@ def _expanded(weights: str) -> str | None:
 
 
 def _check_file(name: str, weights: str) -> None:
-    if not Path(weights).expanduser().is_file():
-        tags = list_pretrained_tags_by_model(name)
-        raise UnknownNameError(f"weights of open_clip's {name}", weights, [*tags, "random"], "A path to a file works too.")
+    """Raise UnknownNameError for what is neither a path nor a tag; what looks like a path is `check_weights`' to judge."""
+    path = Path(weights).expanduser()
+    if not (path.exists() or path.parent != Path() or path.suffix):
+        known = [*list_pretrained_tags_by_model(name), "random"]
+        raise UnknownNameError(f"weights of open_clip's {name}", weights, known, "A path to a file works too.")
 
 
 def _blame_file(weights: str, name: str, options: LoadOptions, error: Exception) -> None:
@@ -216,7 +219,9 @@ def _blame_file(weights: str, name: str, options: LoadOptions, error: Exception)
     path = Path(weights).expanduser()
     if weights and path.is_file():
         read_weights(path, trust=options.trust_checkpoint)  # says it better, if the file itself is bad
-        raise EncoderError(f"{path} does not hold the weights of open_clip's {name}: {str(error)[:500]}") from error
+        reason = textwrap.shorten(str(error), 400, placeholder=" ...")
+        words = f"Write the model that they are of (open_clip:MODEL/{path}). What open_clip says: {reason}"
+        raise EncoderError(f"{path} does not hold the weights of open_clip's {name}. {words}") from error
 
 
 def _image_tower(model: nn.Module, spec: Spec, name: str, backbone: bool) -> Tower:
