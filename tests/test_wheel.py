@@ -55,6 +55,7 @@ def test_the_wheel_holds_packs_tasks_licences_and_the_page(wheel: Path) -> None:
         "repbench/_published/conventions.toml",
         "repbench/leaderboard/web/page.html.jinja",
         "repbench/datasets/packs/LICENCES.md",
+        "repbench/datasets/text_judges/emoji-captions.parquet",
         "repbench/py.typed",
     ):
         assert name in names

@@ -145,5 +145,5 @@ def _parsed(need: TextJudges, captions: Captions, store: Path, log: Log) -> Judg
             known |= grammar.grammar_scores(missing[start : start + AT_ONCE])
             write_atomically(path, json.dumps(known, ensure_ascii=False))  # a run that is killed loses one part
         return np.array([[known[text] for text in example] for example in captions], dtype=np.float64), ""
-    except (OSError, ValueError, subprocess.SubprocessError) as error:
+    except (OSError, ValueError, TypeError, subprocess.SubprocessError) as error:  # also where the file was damaged
         return None, f"grammar was not judged: {error}"
