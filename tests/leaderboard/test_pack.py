@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -105,6 +106,34 @@ def test_a_forged_manifest_does_not_hide_a_forged_number(results: Path) -> None:
     manifest["files"] = {name: _entry(pack / name) for name in manifest["files"]}
     (pack / "manifest.json").write_text(json.dumps(manifest))
     assert any("its examples give" in problem for problem in verify_pack(pack).problems)
+
+
+def edit_parquet(path: Path) -> None:
+    table = pd.read_parquet(path)
+    table.loc[0, "value"] += 0.01
+    table.to_parquet(path, index=False)
+
+
+def edit_text(path: Path) -> None:
+    """The first number of three digits is another one: of the table, or of a cell of the page."""
+    text = path.read_text(encoding="utf-8")
+    start = text.index('"cells":[{') if path.suffix == ".html" else text.index("knn/colours")
+    at = re.compile(r"0\.\d\d\d").search(text, start)
+    assert at
+    path.write_text(f"{text[: at.end() - 1]}{9 - int(text[at.end() - 1])}{text[at.end() :]}", encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["leaderboard.parquet", "leaderboard.md", "leaderboard.tex", "leaderboard.html"])
+def test_a_forged_manifest_does_not_hide_a_forged_table(results: Path, name: str) -> None:
+    from repbench.leaderboard.pack import _entry
+
+    pack = results.parent / "pack"
+    make_pack([results], pack)
+    (edit_parquet if name.endswith(".parquet") else edit_text)(pack / name)
+    manifest = json.loads((pack / "manifest.json").read_text())
+    manifest["files"][name] = _entry(pack / name)
+    (pack / "manifest.json").write_text(json.dumps(manifest))
+    assert verify_pack(pack).problems == (f"{name} is not what the records give",)
 
 
 def test_folders_that_are_no_packs_are_refused(tmp_path: Path) -> None:

@@ -13,10 +13,9 @@ from repbench.errors import RepbenchError, UsageError
 from repbench.leaderboard.curves import curves_of
 from repbench.leaderboard.gather import open_board
 from repbench.leaderboard.judge import judge, paired_errors
-from repbench.leaderboard.long import long_table
-from repbench.leaderboard.publish import csv_text, publish
+from repbench.leaderboard.publish import publish
 from repbench.leaderboard.recompute import recompute
-from repbench.leaderboard.tables import wide_table, with_failures
+from repbench.leaderboard.recompute_tables import unlike_tables
 from repbench.results.files import write_atomically
 from repbench.results.merge import merge
 
@@ -92,11 +91,7 @@ def verify_pack(folder: Path) -> Checked:
         problems += [f"{record.encoder} on {record.task}: {line}" for line in found.problems]
         recomputed += found.recomputed
         impossible += found.impossible
-    tables = {"leaderboard.csv": with_failures(wide_table(board), board), "leaderboard.long.csv": long_table(board)}
-    for name, table in tables.items():
-        path = folder / name
-        if not path.is_file() or path.read_text(encoding="utf-8") != csv_text(table):
-            problems.append(f"{name} is not what the records give")
+    problems += unlike_tables(folder, board, read)
     return Checked(
         problems=tuple(problems), files=len(entries), records=count, recomputed=recomputed, not_recomputable=impossible
     )

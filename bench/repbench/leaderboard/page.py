@@ -76,6 +76,40 @@ def safe_json(content: Any) -> str:
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e").replace("\u2028", "\\u2028")
 
 
+def page_holds(page: str, board: Board, verdicts: Verdicts) -> bool:
+    """Whether the text of a page says what these records give: all but its curves and the errors of its pairs.
+
+    Raises ValueError, KeyError or TypeError where it is no page of this version.
+    """
+    _, _, rest = page.partition('<script type="application/json" id="data">')
+    found = json.loads(rest.partition("</script>")[0])
+    expected = json.loads(safe_json(_content(board, verdicts, {}, {"tasks": {}, "cells": {}})))
+    for one in (found, expected):
+        del one["pairs"]
+        for task in one["tasks"]:
+            del task["classes"]
+    for shown, row in zip(found["rows"], expected["rows"], strict=True):
+        for place, cell in enumerate(row["cells"]):
+            if cell is not None and shown["cells"][place] is not None:
+                shown["cells"][place] = {key: shown["cells"][place][key] for key in cell}
+    return _alike(found, expected)
+
+
+def _alike(found: Any, expected: Any, tolerance: float = 2e-6) -> bool:
+    """Whether two contents are the same, but for the last digit of numbers; p of drawn swaps may differ by a few draws."""
+    if isinstance(expected, dict):
+        return (
+            isinstance(found, dict)
+            and found.keys() == expected.keys()
+            and all(_alike(found[key], one, 1e-3 if key == "p" else tolerance) for key, one in expected.items())
+        )
+    if isinstance(expected, list):
+        return isinstance(found, list) and len(found) == len(expected) and all(map(_alike, found, expected))
+    if isinstance(expected, float) and isinstance(found, (int, float)):
+        return abs(found - expected) <= tolerance * max(1.0, abs(expected))
+    return bool(found == expected)
+
+
 def _content(board: Board, verdicts: Verdicts, pairs: Pairs, curves: Curves) -> dict[str, Any]:
     records: dict[str, dict[str, Record]] = {}
     for record in (*board.done, *board.published):

@@ -83,7 +83,8 @@ def _harmless(value: object) -> object:
     return f"'{text}" if value.lstrip(" \n").startswith(_FORMULA) else text
 
 
-def _table(board: Board, verdicts: Verdicts) -> str:
+def main_table(board: Board, verdicts: Verdicts) -> str:
+    """The table of leaderboard.md: encoders and tasks, and the aggregates."""
     """Tasks down, encoders across; the other way round where there are many encoders."""
     from tabulate import tabulate
 
@@ -134,7 +135,7 @@ def _cell(value: float, column: str) -> str:
 
 def markdown(board: Board, verdicts: Verdicts | None = None) -> str:
     """The board as a Markdown document, with what is stale and what failed."""
-    parts = ["# Leaderboard", *_quick_look(board), *opening_section(board, verdicts or {}), _table(board, verdicts or {})]
+    parts = ["# Leaderboard", *_quick_look(board), *opening_section(board, verdicts or {}), main_table(board, verdicts or {})]
     parts.append(
         "Each cell is the primary metric of its task. The mean is over tasks scored as a share of right answers; ranks"
         " count every task (1 is best). Bold: best of its row, or not significantly worse (paired, Holm, p > 0.05)."
