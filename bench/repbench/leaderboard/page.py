@@ -92,19 +92,19 @@ def page_holds(page: str, board: Board, verdicts: Verdicts) -> bool:
         for place, cell in enumerate(row["cells"]):
             if cell is not None and shown["cells"][place] is not None:
                 shown["cells"][place] = {key: shown["cells"][place][key] for key in cell}
-    return _alike(found, expected)
+    return _same(found, expected)
 
 
-def _alike(found: Any, expected: Any, tolerance: float = 2e-6) -> bool:
+def _same(found: Any, expected: Any, tolerance: float = 2e-6) -> bool:
     """Whether two contents are the same, but for the last digit of numbers; p of drawn swaps may differ by a few draws."""
     if isinstance(expected, dict):
         return (
             isinstance(found, dict)
             and found.keys() == expected.keys()
-            and all(_alike(found[key], one, 1e-3 if key == "p" else tolerance) for key, one in expected.items())
+            and all(_same(found[key], one, 1e-3 if key == "p" else tolerance) for key, one in expected.items())
         )
     if isinstance(expected, list):
-        return isinstance(found, list) and len(found) == len(expected) and all(map(_alike, found, expected))
+        return isinstance(found, list) and len(found) == len(expected) and all(map(_same, found, expected))
     if isinstance(expected, float) and isinstance(found, (int, float)):
         return abs(found - expected) <= tolerance * max(1.0, abs(expected))
     return bool(found == expected)
