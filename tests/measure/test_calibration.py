@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.special import softmax
+from sklearn.calibration import calibration_curve
 from sklearn.covariance import LedoitWolf
 from sklearn.metrics import log_loss, roc_auc_score
 from torchmetrics.functional.classification import multiclass_calibration_error
@@ -33,6 +34,8 @@ def test_bins_of_equal_mass_hold_equally_many() -> None:
     bins = calibration.bins_of(SURE, CREDIT, bins=10, equal_mass=True)
     assert [one["count"] for one in bins] == [50] * 10
     assert sum(one["count"] * one["accuracy"] for one in bins) == pytest.approx(CREDIT.sum())
+    right, sure = calibration_curve(CREDIT, SURE, n_bins=10, strategy="quantile")
+    assert calibration.expected_error(bins) == pytest.approx(np.abs(right - sure).mean())
 
 
 def test_proper_scores_are_those_of_scikit_learn() -> None:

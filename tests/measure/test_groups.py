@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.stats import binomtest
+from sklearn.metrics import multilabel_confusion_matrix
 
 from repbench.embeddings.embedded import Embeddings, TestSplit, TuningSplit
 from repbench.errors import ProtocolError
@@ -36,6 +37,19 @@ def test_equalised_odds_of_two_classes_are_the_larger_of_the_two_rates() -> None
     # true positive rates .9 and .6, false positive rates .2 and 0
     assert groups.equalised_odds_difference(column, prediction, truth) == pytest.approx(0.3)
     assert np.isnan(groups.equalised_odds_difference(np.repeat("m", 200), prediction, truth))
+
+
+def test_equalised_odds_of_several_classes_and_groups_are_those_of_scikit_learns_counts() -> None:
+    rng = np.random.default_rng(3)
+    column, truth = rng.choice(["a", "b", "c"], 600), rng.integers(0, 4, 600)
+    prediction = np.where(rng.random(600) < 0.6, truth, rng.integers(0, 4, 600))
+    rates = []
+    for value in "abc":
+        own = column == value
+        counts = multilabel_confusion_matrix(truth[own], prediction[own], labels=range(4))
+        rates.append(counts[:, :, 1] / counts.sum(axis=2))  # by class: false and true positive rate
+    expected = np.ptp(np.array(rates), axis=0).max()
+    assert groups.equalised_odds_difference(column, prediction, truth) == pytest.approx(expected)
 
 
 def world(factor: np.ndarray, name: str = "light") -> Embeddings:

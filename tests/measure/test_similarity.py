@@ -62,5 +62,7 @@ def test_the_interval_is_that_of_repeated_draws() -> None:
 def test_a_constant_encoder_is_like_nothing_and_bad_input_is_refused() -> None:
     assert np.isnan(similarity.cka(X, np.ones((80, 3))))
     assert np.isnan(similarity.rsa(X, np.ones((80, 3))))
+    assert np.isnan(similarity.mutual_neighbours(X, np.ones((80, 3))))
+    assert np.isnan(similarity.mutual_neighbours(np.zeros((80, 3)), X))
     with pytest.raises(ProtocolError, match="the same four items"):
         similarity.cka(X, Y[:50])

@@ -38,6 +38,17 @@ def test_values_are_those_of_singular_values_and_covariances(shape: tuple[int, i
     assert cosines == pytest.approx(1 - pdist(z, "cosine").mean())
 
 
+@pytest.mark.parametrize(("dimensions", "first", "last"), [(150, 10, 100), (60, 2, 30)])
+def test_alpha_and_the_other_ranks_are_those_of_numpy(dimensions: int, first: int, last: int) -> None:
+    z = np.random.default_rng(7).normal(size=(900, dimensions)) / np.arange(1, dimensions + 1) ** 0.7
+    variances = np.linalg.eigvalsh(np.cov(z.T, bias=True))[::-1]
+    values = spectrum.spectrum(z, centred=True).values
+    j = np.arange(first, last)
+    slope, _ = np.polyfit(np.log(j), np.log(variances[first - 1 : last - 1]), 1, w=np.sqrt(1 / j))
+    assert float(spectrum.alpha(values)) == pytest.approx(-slope)
+    assert float(spectrum.participation_ratio(values)) == pytest.approx(variances.sum() ** 2 / (variances**2).sum())
+
+
 @pytest.mark.parametrize("metric", [spectrum.rankme, spectrum.variance_rank, spectrum.first_share, spectrum.alpha])
 def test_rows_add_up_to_the_metric_whatever_is_longer(metric: object) -> None:
     for shape in ((300, 40), (60, 100)):

@@ -64,21 +64,34 @@ def test_a_spectrum_of_equal_rows_is_marked_and_has_no_metric_of_variance() -> N
     assert all(np.isfinite(one.value) for one in outcome.metrics.values())
 
 
+def test_a_spectrum_of_zeros_is_refused_in_words() -> None:
+    with pytest.raises(ProtocolError, match="all 30 embeddings are zero vectors"):
+        SpectrumOfEmbeddings().score(asked(reported(np.zeros((30, 8), dtype=np.float32))), 0)
+
+
 def test_lidar_of_equal_rows_is_one_and_of_few_rows_is_bounded_by_the_items() -> None:
     equal = np.ones((16, 8), dtype=np.float32)
     outcome = Lidar().score(asked(reported(np.repeat(equal[:, None], 2, axis=1)), reported(equal)), 0)
     assert outcome.metrics["lidar"].value == pytest.approx(1)
+    assert outcome.diagnostics["collapsed"]
     plain = np.random.default_rng(2).normal(size=(16, 64)).astype(np.float32)
     crops = plain[:, None] + 0.1 * np.random.default_rng(3).normal(size=(16, 2, 64)).astype(np.float32)
     outcome = Lidar().score(asked(reported(crops), reported(plain)), 0)
     assert 1 < outcome.metrics["lidar"].value <= 15.01
+    assert not outcome.diagnostics["collapsed"]
     assert all(np.isfinite(one.value) for one in outcome.metrics.values())
 
 
 def test_a_reader_is_told_of_a_collapsed_encoder_and_of_a_metric_that_is_undefined(tmp_path: Path) -> None:
     found = repbench.evaluate(
-        "control:constant", "alignment-uniformity/digits,spectrum/digits", out=tmp_path, limit=20, quiet=True
+        "control:constant", "alignment-uniformity/digits,spectrum/digits,lidar/digits", out=tmp_path, limit=20, quiet=True
     )
     assert len(found)
     warned = {record.protocol: record.warnings for record in read_records(tmp_path)}
     assert all("collapsed: the embeddings are all (nearly) one point" in " ".join(own) for own in warned.values())
+
+
+def test_a_reader_is_told_of_a_spectrum_of_fewer_rows_than_dimensions(tmp_path: Path) -> None:
+    repbench.evaluate("control:pixels,size=16", "spectrum/digits", out=tmp_path, limit=20, quiet=True)
+    (record,) = read_records(tmp_path)
+    assert any(word.startswith("fewer rows than dimensions") for word in record.warnings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import sys
 from pathlib import Path
@@ -154,7 +155,13 @@ def similarity(
     load = LoadOptions(**{name: options.pop(name) for name in LOADING})
     found = compare_encoders((a, b), opened, split, sample, ExtractOptions(**options), load, store or default_store())
     for name, one in found.items():
-        click.echo(f"{name:<20} {one.value:7.4f}  [{one.low:.4f}, {one.high:.4f}]")
+        undefined = math.isnan(one.value)
+        told = (
+            "undefined: all embeddings of one of the two point the same way"
+            if undefined
+            else f"[{one.low:.4f}, {one.high:.4f}]"
+        )
+        click.echo(f"{name:<20} {'–' if undefined else f'{one.value:.4f}':>7}  {told}")
 
 
 def _settings(options: dict[str, Any]) -> tuple[Settings, LoadOptions]:

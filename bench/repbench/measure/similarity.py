@@ -36,8 +36,10 @@ def rsa(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def mutual_neighbours(x: np.ndarray, y: np.ndarray, k: int = 10) -> float:
-    """Mean share, in [0, 1], of an item's k nearest others by cosine that both encoders have."""
+    """Mean share, in [0, 1], of an item's k nearest others by cosine that both have; NaN where one is constant."""
     x, y = _pair(x, y)
+    if min(np.ptp(unit_rows(one), axis=0).max() for one in (x, y)) <= 1e-12:
+        return float("nan")  # none is nearer than another
     k = min(k, len(x) - 1)
     near = []
     for one in (x, y):

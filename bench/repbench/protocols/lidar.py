@@ -20,6 +20,7 @@ from repbench.outcomes import check_split, table
 from repbench.protocol import Estimate, Outcome
 
 BLOCKS = 10  # of the jackknife
+STILL = 1e-6  # of the largest coordinate: below it nothing moves
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,13 +57,14 @@ class Lidar:
         views = np.concatenate([plain.x[order][:, None], crops.x[order]], axis=1)
         value = lidar(views, self.delta)
         half = _half_width(views, value, self.delta)
+        diagnostics = {"items": len(views), "views": views.shape[1], "dimensions": views.shape[2], "delta": self.delta}
         return Outcome(
             primary="lidar",
             metrics={"lidar": Estimate(value=value, low=value - half, high=value + half)},
             examples=table({"id": plain.ids, "score": np.full(len(plain), value)}),
             chance=None,
             judges=False,
-            diagnostics={"items": len(views), "views": views.shape[1], "dimensions": views.shape[2], "delta": self.delta},
+            diagnostics={**diagnostics, "collapsed": bool(np.ptp(views, axis=(0, 1)).max() <= STILL * np.abs(views).max())},
         )
 
 

@@ -68,7 +68,8 @@ class PoseRobustness:
         angle, _ = self._pose(dataset.factor)
         lacking = [name for name in (self.instance, angle) if name not in dataset.factors]
         if lacking:
-            return f"{dataset.name} declares no factor {' and no factor '.join(repr(name) for name in lacking)}."
+            pose = "" if self.angle not in lacking else " A pose of another name says so by typical = [...] in [factor.NAME]."
+            return f"{dataset.name} declares no factor {' and no factor '.join(repr(name) for name in lacking)}.{pose}"
         return single_label(dataset, "a test of poses")
 
     def needs(self, dataset: DatasetDeclaration) -> tuple[Need, ...]:

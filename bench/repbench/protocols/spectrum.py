@@ -17,6 +17,7 @@ from repbench.datasets.declaration import DatasetDeclaration
 from repbench.digests import digest_text
 from repbench.embeddings.embedded import Embeddings
 from repbench.embeddings.needs import Need
+from repbench.errors import ProtocolError
 from repbench.measure import geometry, intervals
 from repbench.outcomes import check_split, table
 from repbench.protocol import Estimate, Outcome
@@ -39,13 +40,17 @@ class SpectrumOfEmbeddings:
         return (Need(dataset=dataset.name, split=split, column=dataset.medium, tuning=False),)
 
     def score(self, got: Embeddings, seed: int) -> Outcome:
-        """Raises ProtocolError for an empty split, fewer than two rows, or values that are not finite."""
+        """Raises ProtocolError for an empty split, fewer than two rows, values that are not finite, or zeros alone."""
         from repbench.measure import spectrum
 
         (test,) = got.test
         check_split(test, "joined")
         drawn = _drawn(test.ids, self.rows, seed)
         x = test.x[drawn].astype(np.float64)
+        if not x.any():
+            raise ProtocolError(
+                f"all {len(x)} embeddings are zero vectors: no direction is used, and shares of nothing are none."
+            )
         plain = spectrum.spectrum(x, centred=False)
         rows = {
             "rankme": spectrum.contributions(plain, spectrum.rankme),

@@ -21,6 +21,7 @@ DIGEST = "record_digest"  # among the circumstances, for it covers them too
 _DIGEST_LINE = re.compile(rf'(\n  "{DIGEST}": ")([^"\n]*)(")')
 MARKS = {  # diagnostics that a reader is told of where they are true
     "collapsed": "collapsed: the embeddings are all (nearly) one point, so that the number says nothing of quality",
+    "fewer_rows_than_dimensions": "fewer rows than dimensions: no rank can exceed the rows, so compare with as many only",
     "ignores_pose": "the embedding ignores the pose: there is nothing to carry",
 }
 _TEXTS = ("status", "encoder", "encoder_kind", "task", "protocol", "dataset", "primary", "reason", "source")
