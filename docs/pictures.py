@@ -120,8 +120,8 @@ def shot(browser: Browser, path: Path) -> None:
 
 
 def small(picture: Image.Image, path: Path) -> None:
-    """Write a picture in at most 256 colours."""
-    picture.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+    """Write a picture in at most 256 colours, the few dots of a colour of their own among them."""
+    picture.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(path, optimize=True)  # keeps rare colours
 
 
 if __name__ == "__main__":
