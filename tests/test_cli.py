@@ -147,6 +147,19 @@ def test_wrong_use_is_status_2_with_the_nearest_name(
     assert not (at / "results").exists()
 
 
+def test_a_file_or_folder_given_in_the_wrong_place_is_told_its_place(
+    at: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    example = str(EXAMPLES / "my_encoder.py")
+    assert call(monkeypatch, "run", "control:pixels", "--tasks", "knn/colours", "--plugin", example, *RUN) == 2
+    assert f"name it as the encoder, {example}:FUNCTION" in capsys.readouterr().err
+    assert call(monkeypatch, "run", "control:pixels", "--tasks", "knn/colours", *RUN) == 0
+    [encoder] = (at / "results").glob("control*")
+    for folder in (str(at), str(encoder)):
+        assert call(monkeypatch, "leaderboard", folder) == 2
+        assert f"{at / 'results'} holds some, name that" in capsys.readouterr().err
+
+
 def test_every_bad_encoder_is_named_before_any_work(
     at: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -47,7 +47,8 @@ def protocol_class(path: Path) -> type:
         and all(callable(getattr(value, method, None)) for method in ("needs", "score"))
     ]
     if len(found) != 1:
-        raise DeclarationError(f"{path}: expected one dataclass with `needs` and `score`; found {len(found)}.")
+        advice = "" if found else f" A file that holds an encoder is no plugin: name it as the encoder, {path}:FUNCTION."
+        raise DeclarationError(f"{path}: expected one dataclass with `needs` and `score`; found {len(found)}.{advice}")
     return found[0]
 
 

@@ -62,8 +62,19 @@ def _board_of(results: tuple[Path, ...], rank_published: bool | None) -> tuple[B
 
     board, read = open_board(results, remember=True)
     if not board.done and not board.failed:
-        raise UsageError(f"no records below {', '.join(map(str, results))}; `repbench run ENCODER --out DIR` makes some.")
+        near = _results_near(results)
+        advice = f"{near} holds some, name that" if near else "`repbench run ENCODER --out DIR` makes some"
+        raise UsageError(f"no records in {', '.join(map(str, results))} as a run lays them; {advice}.")
     return (board if rank_published is None else with_published(board, all_tables(), rank=rank_published)), read
+
+
+def _results_near(folders: tuple[Path, ...]) -> Path | None:
+    """Where records lie if the folder above them all was meant: a folder in one of `folders`, or the one that holds it."""
+    from repbench.results.files import record_files
+
+    above = (folder.parent for folder in folders if any(folder.glob("*/*/*.json")))
+    inside = (child for folder in folders for child in sorted(folder.glob("*/")))
+    return next((place for place in (*above, *inside) if record_files(place)), None)
 
 
 def _printed(board: Board, verdicts: Verdicts, width: int) -> list[str]:
