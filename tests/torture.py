@@ -224,7 +224,8 @@ class Torture:
                 since = 0
                 clear(self.folder, "killed")
         where = ", ".join(f"{phase} {kills[phase]}" for phase in (*PHASES, "between") if kills[phase])
-        return f"{where}; resumed to the same bytes {finished} times; {repeated} of {self.chunks} chunks a run repeated"
+        chunks = f"{repeated} chunks of {finished * self.chunks} computed twice"
+        return f"{where}; resumed to the same bytes {finished} times of {finished}; {chunks}"
 
     def kill_once(self, name: str) -> str:
         """Kill a run, and say in what: half the time at any moment, else in a phase that was chosen. "" if it was over."""

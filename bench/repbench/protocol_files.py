@@ -63,6 +63,9 @@ def _import(path: Path) -> ModuleType:
     sys.modules[spec.name] = module  # dataclasses look their module up there
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except BaseException as error:  # also of a file that ends the program
+        del sys.modules[spec.name]
+        if isinstance(error, KeyboardInterrupt):
+            raise
         raise UsageError(f"--plugin {path}: it cannot be imported ({type(error).__name__}: {error}).") from error
     return module

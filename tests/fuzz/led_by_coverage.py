@@ -13,6 +13,7 @@ import atheris
 
 with atheris.instrument_imports(include=["repbench"]):
     from repbench.datasets.items import EncodedItems
+    from repbench.datasets.open import open_dataset
     from repbench.embeddings.store import Address, Shelf
     from repbench.encoders.spec import parse_spec
     from repbench.encoders.weights import read_weights
@@ -55,7 +56,29 @@ def declaration(data: bytes, folder: Path) -> None:
     load_catalogue([folder / "mine.toml"])
 
 
-TARGETS: tuple[Callable[[bytes, Path], None], ...] = (spec, record, chunk, image, sound, checkpoint, declaration)
+FOLDERS = {  # where the one file of a dataset lies, by the source that reads it, and what its declaration says
+    "parquet": ("mine/train-0.parquet", ""),
+    "webdataset": ("wds/mine/train/0.tar", ""),
+    "table": ("mine/table.csv", 'path = "mine/table.csv"'),
+    "karpathy": ("mine/list.json", 'lists = ["list.json"]'),
+    "folder": ("mine/train/a/0.png", ""),
+}
+
+
+def dataset(data: bytes, folder: Path) -> None:
+    source = tuple(FOLDERS)[(data[0] if data else 0) % len(FOLDERS)]
+    name, options = FOLDERS[source]
+    (folder / name).parent.mkdir(parents=True)
+    (folder / name).write_bytes(data[1:])
+    text = 'title = "X"\nmetric = "accuracy"\nclasses = ["a", "b"]\n[splits]\ntrain = 2\n'
+    (folder / "mine.toml").write_text(f"{text}[sources.{source}]\n{options}\n")
+    declared = load_catalogue([folder / "mine.toml"]).datasets["mine"]
+    for split in open_dataset(declared, folder).splits.values():
+        for items in split.media.values():
+            items.load(0)
+
+
+TARGETS: tuple[Callable[[bytes, Path], None], ...] = (spec, record, chunk, image, sound, checkpoint, declaration, dataset)
 
 
 tried: Counter[str] = Counter()

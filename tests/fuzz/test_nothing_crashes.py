@@ -7,14 +7,13 @@ import json
 import os
 import string
 import tempfile
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -31,16 +30,8 @@ from repbench.leaderboard.tables import make_board, wide_table
 from repbench.results.files import record_path
 from repbench.results.record import record_from_json
 from repbench.tasks import load_catalogue
+from tests.fuzz.trying import damaged, fuzz, survives
 from tests.leaderboard.test_tables import INPUTS, record
-
-EXAMPLES = int(os.environ.get("REPBENCH_FUZZ_EXAMPLES", "25"))
-fuzz = settings(
-    max_examples=EXAMPLES,
-    deadline=60_000,  # milliseconds: a hang; the first example imports torch
-    derandomize=EXAMPLES <= 100,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
 
 CHEAP = [name for name in PREFIXES if name not in ("python", "hf", "joined", "open_clip", "packaged", "timm", "torchvision")]
 options = st.lists(st.tuples(st.text(string.ascii_letters + "_", max_size=6), st.text(max_size=8)), max_size=3)
@@ -58,14 +49,6 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
     max_leaves=6,
 )
-
-
-def survives(function: Callable[..., Any], *arguments: Any) -> Any:
-    """What a function returns, or None where it says in words what is wrong."""
-    try:
-        return function(*arguments)
-    except RepbenchError:
-        return None
 
 
 @fuzz
@@ -120,16 +103,6 @@ def test_any_change_to_a_record(data: st.DataObject) -> None:
 @given(st.one_of(st.text(), st.sampled_from(["[" * 100_000, '{"a":' * 100_000, "9" * 5000, '"\\ud800"', "1e999", "NaN"])))
 def test_any_text_as_record(text: str) -> None:
     survives(record_from_json, text, "file")
-
-
-def damaged(data: st.DataObject, whole: bytes) -> bytes:
-    """Some bytes of a file changed, or its end cut off, or all of it replaced."""
-    content = bytearray(whole)
-    for place, byte in data.draw(
-        st.lists(st.tuples(st.integers(0, len(whole) - 1), st.integers(0, 255)), min_size=1, max_size=8)
-    ):
-        content[place] = byte
-    return bytes(content[: data.draw(st.integers(0, len(whole)) | st.just(len(whole)))])
 
 
 KINDS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "PPM")

@@ -7,6 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as settings_of_hypothesis
+from hypothesis import strategies as st
 
 from repbench.embeddings.extract import Work, distinct, extract
 from repbench.embeddings.options import ExtractOptions
@@ -91,6 +94,22 @@ def test_a_record_alone_tells_that_the_data_were_others(colours: Path) -> None:
     shutil.rmtree(colours / "results/.data")
     swap(colours / "data/colours")
     assert "their fingerprint was" in run(colours, tasks=TASK)[TASK].reason
+
+
+@given(st.data())
+@settings_of_hypothesis(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_byte_that_changes_in_the_memory_of_the_data_is_no_change_of_the_data(colours: Path, data: st.DataObject) -> None:
+    if not (colours / "results").exists():
+        run(colours, tasks=TASK)
+    path = colours / "results/.data/colours/train.parquet"
+    whole = path.read_bytes()
+    content = bytearray(whole)
+    content[data.draw(st.integers(0, len(whole) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    path.write_bytes(content if data.draw(st.booleans()) else content[: data.draw(st.integers(0, len(whole) - 1))])
+    try:
+        assert run(colours, "control:random", TASK)[TASK].status == DONE
+    finally:
+        path.write_bytes(whole)
 
 
 def test_a_quick_look_is_no_change(colours: Path) -> None:

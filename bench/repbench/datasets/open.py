@@ -20,7 +20,7 @@ from repbench.datasets.frames import framed
 from repbench.datasets.items import text_items
 from repbench.datasets.probe import Probe
 from repbench.datasets.table import Absent, RawDataset, RawSplit
-from repbench.errors import DataError
+from repbench.errors import DataError, RepbenchError
 
 
 def open_dataset(
@@ -52,7 +52,13 @@ def _read_source(
     name: str, options: Mapping[str, Any], declaration: DatasetDeclaration, data: Path | None
 ) -> RawDataset | Absent:
     given = source_options(name, options, declaration)
-    raw: RawDataset | Absent = source_module(name).read(given, declaration, data)
+    try:
+        raw: RawDataset | Absent = source_module(name).read(given, declaration, data)
+    except RepbenchError:
+        raise
+    except Exception as error:  # damaged in a way that its reader did not foresee
+        what = f"{type(error).__name__}: {error}"[:300]
+        raise DataError(f"{declaration.name}: the copy that [sources.{name}] names cannot be read ({what}).") from error
     if isinstance(raw, Absent):
         return raw
     deviates = (str(options["deviates"]),) if "deviates" in options else ()

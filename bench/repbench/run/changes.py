@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from repbench.datasets.dataset import Dataset, Split
+from repbench.digests import digest_json
 from repbench.errors import DataError, RecordError
 from repbench.remote import send
 from repbench.results.files import encoder_folder, write_table
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 FOLDER = ".data"
 ABOUT = b"repbench"
+DIGEST = "digest"  # of what else stands there: a byte that changed on the disk is no change of the data
 SHORT = 16  # hexadecimal digits that are kept of a content key
 WAYS = "Give --accept-changed-data to compute again what they change, or another --out to keep both."
 
@@ -85,8 +87,11 @@ class _Memory:
         import pyarrow.parquet as pq
 
         try:
-            return cls(path, json.loads((pq.read_schema(path).metadata or {})[ABOUT]))
-        except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
+            about = json.loads((pq.read_schema(path).metadata or {})[ABOUT])
+            if about.pop(DIGEST) != digest_json(about):
+                return None
+            return cls(path, about)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, pa.ArrowException):
             return None
 
     @cached_property
@@ -96,9 +101,9 @@ class _Memory:
 
         try:
             table: pd.DataFrame = pq.ParquetFile(self._path).read(use_threads=False).to_pandas()
-        except (OSError, ValueError, pa.ArrowException):
+            return table.set_index("id")
+        except (OSError, ValueError, KeyError, pa.ArrowException):
             return None
-        return table.set_index("id")
 
     def differences(self, split: Split) -> list[str]:
         """In words what changed; nothing where nothing did."""
@@ -151,4 +156,4 @@ def _table(dataset: Dataset, split: Split) -> pa.Table:
         "classes": list(split.class_names),
     }
     table = pa.Table.from_pandas(_examples(split).reset_index(), preserve_index=False)
-    return table.replace_schema_metadata({ABOUT: json.dumps(about)})
+    return table.replace_schema_metadata({ABOUT: json.dumps({**about, DIGEST: digest_json(about)})})

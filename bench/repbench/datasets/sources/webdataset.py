@@ -50,8 +50,15 @@ def read(options: Webdataset, declaration: DatasetDeclaration, data: Path | None
         return folder
     splits = {split: _split(folder, split, options.splits.get(split, split), declaration) for split in declaration.splits}
     names = folder / "classnames.txt"
-    class_names = tuple(names.read_text(encoding="utf-8").splitlines()) if names.is_file() else None
+    class_names = _lines(names) if names.is_file() else None
     return RawDataset(splits=splits, class_names=class_names, place=f"WebDataset shards in {folder}")
+
+
+def _lines(path: Path) -> tuple[str, ...]:
+    try:
+        return tuple(path.read_text(encoding="utf-8").splitlines())
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read as UTF-8 ({error}).") from error
 
 
 def _split(folder: Path, split: str, theirs: str, declaration: DatasetDeclaration) -> RawSplit:

@@ -118,7 +118,10 @@ def _import_module(place: str) -> ModuleType:
 
 
 def _function(module: ModuleType, name: str, place: str) -> Callable[..., Any]:
-    function = getattr(module, name, None)
+    try:
+        function = getattr(module, name, None)
+    except Exception as error:  # of a `__getattr__` of the module's own
+        raise EncoderError(f"{place}: {name} cannot be had: {_words(error)}.") from error
     if callable(function):
         return function  # type: ignore[no-any-return]
     own = [key for key, value in vars(module).items() if inspect.isfunction(value) and value.__module__ == module.__name__]
