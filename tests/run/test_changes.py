@@ -97,7 +97,7 @@ def test_a_record_alone_tells_that_the_data_were_others(colours: Path) -> None:
 
 
 @given(st.data())
-@settings_of_hypothesis(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings_of_hypothesis(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_byte_that_changes_in_the_memory_of_the_data_is_no_change_of_the_data(colours: Path, data: st.DataObject) -> None:
     if not (colours / "results").exists():
         run(colours, tasks=TASK)
