@@ -102,7 +102,7 @@ def similarity(store: Path, figure: Figure) -> None:
         "packaged:efficientnet-lite0,size=64",
         "joined:lite0+minilm,size=64",
         "random:efficientnet_lite0,size=64",
-        "control:pixels",
+        "control:pixels,size=16",
     )
     dataset = open_dataset(load_catalogue().dataset("digits"))
     tables = {metric: np.eye(len(specs)) for metric in METRICS}

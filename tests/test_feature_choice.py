@@ -44,6 +44,7 @@ def test_features_that_an_encoder_lacks_are_told_and_twins_are_no_second_row() -
     assert [encoder.name for encoder in found.encoders] == [f"{SPEC}[layer3]", f"{SPEC}[own]"]
     assert set(found.lacking) == {"layer9", "projection", "mean"}
     assert "Did you mean" in found.lacking["layer9"]
+    assert found.lacking["projection"].startswith("encoders of this kind have no 'projection' to choose")
     assert found.lacking["mean"] == "it is the same feature as 'own'."
 
 

@@ -70,4 +70,9 @@ def _at(spec: str, feature: str, load: LoadOptions) -> Encoder:
             return load_encoder(f"{spec},{option}" if option else spec, load)
         except UsageError:  # the source calls it by another name
             continue
-    return load_encoder(f"{spec},{options[-1]}" if options[-1] else spec, load)
+    try:
+        return load_encoder(f"{spec},{options[-1]}" if options[-1] else spec, load)
+    except UsageError as error:
+        if len(options) > 1 and "unknown option" in str(error):  # the user named a feature, not our options
+            raise UsageError(f"encoders of this kind have no {feature!r} to choose; name a layer, or 'own'.") from error
+        raise
