@@ -202,7 +202,8 @@ def test_a_pack_goes_into_a_git_repository_beside_what_is_there(results: Path, m
     copy = results.parent / "copy"
     assert (copy / "README.md").read_text() == "mine"
     assert verify_pack(copy / "repbench").problems == ()
-    assert "nothing to commit" in send([results], f"git:{bare}#main")
+    monkeypatch.chdir(bare.parent)
+    assert "nothing to commit" in send([results], f"git:{bare.name}#main")  # a path from here
     with pytest.raises(RepbenchError, match="git clone failed"):
         send([results], f"git:{results.parent / 'nowhere'}")
 

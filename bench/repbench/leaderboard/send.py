@@ -31,6 +31,8 @@ def _to_git(results: Sequence[Path], target: str) -> str:
     repository, _, branch = target.partition("#")
     if not repository:
         raise UsageError("--to git: names no repository; write git:PATH_OR_URL or git:PATH_OR_URL#BRANCH.")
+    if Path(repository).exists():
+        repository = str(Path(repository).resolve())  # git is called from another folder
     with tempfile.TemporaryDirectory() as temporary:
         clone = Path(temporary) / "clone"
         _git(
