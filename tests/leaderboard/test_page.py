@@ -357,6 +357,22 @@ def test_the_summary_says_who_is_best_at_what_and_whether_it_is_real(tmp_path: P
     assert seen["heads"] == 2
 
 
+def test_a_card_brings_its_columns_into_sight(tmp_path: Path) -> None:
+    records = [record(name, f"knn/{task}", 0.5) for name in ("a", "b") for task in "pqrstuvwxyz"]
+    records += [record(f"s{place}", "knn/zz", place / 10) for place in range(3)]
+    script = """
+    const card = [...document.querySelectorAll('.card')].find(one => one.textContent.startsWith('knn: zz'));
+    card.click();
+    const head = document.querySelector('th[aria-sort]').getBoundingClientRect(), box = document.querySelector('#scroll');
+    out.inside = head.right <= box.getBoundingClientRect().right + 1 && head.left >= box.getBoundingClientRect().left + 199;
+    out.sorted = document.querySelector('th[aria-sort] button').title;
+    out.scrolled = box.scrollLeft > 0;
+    """
+    seen = drive(render_page(make_board(records)), script, tmp_path)
+    assert (seen["inside"], seen["scrolled"]) == (True, True)
+    assert str(seen["sorted"]).startswith("knn/zz")
+
+
 def test_who_was_asked_alone_is_ahead_of_nobody(tmp_path: Path) -> None:
     board = make_board([record("a", "knn/x", 0.9), record("b", "linear-probe/x", 0.8), record("a", "linear-probe/x", 0.7)])
     verdicts = verdicts_of({"knn/x": ["a"], "linear-probe/x": ["b"]})

@@ -20,6 +20,8 @@ function card({ protocol, tasks, question, best, sure, words }) {
     get("protocol").value = protocol;
     Object.assign(state, { column: first.key, up: first.low });
     refresh();
+    get("scroll").scrollLeft = lefts[columns.indexOf(first)] - lefts[1]; // its columns come into sight
+    paint(false);
     get("tools").scrollIntoView({ behavior: "smooth" });
   });
   return node;
