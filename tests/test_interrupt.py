@@ -61,7 +61,7 @@ def test_what_does_not_hear_of_it_is_ended_too(tmp_path: Path, code: str, more: 
         *more,
     )
     command = subprocess.Popen(
-        [sys.executable, "-m", "repbench.cli", *run],
+        [sys.executable, "-m", "repbench", *run],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

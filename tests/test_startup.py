@@ -20,7 +20,7 @@ BESIDES = {"--help": {"pandas", "scipy", "numpy"}}
 def test_no_model_library_is_imported(line: str, tmp_path: Path) -> None:
     for record in RECORDS:
         write_record(tmp_path / "results", record, None)
-    command = [sys.executable, "-X", "importtime", "-m", "repbench.cli", *line.split()]
+    command = [sys.executable, "-X", "importtime", "-m", "repbench", *line.split()]
     source = str(Path(__file__).resolve().parents[1] / "bench")
     environment = {**os.environ, "PYTHONPATH": source, "XDG_CACHE_HOME": str(tmp_path)}
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path, env=environment)

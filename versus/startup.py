@@ -30,7 +30,7 @@ EXAMPLES, CLASSES, DRAWS = 200, 10, 10
 
 def command(*arguments: str, cache: Path, imports: bool = False) -> tuple[float, str]:
     """Seconds of a call of the command line in a new process, and its standard error."""
-    line = [sys.executable, *(["-X", "importtime"] if imports else []), "-m", "repbench.cli", *arguments]
+    line = [sys.executable, *(["-X", "importtime"] if imports else []), "-m", "repbench", *arguments]
     began = perf_counter()
     done = subprocess.run(line, capture_output=True, text=True, check=True, env={**os.environ, "XDG_CACHE_HOME": str(cache)})
     return perf_counter() - began, done.stderr

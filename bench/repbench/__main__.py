@@ -1,4 +1,4 @@
-"""`python -m repbench.cli`."""
+"""`python -m repbench`."""
 
 from repbench.cli import program
 
