@@ -30,12 +30,12 @@ from repbench.encoders.preprocess import ImagePreprocess
 
 class Slow(torch.nn.Module):
     def forward(self, pixels):
-        if "ray" in sys.modules:  # in a process of the cluster: say on which node, and go on when one was killed
+        if "ray" in sys.modules:  # in a process of the cluster: say on which node, and go on when another was killed
             node = sys.modules["ray"].get_runtime_context().get_node_id()
             with open("began", "a") as stream:
                 stream.write(node + "\\n")
             for _ in range(600):
-                if os.path.exists("killed"):
+                if os.path.exists("killed") and open("killed").read() != node:
                     break
                 time.sleep(0.1)
         return pixels.flatten(1)
@@ -94,7 +94,8 @@ def test_a_node_that_is_killed_in_the_middle_changes_no_byte(colours: Path, clus
         busy = began.read_text().split()[0]
         (node,) = [node for node in cluster.worker_nodes if node.node_id == busy]
         cluster.remove_node(node, allow_graceful=False)
-        (colours / "killed").touch()
+        (colours / "told").write_text(busy)
+        (colours / "told").rename(colours / "killed")
         killed.append(busy)
 
     killer = threading.Thread(target=kill, daemon=True)
