@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from PIL import Image
 
 from repbench import grammar
 from repbench.datasets.fetch.places import place_of
@@ -27,6 +25,7 @@ from repbench.run.plan import Datasets, Plan, make_plan
 from repbench.run.report import Report
 from repbench.run.settings import Settings
 from repbench.tasks import load_catalogue
+from tests.sugar_crepe import Rows, write_small
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from packs import text_judges as made
@@ -115,46 +114,17 @@ def test_the_modules_that_are_looked_for_are_those_of_the_encoder() -> None:
     assert SENTENCES.startswith(f"packaged:{MINILM},")
 
 
-TOML = """
-title = "Small"
-cluster = "filename"
-[columns]
-image_0 = "image"
-caption_0 = "text"
-caption_1 = "text"
-[probe]
-rule = "one-image-many-captions"
-subset = "kind"
-[splits]
-test = 42
-[sources.annotations]
-layout = "sugarcrepe"
-path = "sugar-crepe"
-images = "val2017"
-"""
-KINDS = ("add_att", "add_obj", "replace_att", "replace_obj", "replace_rel", "swap_att", "swap_obj")
-
-
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
     """A folder with `small.toml` and a copy of SugarCrepe's layout, in which the true captions are of one kind of thing."""
-    (tmp_path / "small.toml").write_text(TOML)
-    for folder in ("data/val2017", "data/sugar-crepe"):
-        (tmp_path / folder).mkdir(parents=True)
-    for k, animal in enumerate(("dog", "cat", "cow", "horse", "goat", "sheep")):
-        Image.new("RGB", (8, 8), (40 * k, 0, 0)).save(tmp_path / f"data/val2017/{animal}.png")
+    animals = ("dog", "cat", "cow", "horse", "goat", "sheep")
     things = ("tax return", "theorem", "sonata", "verdict", "mortgage", "axiom")
-    for kind in KINDS:
-        rows = {
-            str(k): {
-                "filename": f"{animal}.png",
-                "caption": f"a {animal} on a farm",
-                "negative_caption": f"a {thing} by {kind}",
-            }
-            for k, (animal, thing) in enumerate(zip(("dog", "cat", "cow", "horse", "goat", "sheep"), things, strict=True))
-        }
-        (tmp_path / f"data/sugar-crepe/{kind}.json").write_text(json.dumps(rows))
-    return tmp_path
+
+    def rows(number: int, kind: str) -> Rows:
+        both = zip(animals, things, strict=True)
+        return [(animal, f"a {animal} on a farm", f"a {thing} by {kind}") for animal, thing in both]
+
+    return write_small(tmp_path, {animal: 40 * k for k, animal in enumerate(animals)}, rows)
 
 
 def settings_of(root: Path, limit: int | None = None) -> Settings:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
 from repbench.embeddings.needs import NULL_IMAGES
@@ -27,50 +25,21 @@ from repbench.run.preview import preview_lines
 from repbench.run.report import Report
 from repbench.run.settings import Settings
 from repbench.tasks import load_catalogue
+from tests.sugar_crepe import KINDS, Rows, write_small
 
-KINDS = ("add_att", "add_obj", "replace_att", "replace_obj", "replace_rel", "swap_att", "swap_obj")
 IMAGES, EACH = 5, 6
-
-TOML = """
-title = "Small"
-cluster = "filename"
-[columns]
-image_0 = "image"
-caption_0 = "text"
-caption_1 = "text"
-[probe]
-rule = "one-image-many-captions"
-subset = "kind"
-macro = true
-held_out = 0.4
-[splits]
-test = 42
-[sources.annotations]
-layout = "sugarcrepe"
-path = "sugar-crepe"
-images = "val2017"
-"""
 
 
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
     """A folder with `small.toml` and a copy of SugarCrepe's layout: shade k is "shade k", foils are other shades."""
-    (tmp_path / "small.toml").write_text(TOML)
-    for folder in ("data/val2017", "data/sugar-crepe"):
-        (tmp_path / folder).mkdir(parents=True)
-    for k in range(IMAGES):
-        Image.new("RGB", (8, 8), (50 * k, 0, 0)).save(tmp_path / f"data/val2017/{k}.png")
-    for number, kind in enumerate(KINDS):
-        rows = {
-            str(k): {
-                "filename": f"{(k + number) % IMAGES}.png",
-                "caption": f"shade {(k + number) % IMAGES}",
-                "negative_caption": f"shade {(k + number + 1) % IMAGES} {kind}",
-            }
-            for k in range(EACH)
-        }
-        (tmp_path / f"data/sugar-crepe/{kind}.json").write_text(json.dumps(rows))
-    return tmp_path
+    reds = {str(k): 50 * k for k in range(IMAGES)}
+
+    def rows(number: int, kind: str) -> Rows:
+        places = [(k + number) % IMAGES for k in range(EACH)]
+        return [(str(place), f"shade {place}", f"shade {(place + 1) % IMAGES} {kind}") for place in places]
+
+    return write_small(tmp_path, reds, rows, probe="macro = true\nheld_out = 0.4")
 
 
 class Counting(nn.Module):

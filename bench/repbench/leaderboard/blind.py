@@ -15,7 +15,7 @@ COLUMNS = {  # title of a column -> metric of the record (protocols/_blind.py)
     "score on the rest": "score-where-blind-fails",
     "shuffled images": "shuffled-images",
 }
-SENTENCES = "sentence encoder"  # title of the column of the rule TYPICAL
+ENCODER_COLUMN = "sentence encoder"  # title of the column of the rule TYPICAL
 
 
 def beside_blind(record: Record) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def beside_blind(record: Record) -> dict[str, Any]:
         return found
     rules = told.get("rules")
     typical = rules.get(TYPICAL) if isinstance(rules, Mapping) else None
-    asked = {SENTENCES: round(typical, 4) if isinstance(typical, int | float) else "not asked"}
+    asked = {ENCODER_COLUMN: round(typical, 4) if isinstance(typical, int | float) else "not asked"}
     return found | asked | {"best blind rule": str(told.get("best", ""))}
 
 
@@ -44,12 +44,12 @@ def blind_section(board: Board) -> list[str]:
             record.task,
             record.encoder.replace("|", "\\|"),
             _share(record.value.value if record.value else None),
-            *(_share(found.get(title)) for title in (*COLUMNS, SENTENCES)),
+            *(_share(found.get(title)) for title in (*COLUMNS, ENCODER_COLUMN)),
             found.get("best blind rule", "–"),
         ]
         for record, found in told
     ]
-    headers = ["task", "encoder", "score", *COLUMNS, SENTENCES, "best blind rule"]
+    headers = ["task", "encoder", "score", *COLUMNS, ENCODER_COLUMN, "best blind rule"]
     align = ("left", "left", *["right"] * (2 + len(COLUMNS)), "left")
     return [
         "## Compositional probes beside blind rules",

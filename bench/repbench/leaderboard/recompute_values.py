@@ -15,7 +15,6 @@ from repbench.results.record import Record
 SHOTS = re.compile(r"(accuracy|mean-per-class)-(?:(\d+-shot)|over-shots)")
 NOVEL = re.compile(r"(auroc|fpr95)-(.+)")
 GROUP = re.compile(r"(gap|equalised-odds)-(.+)")
-COVERAGE = 0.8
 ADDS_UP = (  # protocols of which the primary metric is what the scores of the examples add up to; a plug-in's may be anything
     "calibration",
     "equivariance",
@@ -71,8 +70,7 @@ def _of_novelty(name: str, examples: pd.DataFrame) -> float | None:
     foreign, score = examples["foreign"].to_numpy(dtype=bool), _numbers(examples, said[2])
     if said[1] == "auroc":
         return math.fsum(calibration.auroc_rows(score[~foreign], score[foreign])[0]) / int((~foreign).sum())
-    threshold = np.sort(score[~foreign])[math.floor(0.05 * int((~foreign).sum()))]
-    return float((score[foreign] >= threshold).mean())
+    return calibration.passing(score[~foreign], score[foreign])
 
 
 def _of_confidence(name: str, examples: pd.DataFrame) -> float | None:
@@ -80,7 +78,7 @@ def _of_confidence(name: str, examples: pd.DataFrame) -> float | None:
     if name == "aurc":
         return calibration.aurc(after, credit)
     if name == "accuracy-at-80":
-        return calibration.selective_accuracy(after, credit, COVERAGE)
+        return calibration.selective_accuracy(after, credit, calibration.COVERAGE)
     said = re.fullmatch(r"ece(-mass)?-(before|after)", name)
     if said is None:
         return None

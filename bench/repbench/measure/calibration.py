@@ -16,6 +16,7 @@ import numpy as np
 
 from repbench.errors import ProtocolError
 
+COVERAGE = 0.8  # of the examples, at which selective accuracy is told
 BINS = 15
 COLDEST, HOTTEST = 1e-3, 1e3  # temperatures that a fit may find
 
@@ -125,3 +126,9 @@ def auroc_rows(positive: np.ndarray, negative: np.ndarray) -> tuple[np.ndarray, 
     above = (overall[:m] - rankdata(positive)) / n
     below = 1 - (overall[m:] - rankdata(negative)) / m
     return above, below
+
+
+def passing(familiar: np.ndarray, foreign: np.ndarray) -> float:
+    """FPR95: the share of foreign scores (m,) at or above the threshold that 95 % of the familiar (n,) pass."""
+    threshold = np.sort(familiar)[math.floor(0.05 * len(familiar))]
+    return float((foreign >= threshold).mean())

@@ -13,7 +13,6 @@ from repbench.outcomes import table
 from repbench.protocol import Estimate, Outcome
 
 DRAWS = 300  # of the bootstrap of what is no mean over examples
-COVERAGE = 0.8
 
 
 def uncertainty_outcome(
@@ -95,11 +94,11 @@ def _of_order(confidence: np.ndarray, credit: np.ndarray, drawn: np.ndarray) -> 
     weights = drawn[:, order].astype(float)
     covered = np.cumsum(weights, axis=1)
     risk = np.cumsum(weights * calibration.falling(confidence, credit), axis=1) / np.maximum(covered, 1)
-    at = (covered >= COVERAGE * len(credit)).argmax(axis=1)
+    at = (covered >= calibration.COVERAGE * len(credit)).argmax(axis=1)
     return {
         "aurc": _around(calibration.aurc(confidence, credit), (weights * risk).sum(axis=1) / len(credit)),
         "accuracy-at-80": _around(
-            calibration.selective_accuracy(confidence, credit, COVERAGE), 1 - risk[np.arange(len(risk)), at]
+            calibration.selective_accuracy(confidence, credit, calibration.COVERAGE), 1 - risk[np.arange(len(risk)), at]
         ),
     }
 

@@ -162,12 +162,7 @@ def _fpr95(familiar: np.ndarray, foreign: np.ndarray, seed: int) -> Estimate:
     """Share of the foreign that pass at the threshold that 95 % of the familiar pass; bootstrap over both."""
     familiar, foreign = np.sort(familiar), np.sort(foreign)
     rng = np.random.default_rng(seed)
-    drawn = [_passing(rng.choice(familiar, len(familiar)), rng.choice(foreign, len(foreign))) for _ in range(DRAWS)]
-    value = _passing(familiar, foreign)
+    drawn = [calibration.passing(rng.choice(familiar, len(familiar)), rng.choice(foreign, len(foreign))) for _ in range(DRAWS)]
+    value = calibration.passing(familiar, foreign)
     low, high = intervals.percentiles(np.array(drawn))
     return Estimate(value=value, low=min(low, value), high=max(high, value))
-
-
-def _passing(familiar: np.ndarray, foreign: np.ndarray) -> float:
-    threshold = np.sort(familiar)[math.floor(0.05 * len(familiar))]
-    return float((foreign >= threshold).mean())

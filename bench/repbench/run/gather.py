@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -52,21 +53,11 @@ def gather(
             assert training is not None
             x = training.rows[need][kept]
         _check_finite(x, split, need)
+        given: dict[str, Any] = {"x": x, "ids": split.ids, "columns": split.columns, "class_names": split.class_names}
         if need.tuning:
-            tuning.append(
-                TuningSplit(x=x, ids=split.ids, columns=split.columns, class_names=split.class_names, label=split.label)
-            )
+            tuning.append(TuningSplit(label=split.label, **given))
         else:
-            test.append(
-                TestSplit(
-                    x=x,
-                    ids=split.ids,
-                    columns=split.columns,
-                    class_names=split.class_names,
-                    truth=split.label,
-                    clusters=clusters,
-                )
-            )
+            test.append(TestSplit(truth=split.label, clusters=clusters, **given))
     got = Embeddings(
         tuning=tuple(tuning),
         test=tuple(test),
