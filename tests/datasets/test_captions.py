@@ -1,10 +1,12 @@
-"""Captions: the derived split, quick looks, and Karpathy's lists of COCO and Flickr30k in their real layouts."""
+"""Captions: the derived split, quick looks, Karpathy's lists of COCO and Flickr30k, and CLIP_benchmark's shards of them."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+import tarfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from repbench.datasets.fetch.places import is_here
 from repbench.datasets.open import open_dataset
 from repbench.errors import DataError
 from repbench.tasks import load_catalogue
+from tests.datasets.copies import add
 
 CATALOGUE = load_catalogue()
 
@@ -94,6 +97,46 @@ def test_flickr30k_is_read_from_the_list_and_from_the_hubs_csv(tmp_path: Path) -
     assert by_csv.splits["captions"].fingerprint == by_json.splits["captions"].fingerprint
     assert by_csv.splits["test"].fingerprint == by_json.splits["test"].fingerprint
     assert len(by_json.splits["captions"]) == 10
+
+
+def coco_shards(root: Path, says: Callable[[int], bytes | None]) -> DatasetDeclaration:
+    """The same pictures as `coco` has in test, as CLIP_benchmark's `convert_retrieval_dataset` writes them: one a shard."""
+    folder = root / "wds" / "mscoco_captions"
+    (folder / "test").mkdir(parents=True)
+    (folder / "dataset_type.txt").write_text("retrieval\n")
+    (folder / "test" / "nshards.txt").write_text("2\n")
+    for shard, number in enumerate((1, 3)):
+        picture(root / "picture.jpg", number)
+        with tarfile.open(folder / "test" / f"{shard}.tar", "w") as tar:
+            if (texts := says(number)) is not None:
+                add(tar, f"s{shard:07d}", ("txt", texts))
+            add(tar, f"s{shard:07d}", ("jpg", (root / "picture.jpg").read_bytes()))
+    return small("coco", 2)
+
+
+def as_clip_benchmark_says(number: int) -> bytes:
+    """Its `"\\n".join(caption.replace("\\n", r"\\n") for caption in captions)`, of the captions that `coco` has."""
+    return "\n".join(rf" caption {one} of {number}\n" for one in range(6)).encode()
+
+
+def test_clip_benchmarks_shards_say_what_karpathys_list_says(tmp_path: Path) -> None:
+    (tmp_path / "listed").mkdir()
+    listed = open_dataset(coco(tmp_path / "listed"), tmp_path / "listed")
+    shards = open_dataset(coco_shards(tmp_path, as_clip_benchmark_says), tmp_path)
+    for split, column in (("test", "image"), ("captions", "text")):
+        theirs, ours = listed.splits[split].media[column], shards.splits[split].media[column]
+        assert ours.keys == theirs.keys
+    assert shards.splits["captions"].media["text"].load(6) == "caption 1 of 3"
+    assert shards.splits["captions"].columns[PAIR].tolist() == np.repeat(shards.splits["test"].ids, 5).tolist()
+
+
+@pytest.mark.parametrize(
+    ("texts", "told"),
+    [(None, "expected its captions too"), (b"\xff", "not UTF-8"), (b" \n\n", "2 images of test have no caption")],
+)
+def test_shards_without_captions_are_told(tmp_path: Path, texts: bytes | None, told: str) -> None:
+    with pytest.raises(DataError, match=told):
+        open_dataset(coco_shards(tmp_path, lambda number: texts), tmp_path)
 
 
 def test_what_is_missing_or_no_list_is_told(tmp_path: Path) -> None:

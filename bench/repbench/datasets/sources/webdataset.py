@@ -2,6 +2,9 @@
 
 The folder is that of CLIP_benchmark's builder: `NAME/classnames.txt`, `NAME/SPLIT/0.tar`, `NAME/SPLIT/1.tar`, ...; shards
 `NAME/SPLIT-000000.tar` are found too. Only the places of the parts are kept; a picture is read when it is asked for.
+
+A dataset that declares `[captions]` has them in the part `txt`, one a line, as CLIP_benchmark's `convert_retrieval_dataset`
+writes them (`--retrieval`); `\\n` in a line stands for a line break inside a caption. Such an example needs no label.
 """
 
 from __future__ import annotations
@@ -44,7 +47,10 @@ def find(options: Webdataset, declaration: DatasetDeclaration, data: Path | None
 
 
 def read(options: Webdataset, declaration: DatasetDeclaration, data: Path | None) -> RawDataset | Absent:
-    """The splits in the order of their shards. Raises DataError for missing shards and examples without picture or label."""
+    """The splits in the order of their shards; captions in the declared column, a tuple an image.
+
+    Raises DataError for missing shards and examples without a picture, a label or a text that is needed.
+    """
     folder = find(options, declaration, data)
     if isinstance(folder, Absent):
         return folder
@@ -71,17 +77,41 @@ def _split(folder: Path, split: str, theirs: str, declaration: DatasetDeclaratio
     endings = ENDINGS[declaration.columns[declaration.medium]]
     parts: list[Part] = []
     label: list[Any] = []
+    texts: list[tuple[str, ...]] = []
     ids: list[str] = []
     for key, example in (found for shard in shards for found in _examples(shard)):
         picture = next((part for ending, part in example.items() if f".{ending}".endswith(endings)), None)
         mark = next((_label(key, ending, part) for ending, part in example.items() if ending in ("cls", "npy")), None)
+        if mark is None and declaration.captions and declaration.class_count == 1:
+            mark = 0
         if picture is None or mark is None:
             raise DataError(f"{key}: this example has {', '.join(example)}; expected a picture and a label, cls or npy.")
+        if declaration.captions:
+            texts.append(_captions(key, example))
         parts.append(picture)
         label.append(mark)
         ids.append(key)
+    columns = {declaration.captions.column: _objects(texts)} if declaration.captions else {}
     media = {declaration.medium: _Parts(declaration.columns[declaration.medium], ids, parts)}
-    return RawSplit(ids=np.array([f"{split}/{name}" for name in ids]), label=np.array(label), columns={}, media=media)
+    return RawSplit(ids=np.array([f"{split}/{name}" for name in ids]), label=np.array(label), columns=columns, media=media)
+
+
+def _captions(key: str, example: Mapping[str, Part]) -> tuple[str, ...]:
+    """The texts of one image."""
+    if "txt" not in example:
+        raise DataError(f"{key}: this example has {', '.join(example)}; expected its captions too, txt, one a line.")
+    try:
+        lines = _bytes(example["txt"]).decode("utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{key}: its captions txt are not UTF-8 ({error}).") from error
+    return tuple(line.replace(r"\n", "\n").strip() for line in lines if line.strip())
+
+
+def _objects(texts: Sequence[tuple[str, ...]]) -> np.ndarray:
+    """A column of tuples, (n,), which NumPy would else make a matrix of."""
+    column = np.empty(len(texts), dtype=object)
+    column[:] = texts
+    return column
 
 
 def _number(path: Path) -> tuple[int, str]:
