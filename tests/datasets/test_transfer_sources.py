@@ -15,7 +15,7 @@ from PIL import Image
 
 from repbench.datasets.carve import carve_validation, digest_of
 from repbench.datasets.dataset import Dataset
-from repbench.datasets.declaration import Content, DatasetDeclaration
+from repbench.datasets.declaration import Content, DatasetDeclaration, Validation
 from repbench.datasets.fetch.places import places
 from repbench.datasets.open import open_dataset
 from repbench.errors import DataError
@@ -125,6 +125,22 @@ def test_the_list_of_validation_that_ships_has_its_declared_digest(name: str) ->
     assert digest_of(places) == rule.digest
     assert (np.diff(places) > 0).all()
     assert 0 <= places[0] <= places[-1] < TRANSFER[name].splits["train"]
+
+
+@pytest.mark.parametrize(
+    ("digest", "told"), [("", "carved out of train by seed 0"), ("0" * 32, "another order than that of the list")]
+)
+def test_the_digest_of_a_validation_list_that_does_not_ship_is_told(digest: str, told: str, tmp_path: Path) -> None:
+    few = replace(declared_for("pets", "parquet"), classes=TRANSFER["pets"].classes[:3])  # type: ignore[index]
+    declared = replace(few, splits={"train": 9, "test": 9}, validation=Validation(per_class=1, digest=digest))
+    write_parquet(tmp_path, declared, {})
+    dataset = open_dataset(declared, tmp_path)
+    _, val = carve_validation(np.array([0, 1, 2] * 3), 0.0, 0, per_class=1)
+    assert dataset.splits["val"].ids.tolist() == [f"train/{place}" for place in val]
+    assert told in dataset.source
+    assert f"{digest_of(val)})" in dataset.source
+    published = replace(declared, validation=Validation(per_class=1, digest=digest_of(val)))
+    assert "val" not in open_dataset(published, tmp_path).source.rpartition("/")[2]
 
 
 def test_the_validation_list_of_food101_is_a_tenth_of_each_class_in_its_published_order() -> None:

@@ -130,14 +130,14 @@ def _with_held_out(test: Split, probe: Probe, cluster: str) -> dict[str, Split]:
 
 
 def _with_validation(splits: dict[str, Split], rule: Validation) -> tuple[dict[str, Split], str]:
-    """The splits with val carved out of train, and a note where it is another than the one that ships."""
+    """The splits with val carved out of train, and a note with the digest of its list where that is not the one that ships."""
     train = splits["train"]
     kept, held = carve_validation(train.label, rule.share, rule.seed, rule.per_class)
-    note = ""
-    if rule.digest and digest_of(held) != rule.digest:
-        note = (
-            "; its train split has another order than the published one, so val is carved elsewhere than in the list that ships"
-        )
+    note, listed = "", digest_of(held)
+    if not rule.digest:
+        note = f"; val is carved out of train by seed {rule.seed} (digest of its list {listed})"
+    elif listed != rule.digest:
+        note = f"; its train split has another order than that of the list that ships, so val is another (digest {listed})"
     return {**splits, "train": train.take(kept), "val": train.take(held, "val")}, note
 
 
