@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from comparisons import ELSEWHERE, FULL, Measure, Question, Row
+from comparisons import ELSEWHERE, FULL, Measure, Question, Row, of_seed
 from scipy import stats
 from tabulate import tabulate
 
@@ -25,13 +25,14 @@ HEADERS = ("method", "twin", "asked", "seeds", "method, %", "twin, %", "gain", "
 
 @dataclass(frozen=True, kw_only=True)
 class Compared:
-    """One line: values (seeds,) of method and twin, and p of the paired test over examples."""
+    """One line: values (seeds,) of method and twin; p of the paired test over examples, and half the interval of the gain."""
 
     ours: Row
     twin: Row
     measure: Measure
     values: tuple[np.ndarray, np.ndarray]
     p: float
+    half: float
 
     @property
     def gain(self) -> float:
@@ -66,8 +67,9 @@ was, after looks at seed 0 on the same test splits: seed 0 is a little favoured.
 
 *How to read it.* Values are means over seeds with 95 % intervals (t); of one seed there is none. p is of the paired test over
 test examples, each averaged over the seeds, in which method and twin are swapped example by example (object by object where
-several renders show one), corrected by Holm over all rows of this page. *Better in* counts the seeds with a gain. A row holds
-when its gain is positive and p is below {LEVEL:g}; *reversed* means a loss at that p."""
+several renders show one), corrected by Holm over all rows of this page; where each seed has a fold of its own, it is over the
+examples of all folds. The ± of a gain is its 95 % interval over the same examples, one row at a time. *Better in* counts the
+seeds with a gain. A row holds when its gain is positive and p is below {LEVEL:g}; *reversed* means a loss at that p."""
 
 
 def _closing(missing: Sequence[Question]) -> str:
@@ -96,7 +98,7 @@ def _line(line: Compared, p: float) -> list[str]:
     mine, other = line.values
     holds = ("yes" if line.gain > 0 else "reversed") if p < LEVEL else "no"
     better = f"{int((mine > other).sum())}/{len(mine)}"
-    gain = f"{100 * line.gain:+.1f}"
+    gain = f"{100 * line.gain:+.1f} ± {100 * line.half:.1f}"
     names = [line.ours.label, line.twin.label, line.measure.words]
     return [*names, str(len(mine)), _interval(mine), _interval(other), gain, better, f"{p:.2g}", holds]
 
@@ -123,26 +125,38 @@ def _compared(question: Question, records: dict[tuple[str, str], Record], result
     lines = []
     for ours, twin in question.pairs:
         for measure in question.measures:
+            tasks = measure.task, measure.twin_task or measure.task
             names = [
-                ((ours.name(seed), measure.task), (twin.name(seed), measure.twin_task or measure.task)) for seed in range(seeds)
+                [(row.name(seed), of_seed(task, seed)) for row, task in zip((ours, twin), tasks, strict=True)]
+                for seed in range(seeds)
             ]
             there = [all(name in records for name in pair) for pair in names]
             count = there.index(False) if False in there else seeds
             if count:
                 sides = [[records[pair[side]] for pair in names[:count]] for side in (0, 1)]
-                lines.append(_line_of(ours, twin, measure, sides, results))
+                outcomes = _outcomes(sides, measure, question.folds, results)
+                mine, other = (np.array([one.metrics[measure.part or one.primary].value for one in side]) for side in sides)
+                p, half = _tested(*outcomes, count if question.folds else 1)
+                lines.append(Compared(ours=ours, twin=twin, measure=measure, values=(mine, other), p=p, half=half))
     return lines
 
 
-def _line_of(ours: Row, twin: Row, measure: Measure, sides: list[list[Record]], results: Path) -> Compared:
-    values = tuple(np.array([record.metrics[measure.part or record.primary].value for record in side]) for side in sides)
-    shares = [_shares(record, measure.part, results) for side in sides for record in side]
-    outcomes, clusters, kept = aligned(shares)
-    assert len(kept) == len(shares), f"{measure.words}: method and twin were asked other examples"
-    outcomes = by_cluster(outcomes, clusters)
-    count = len(sides[0])
-    p = float(paired_p_values(outcomes[:count].mean(0), outcomes[count:].mean(0)[None], 0)[0])
-    return Compared(ours=ours, twin=twin, measure=measure, values=(values[0], values[1]), p=p)
+def _outcomes(sides: list[list[Record]], measure: Measure, folds: bool, results: Path) -> np.ndarray:
+    """What examples, or clusters of them, add to the metric (2, n): means over seeds, or in `folds` those of all seeds."""
+    pairs = []
+    for pair in zip(*sides, strict=True):
+        outcomes, clusters, kept = aligned([_shares(record, measure.part, results) for record in pair])
+        assert len(kept) == len(pair), f"{measure.words}: method and twin were asked other examples"
+        pairs.append(by_cluster(outcomes, clusters))
+    return np.concatenate(pairs, axis=1) if folds else np.mean(pairs, axis=0)
+
+
+def _tested(mine: np.ndarray, other: np.ndarray, folds: int) -> tuple[float, float]:
+    """p of the paired test of outcomes (n,) that add up to the metric in each of `folds`, and half the 95 % interval (t) of the
+    gain over other examples like these."""
+    count = len(mine)
+    half = stats.t.ppf(0.975, count - 1) * (mine - other).std(ddof=1) * np.sqrt(count) / folds
+    return float(paired_p_values(mine, other[None], 0)[0]), float(half)
 
 
 def _shares(record: Record, part: str, results: Path) -> Shares | None:

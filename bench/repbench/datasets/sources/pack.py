@@ -12,6 +12,7 @@ import numpy as np
 
 from repbench.datasets.declaration import DatasetDeclaration
 from repbench.datasets.fetch.places import FETCHABLE, fetch_command, place_of
+from repbench.datasets.folds import Folds, dealt
 from repbench.datasets.items import EncodedItems, Items
 from repbench.datasets.table import Absent, RawDataset, RawSplit
 from repbench.errors import DataError
@@ -19,10 +20,14 @@ from repbench.errors import DataError
 
 @dataclass(frozen=True, kw_only=True)
 class Pack:
-    """Options of `[sources.pack]`: which pack, and which of its columns says the split (rows of another value are left out)."""
+    """Options of `[sources.pack]`: which pack, and which of its columns says the split (rows of another value are left out).
+
+    With `folds` whole groups change places between the splits: datasets/folds.py.
+    """
 
     name: str
     split: str = "split"
+    folds: Folds | None = None
 
 
 def find(options: Pack, declaration: DatasetDeclaration, data: Path | None) -> Path | Absent:
@@ -38,11 +43,15 @@ def read(options: Pack, declaration: DatasetDeclaration, data: Path | None) -> R
         return path
     table = _table(path)
     label = () if declaration.probe is not None else (declaration.label,)
-    for column in (options.split, *label, *declaration.columns, *declaration.factors):
+    of = () if options.folds is None else (options.folds.of,)
+    for column in (options.split, *of, *label, *declaration.columns, *declaration.factors):
         if column not in table.column_names:
             raise DataError(f"{path.name} has no column {column!r}; it has {', '.join(table.column_names)}.")
     names = table.column(options.split).to_numpy(zero_copy_only=False)
     labelled = table.column(label[0]).to_numpy(zero_copy_only=False) != "" if label else np.ones(len(names), bool)
+    if options.folds is not None:
+        kind, group = (table.column(one).to_numpy(zero_copy_only=False) for one in (declaration.label, options.folds.of))
+        names = dealt(np.where(labelled, names, ""), kind, group, options.folds)
     splits = {}
     for split in declaration.splits:
         rows = np.flatnonzero((names == split) & labelled)

@@ -1,0 +1,70 @@
+"""The reference runs go on from what is committed, and test what folds ask over the examples of all of them."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import permutation_test, ttest_rel
+
+import repbench
+from repbench.results.files import write_record
+from tests.leaderboard.test_tables import INPUTS, record
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
+commit = pytest.importorskip("commit")
+make = pytest.importorskip("make")
+page = pytest.importorskip("page")
+comparisons = pytest.importorskip("comparisons")
+
+QUESTION = comparisons.Question(key="q", title="", pairs=(), measures=(comparisons.Measure(task="knn/digits"),), before="")
+
+
+def test_what_is_committed_needs_no_weights_until_the_task_is_another_one(tmp_path: Path) -> None:
+    examples = pd.DataFrame({"id": ["p", "q"], "truth": ["x", "y"], "score": [1.0, 0.0]})
+    digest = repbench.list_tasks("knn/digits")[0].digest
+    for name, inputs in (("now", replace(INPUTS, task_digest=digest)), ("before", INPUTS)):
+        write_record(tmp_path / "trained", record(name, "knn/digits", 0.5, n=2, inputs=inputs), examples)
+    commit.write([tmp_path / "trained"], tmp_path / "board")
+    results = tmp_path / "work" / "results-small"
+    assert not make.is_recorded("now", ["knn/digits"], QUESTION, results)
+    make.begin_with(tmp_path / "board", results)
+    make.begin_with(tmp_path / "nothing", results)
+    assert make.is_recorded("now", ["knn/digits"], QUESTION, results)
+    assert not make.is_recorded("before", ["knn/digits"], QUESTION, results)
+    assert not make.is_recorded("now", ["knn/digits", "linear-probe/digits"], QUESTION, results)
+    assert not make.is_recorded("now", ["knn/digits"], replace(QUESTION, limit=50), results)
+
+
+@pytest.mark.parametrize("folds", [False, True])
+def test_p_of_seeds_is_of_their_means_and_of_folds_of_all_examples(tmp_path: Path, folds: bool) -> None:
+    rng = np.random.default_rng(0)
+    right = rng.random((2, 3, 8)) < np.array([0.9, 0.4])[:, None, None]  # side, seed, example
+    sides = []
+    for side, of_side in enumerate(right.astype(float)):
+        own = []
+        for seed, scores in enumerate(of_side):
+            ids = [f"{seed if folds else ''}-{one}" for one in range(8)]
+            made = record(f"{side}-{seed}", "knn/x", scores.mean(), n=8)
+            write_record(tmp_path, made, pd.DataFrame({"id": ids, "truth": "x", "score": scores}))
+            own.append(next(one for one in commit.read_records(tmp_path) if one.encoder == made.encoder))
+        sides.append(own)
+    found, half = page._tested(*page._outcomes(sides, comparisons.Measure(task="knn/x"), folds, tmp_path), 3 if folds else 1)
+    mine, other = (one.ravel() if folds else one.mean(0) for one in right.astype(float))
+    differ = mine != other  # pairs that are equal swap without a difference; the others are few enough for all swaps
+    theirs = permutation_test((mine[differ], other[differ]), lambda x, y: np.mean(x - y), permutation_type="samples")
+    assert found == pytest.approx(theirs.pvalue)
+    interval = ttest_rel(mine, other).confidence_interval()
+    assert half == pytest.approx((interval.high - interval.low) / 2)
+
+
+def test_each_seed_of_a_fold_has_names_of_its_own() -> None:
+    question = next(one for one in comparisons.QUESTIONS if one.key == "pose-folds")
+    row = question.pairs[0][0]
+    assert row.name(3) == "lie-simclr-furniture-fold-3"
+    assert make.tasks_of(question, row, 3) == ["pose-robustness/furniture-fold-3"]
+    assert question.folds
