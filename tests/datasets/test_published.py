@@ -154,8 +154,9 @@ def test_torchvision_has_every_class_that_is_named_with_a_download(layout: str) 
         assert {"root", "download", *told} <= set(parameters)
 
 
-def test_a_dataset_that_torchvision_cannot_fetch_comes_from_the_pinned_repository(
-    monkeypatch: pytest.MonkeyPatch, command: Command
+@pytest.mark.parametrize("asked", [("cars",), ("flowers", "--hub"), ("dtd", "--hub")])
+def test_a_dataset_that_torchvision_cannot_or_shall_not_fetch_comes_from_its_repository(
+    asked: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, command: Command
 ) -> None:
     calls: list[Any] = []
 
@@ -165,9 +166,11 @@ def test_a_dataset_that_torchvision_cannot_fetch_comes_from_the_pinned_repositor
         calls.append((given, told))
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
-    assert command("data", "fetch", "cars")[0] == 0
-    options = TRANSFER["cars"].sources["huggingface"]
-    assert calls == [((options["repository"],), {"repo_type": "dataset", "revision": options["revision"]})]
+    status, text = command("data", "fetch", *asked)
+    assert status == 0
+    options = TRANSFER[asked[0]].sources["huggingface"]
+    assert calls == [((options["repository"],), {"repo_type": "dataset", "revision": options.get("revision")})]
+    assert ("none is pinned" in text) == ("revision" not in options) == (asked[0] == "dtd")
 
 
 def test_nothing_is_fetched_while_the_hub_is_set_offline(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,7 +184,9 @@ def test_a_host_that_is_gone_is_told_with_the_command_to_go_on(monkeypatch: pyte
         raise OSError("HTTP Error 404")
 
     monkeypatch.setattr(torchvision.datasets, "DTD", gone)
-    with pytest.raises(DataError, match=r"the download failed \(HTTP Error 404\). `repbench data fetch dtd` goes on"):
+    with pytest.raises(
+        DataError, match=r"the download failed \(HTTP Error 404\). `repbench data fetch dtd` goes on.*fetch dtd --hub"
+    ):
         fetch_published(TRANSFER["dtd"])
 
 

