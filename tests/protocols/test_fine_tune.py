@@ -25,11 +25,25 @@ def test_the_grid_is_that_of_simclr() -> None:
         assert decays == pytest.approx([0.0, *np.logspace(-6, -3, 7) / rate], rel=1e-5)
 
 
-def test_a_smaller_grid_spans_the_same_range() -> None:
-    assert [(one.rate, one.weight_decay) for one in FineTune(grid="1x1").recipes()] == [(pytest.approx(10**-2.5), 0.0)]
-    three = FineTune(grid="3x2").recipes()
-    assert [one.rate for one in three] == pytest.approx([1e-4, 1e-4, 10**-2.5, 10**-2.5, 1e-1, 1e-1])
-    assert [one.weight_decay * one.rate for one in three] == pytest.approx([0, 10**-4.5] * 3)
+@pytest.mark.parametrize(
+    ("grid", "exponents"),
+    [
+        ("1x1", [-1.5]),
+        ("2x1", [-1.5, -1]),
+        ("3x1", [-2, -1.5, -1]),
+        ("4x1", [-2.5, -2, -1.5, -1]),
+        ("13x1", np.arange(-4, -0.9, 0.25)),
+    ],
+)
+def test_a_smaller_grid_has_published_rates_that_a_short_run_learns_at(grid: str, exponents: Sequence[float]) -> None:
+    found = [one.rate for one in FineTune(grid=grid).recipes()]
+    assert found == pytest.approx([10**one for one in exponents], rel=1e-5)
+
+
+def test_fewer_decays_span_the_same_range() -> None:
+    assert [one.weight_decay for one in FineTune(grid="1x1").recipes()] == [0.0]
+    two = FineTune(grid="2x2").recipes()
+    assert [one.weight_decay * one.rate for one in two] == pytest.approx([0, 10**-4.5] * 2)
 
 
 @pytest.mark.parametrize("grid", ["7", "0x8", "7x", "axb", "7x8x9", "-1x2"])
