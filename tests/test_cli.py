@@ -398,6 +398,7 @@ def test_data_that_are_not_here_are_listed_and_left_out_of_the_default(
     assert call(monkeypatch, "list", "tasks") == 0
     lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
     assert lines["knn/stamps"].endswith("(not here: repbench data fetch stamps)")
+    assert lines["retrieval/coco"].endswith("(not here: `repbench show coco` says what to bring)")
     assert not any("not here" in lines[name] for name in ("knn/digits", "knn/mnist"))
     assert call(monkeypatch, "show", "stamps") == 0
     assert "repbench data fetch stamps" in capsys.readouterr().out

@@ -11,7 +11,7 @@ from typing import Any
 
 from repbench.datasets.declaration import DatasetDeclaration
 from repbench.datasets.deviations import UNKNOWN
-from repbench.datasets.fetch.places import fetch_command, how_to_get, place_of
+from repbench.datasets.fetch.places import fetch_command, how_to_get, is_here, place_of
 from repbench.datasets.probe import RULES, Probe
 from repbench.embeddings.needs import GRAMMAR, SHIPPED, TYPICAL
 from repbench.errors import UnknownNameError
@@ -39,11 +39,19 @@ def list_lines(what: str, plugins: Sequence[Path] = ()) -> Iterator[str]:
             yield f"{one.name:<{name}}  {one.family:<{family}}  {one.title}: {_kinds(one)}; {_sizes(one)}"
     else:
         name = max(map(len, catalogue.tasks))
+        absent = {one.name: _absence(one) for one in catalogue.datasets.values()}
         for task in catalogue.tasks.values():
-            command = how_to_get(task.dataset)
-            notes = ["costly: name it, '*' leaves it out"] * task.costly + [f"not here: {command}"] * bool(command)
+            told = absent[task.dataset.name]
+            notes = ["costly: name it, '*' leaves it out"] * task.costly + [told] * bool(told)
             note = f"  ({'; '.join(notes)})" if notes else ""
             yield f"{task.name:<{name}}  {task.dataset.title}{note}"
+
+
+def _absence(dataset: DatasetDeclaration) -> str:
+    """How to have a dataset that is not on this machine; "" for one that is."""
+    if command := how_to_get(dataset):
+        return f"not here: {command}"
+    return "" if is_here(dataset) else f"not here: `repbench show {dataset.name}` says what to bring"
 
 
 def _kinds(dataset: DatasetDeclaration) -> str:
