@@ -8,7 +8,7 @@ import torch
 from repbench.measure.solver import hessian
 from repbench.measure.solver.losses import OneVsRest, Softmax
 
-N, D, CLASSES, STRENGTH = 300, 7, 4, 0.3
+N, D, CLASSES, STRENGTH = 200, 7, 4, 0.3
 
 
 def test_the_whole_hessian_of_the_softmax_is_divided_by() -> None:
@@ -28,6 +28,23 @@ def test_the_whole_hessian_of_the_softmax_is_divided_by() -> None:
     divide = hessian.solver(torch.from_numpy(z), loss, residual, STRENGTH)
     assert divide is not None
     np.testing.assert_allclose(divide(torch.from_numpy(asked)).numpy(), expected, rtol=1e-4, atol=1e-7)
+
+
+def test_a_sample_of_many_rows_tells_the_whole_hessian_within_a_factor_of_two() -> None:
+    generator = np.random.default_rng(2)
+    n = 40 * hessian.ENOUGH * (D + 1)
+    z, logits = generator.normal(size=(n, D)), generator.normal(size=(CLASSES, n))
+    y = generator.integers(0, CLASSES, n)
+    p = np.exp(logits) / np.exp(logits).sum(axis=0)
+    wide = np.concatenate([z, np.ones((n, 1))], axis=1)
+    blocks = [[(wide.T * (p[a] * ((a == b) - p[b]))) @ wide for b in range(CLASSES)] for a in range(CLASSES)]
+    loss, residual = Softmax(torch.from_numpy(y), CLASSES), torch.from_numpy(p - np.eye(CLASSES)[:, y])
+    divide = hessian.solver(torch.from_numpy(z), loss, residual, 1e-6)
+    assert divide is not None
+    columns = [divide(torch.from_numpy(row.reshape(CLASSES, D + 1))).reshape(-1).numpy() for row in np.block(blocks).T]
+    ratios = np.sort(np.linalg.eigvals(np.stack(columns, axis=1)).real)[D + 1 :]  # but for shifts common to all classes
+    assert ratios.min() > 1 / 2  # at 16 independent rows a dimension: (1 - 1 / 4)^2 to (1 + 1 / 4)^2 of even weights
+    assert ratios.max() < 2
 
 
 def test_each_class_of_one_vs_rest_has_its_own_hessian() -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from scipy import optimize
 from sklearn.linear_model import LogisticRegression
 
 from repbench.errors import ProtocolError
 from repbench.measure.logistic import CERTIFIED, SKLEARN, SLOPE, SMALL, STRENGTHS, Solution, fit, fit_path
-from repbench.measure.solver.coordinates import FULL
+from repbench.measure.solver import coordinates
 
 
 def data(n: int, d: int, classes: int, separation: float = 0.4, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -223,12 +224,39 @@ def test_scores_along_the_path_are_those_of_its_solutions() -> None:
 
 
 def test_more_dimensions_than_are_decomposed_are_solved_to_the_proven_gap() -> None:
-    x, y = data(400, FULL + 76, 30)
+    x, y = data(400, coordinates.FULL + 76, 30)
     for solution in fit_path(x, y, 30)[::8]:
         value, gap = settled(x, y, solution)
         assert solution.converged
         assert value == pytest.approx(solution.objective, rel=1e-5)
         assert gap == pytest.approx(solution.relative_gap, rel=1e-2, abs=1e-9)
+
+
+def test_wide_overlapping_features_are_solved_at_every_strength_and_a_descent_from_there_finds_hardly_more() -> None:
+    d = coordinates.FULL + 76
+    generator = np.random.default_rng(3)
+    y = generator.integers(0, 3, coordinates.MANY * d)
+    basis = np.linalg.qr(generator.normal(size=(d, d)))[0] * np.arange(1, d + 1)[:, None] ** -1.5  # flat, as pixels are
+    x = ((generator.normal(size=(len(y), d)) + 0.1 * generator.normal(size=(3, d))[y]) @ basis).astype(np.float32)
+    path = fit_path(x, y, 3)
+    assert x.size * 3 > SMALL
+    assert all(solution.converged for solution in path)
+    wide, truth = np.concatenate([x.astype(np.float64), np.ones((len(x), 1))], axis=1), np.eye(3)[y]
+    for solution in path[4::13]:
+
+        def value(flat: np.ndarray, strength: float = solution.strength) -> tuple[float, np.ndarray]:
+            point = flat.reshape(-1, 3)
+            logits = wide @ point
+            p = np.exp(logits - logits.max(axis=1, keepdims=True))
+            p /= p.sum(axis=1, keepdims=True)
+            gradient = wide.T @ (p - truth)
+            gradient[:-1] += strength * point[:-1]
+            return objective(x, y, point[:-1], point[-1], strength), gradient.reshape(-1)
+
+        start = np.concatenate([solution.weights, solution.intercept[None]]).reshape(-1)
+        further = optimize.minimize(value, start, jac=True, method="L-BFGS-B", options={"maxiter": 30})
+        assert value(start)[0] == pytest.approx(solution.objective, rel=1e-5)
+        assert value(start)[0] - further.fun <= 1e-4 * value(start)[0]
 
 
 def test_one_vs_rest_is_scikit_learns_binary_fit_of_every_class_without_the_rows_not_to_be_judged() -> None:

@@ -1,7 +1,7 @@
 """Division by the Hessian itself, for strengths at which pairs of curvature are too slow: weak ones, classes that overlap.
 
-Whole where that is small, else each class's own block, without what classes share. Rows that are certain by now bend nothing
-and are left out: their weight is below a ten-thousandth of the largest.
+Whole where that is small, from as many rows as tell it well enough; else each class's own block, without what classes share.
+Rows that are certain by now bend nothing and are left out: their weight is below a ten-thousandth of the largest.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from repbench.measure.solver.losses import Loss, Softmax
 
 MOST_NUMBERS = 4 * 10**7  # in these Hessians: 320 MB
 MOST_WORK = 300  # evaluations that the blocks may cost as much as
-MOST_WHOLE = 10**7  # numbers of the whole Hessian
+MOST_WHOLE = 4 * 10**7  # numbers of the whole Hessian
+ENOUGH = 16  # rows a dimension: the pairs of curvature mend what a sample of these tells wrong
 MOST_WHOLE_WORK = 1000  # evaluations for that one: it settles what the blocks leave unproven
 CERTAIN = 1e-4  # of the largest weight of a row: below, it is left out
 
@@ -25,7 +26,8 @@ def solver(z: torch.Tensor, loss: Loss, residual: torch.Tensor, strength: float)
     """
     n, width = len(z), z.shape[1] + 1
     whole = loss.classes * width
-    if isinstance(loss, Softmax) and whole**2 <= MOST_WHOLE and whole / 4 * (1 + whole / n) <= MOST_WHOLE_WORK:
+    work = whole / 4 * (min(n, ENOUGH * width) + whole) / n
+    if isinstance(loss, Softmax) and whole**2 <= MOST_WHOLE and work <= MOST_WHOLE_WORK:
         return _divide_by_whole(_wide(z), loss, residual, strength)
     # of the blocks and their inverses, over the work of two products
     if loss.classes * width**2 <= MOST_NUMBERS and width / 2 * (1 + width / n) <= MOST_WORK:
@@ -56,12 +58,14 @@ def _divide_by_whole(wide: torch.Tensor, loss: Softmax, residual: torch.Tensor, 
     classes, width = len(residual), wide.shape[1]
     weight = (residual.abs() * (1 - residual.abs())).sum(dim=0)
     kept = (weight > CERTAIN * weight.max()).nonzero()[:, 0]
+    every = max(1, len(kept) // (ENOUGH * width))
+    share, kept = len(kept) / len(kept[::every]), kept[::every]
     rows, size, p = wide[kept], residual[:, kept].abs(), loss.probabilities(residual, kept)
     hessian = torch.empty(classes, width, classes, width, dtype=torch.float64, device=wide.device)
     for one in range(classes):
         for other in range(one + 1):
             weight = size[one] * (1 - size[one]) if one == other else -p[one] * p[other]
-            block = ((rows.T * weight) @ rows).double()
+            block = ((rows.T * (weight * share)) @ rows).double()
             hessian[one, :, other] = block
             hessian[other, :, one] = block
     # What is common to all classes changes no prediction and is in no direction: any curvature there will do.
