@@ -77,21 +77,26 @@ def figure(
     return found if found.reached else replace(found, why=why)
 
 
-def save(script: str, findings: list[Finding], details: Mapping[str, Any] | None = None) -> None:
-    """Print the findings and write results/<name of the script>.json; `details` is whatever else was measured."""
+def save(script: str, findings: list[Finding], details: Mapping[str, Any] | None = None, *, part: bool = False) -> None:
+    """Print the findings and write results/<name of the script>.json; `details` is whatever else was measured.
+
+    Of a script that takes shapes one by one (`part`), those that were measured before on a machine like this are kept:
+    findings and details are told apart by the shape's name, the first word of a finding.
+    """
     name = Path(script).stem
+    path = RESULTS / f"{name}.json"
     for one in findings:
         verdict = "reached" if one.reached else "NOT REACHED"
         bounds = f"[{one.low:.3g}, {one.high:.3g}]"
         print(f"{one.what}: {one.measured:.3g} {bounds} {one.unit}, aim {one.aim:g}: {verdict}", flush=True)
     RESULTS.mkdir(exist_ok=True)
-    content = {
-        "script": f"versus/{name}.py",
-        "machine": machine(),
-        "findings": [asdict(one) for one in findings],
-        "details": dict(details or {}),
-    }
-    (RESULTS / f"{name}.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    rows, found, here = [asdict(one) for one in findings], dict(details or {}), machine()
+    before = json.loads(path.read_text()) if part and path.exists() else {"machine": {}}
+    if before["machine"] == here:
+        rows = [one for one in before["findings"] if one["what"].split()[0].rstrip(":") not in found] + rows
+        found = {**before["details"], **found}
+    content = {"script": f"versus/{name}.py", "machine": here, "findings": rows, "details": found}
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
 def machine() -> dict[str, Any]:

@@ -8,6 +8,7 @@ from scipy.stats import binom, norm
 DRAWS = 20_000
 EXACT = 14  # examples that differ up to which all swaps are tried
 BLOCK = 1 << 23  # swaps drawn at once
+PART = 1 << 20  # of them in single precision at once: what stays in cache
 FAR = 1e-4  # below it no feasible number of draws resolves p, and the normal limit of the swaps is used
 
 
@@ -51,11 +52,13 @@ def _all_swaps(d: np.ndarray, observed: float) -> float:
 def _random_swaps(d: np.ndarray, observed: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """p (m,) of differences (m, n), from the same DRAWS swaps of the n examples, in blocks that bound the memory."""
     reached = observed - 1e-6 * np.abs(d).sum(axis=1)  # sums in single precision
-    columns, count = np.ascontiguousarray(d.T, dtype=np.float32), np.zeros(len(d), dtype=np.int64)
+    columns, count = np.ascontiguousarray(-2 * d.T, dtype=np.float32), np.zeros(len(d), dtype=np.int64)
+    total = d.sum(axis=1)
     step = max(1, BLOCK // max(1, d.shape[1]))
     for first in range(0, DRAWS, step):
-        swaps = rng.integers(0, 2, size=(min(step, DRAWS - first), d.shape[1]), dtype=np.int8).astype(np.float32) * 2 - 1
-        count += (np.abs(swaps @ columns) >= reached).sum(axis=0)
+        swapped = rng.integers(0, 2, size=(min(step, DRAWS - first), d.shape[1]), dtype=np.int8)
+        for part in np.array_split(swapped, max(1, swapped.size // PART)):
+            count += (np.abs(part.astype(np.float32) @ columns + total) >= reached).sum(axis=0)
     p: np.ndarray = (1 + count) / (DRAWS + 1)
     return p
 

@@ -13,7 +13,7 @@ from repbench.measure.solver.coordinates import Coordinates
 from repbench.measure.solver.lbfgs import History, Solve, dot
 from repbench.measure.solver.losses import Judged, Loss
 
-MOST_EVALUATIONS = 80  # per strength; overlapping classes with hardly any penalty reach it, and then the solution says so
+MOST_EVALUATIONS = 200  # per strength; what is not proven by then says so
 PAIRS = 20  # of curvature that L-BFGS keeps; on features of trained encoders 10 cost a quarter more evaluations
 PATIENCE = 20  # evaluations at one strength after which the Hessian is inverted (anew)
 NEAR = 30.0  # times the gap: from there on the intercept is settled at each evaluation, as the proof needs it
