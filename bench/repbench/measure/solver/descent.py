@@ -17,6 +17,7 @@ MOST_EVALUATIONS = 200  # per strength; what is not proven by then says so
 PAIRS = 20  # of curvature that L-BFGS keeps; on features of trained encoders 10 cost a quarter more evaluations
 PATIENCE = 20  # evaluations at one strength after which the Hessian is inverted (anew)
 NEAR = 30.0  # times the gap: from there on the intercept is settled at each evaluation, as the proof needs it
+SUMMED = 8192  # rows of a gradient that are summed in the products' precision; above, in float64
 SAMPLE = 4096  # rows by which starts are compared
 
 
@@ -147,7 +148,10 @@ class Descent:
 
     def _gradient(self, now: Judged, strength: float) -> torch.Tensor:
         gradient = torch.empty_like(self._point)
-        gradient[:, :-1] = torch.addmm(self._point[:, :-1], now.residual, self._z, beta=strength)
+        total = strength * self._point[:, :-1].double()
+        for first in range(0, len(self._z), SUMMED):
+            total += now.residual[:, first : first + SUMMED] @ self._z[first : first + SUMMED]
+        gradient[:, :-1] = total
         gradient[:, -1] = now.residual.sum(dim=1, dtype=torch.float64)
         return gradient
 
