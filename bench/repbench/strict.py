@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import tomllib
 import types
 import typing
@@ -30,7 +31,7 @@ def build(kind: type[T], table: Mapping[str, Any], where: str, **given: Any) -> 
 
     Unknown and missing keys and values of another type raise DeclarationError; its message begins with `where`.
     """
-    hints = typing.get_type_hints(kind)
+    hints = _hints(kind)  # type: ignore[arg-type]
     fields = {item.name: item for item in dataclasses.fields(kind) if item.init and item.name not in given}  # type: ignore[arg-type]
     for key in table:
         if key not in fields:
@@ -45,6 +46,11 @@ def build(kind: type[T], table: Mapping[str, Any], where: str, **given: Any) -> 
         return kind(**values)
     except ValueError as error:
         raise DeclarationError(f"{where}: {error}") from error
+
+
+@functools.cache  # the annotations are text: to read those of one class costs as much as to check a declaration
+def _hints(kind: type[Any]) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
 
 
 def _checked(value: Any, hint: Any, where: str) -> Any:

@@ -11,7 +11,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import csr_matrix
 
 from repbench.measure.groups import LEAST
 from repbench.measure.intervals import Interval, percentiles
@@ -69,6 +68,8 @@ def _drawn(group: np.ndarray, of: np.ndarray, clusters: np.ndarray | None, rng: 
             own = group == one
             drawn[:, own] = rng.multinomial(counts[own].sum(), counts[own] / counts[own].sum(), size=DRAWS)
         return drawn
+    from scipy.sparse import csr_matrix  # here and below: a list of tasks need not wait for it
+
     names, cluster = np.unique(clusters.astype(str), return_inverse=True)
     held = csr_matrix((np.ones(len(of)), (cluster, of)), shape=(len(names), len(group)))
     chosen = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=DRAWS)
@@ -78,6 +79,8 @@ def _drawn(group: np.ndarray, of: np.ndarray, clusters: np.ndarray | None, rng: 
 
 def _sums(drawn: np.ndarray, place: np.ndarray, weight: np.ndarray, places: int) -> np.ndarray:
     """Drawn counts times the weights of cells, added up by place, float64 (DRAWS, places)."""
+    from scipy.sparse import csr_matrix
+
     added: np.ndarray = drawn @ csr_matrix((weight, (np.arange(len(place)), place)), shape=(len(place), places))
     return added
 
