@@ -6,8 +6,10 @@ import json
 import os
 import platform
 import statistics
+import sys
 import time
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -97,6 +99,13 @@ def save(script: str, findings: list[Finding], details: Mapping[str, Any] | None
         found = {**before["details"], **found}
     content = {"script": f"versus/{name}.py", "machine": here, "findings": rows, "details": found}
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+def shape_by_shape(script: str, compare: Callable[[str], tuple[list[Finding], dict[str, Any]]], shapes: Iterable[str]) -> None:
+    """Compare the shapes that are named on the command line, or all, and save each as it is done."""
+    warnings.simplefilter("ignore")
+    for name in sys.argv[1:] or shapes:
+        save(script, *compare(name), part=True)
 
 
 def machine() -> dict[str, Any]:

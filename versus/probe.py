@@ -12,9 +12,7 @@ are kept). At the chosen strength, often the weakest, scikit-learn is given floa
 
 from __future__ import annotations
 
-import sys
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -22,7 +20,7 @@ from unittest import mock
 
 import numpy as np
 import torch
-from common import Finding, figure, ratio, save
+from common import Finding, figure, ratio, shape_by_shape
 from scipy import optimize
 from sklearn.linear_model import LogisticRegression, _logistic
 
@@ -174,12 +172,5 @@ def probe(
     return path, path.refit(val, truth, path[best].strength), max(scores)
 
 
-def main() -> None:
-    """Compare the shapes that are named, or all."""
-    warnings.simplefilter("ignore")
-    for name in sys.argv[1:] or SHAPES:
-        save(__file__, *compare(name), part=True)
-
-
 if __name__ == "__main__":
-    main()
+    shape_by_shape(__file__, compare, SHAPES)
