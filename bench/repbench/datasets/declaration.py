@@ -239,9 +239,14 @@ class DatasetDeclaration:
 
     @property
     def digest(self) -> str:
-        """Digest of every fact; where the file lies does not count."""
+        """Digest of every fact that decides what is measured.
+
+        Where the file lies does not count; nor does the list of val that ships: val is carved by its rule whatever that says.
+        """
         facts = asdict(self)
         del facts["path"]
+        if self.validation is not None:
+            del facts["validation"]["digest"], facts["validation"]["places"]
         if self.captions is None:  # of a dataset without them the digest is what it was
             del facts["captions"]
         if self.probe is None:  # so that the digests of other datasets are what they were before there were probes
