@@ -1,8 +1,9 @@
-"""Linear probe: multinomial logistic regression on frozen embeddings (SimCLR, Chen et al. 2020, B.8.1; BYOL, D.2).
+"""Linear probe: logistic regression on frozen embeddings; one-vs-rest where examples have several classes (SimCLR, B.8.1).
 
-Where examples can have several classes (PASCAL VOC2007), one-vs-rest: a binary regression a class, one strength for all. A
-class of which an example has only objects marked difficult is a negative while fitting, and is left out where average
-precision is taken, on validation and on test (the devkit's rule; `difficult` in the declaration sets another).
+Multinomial (Chen et al. 2020, B.8.1; BYOL, D.2). Where examples can have several classes (PASCAL VOC2007), one-vs-rest: a
+binary regression a class, one strength for all. A class of which an example has only objects marked difficult is a negative
+while fitting, and is left out where average precision is taken, on validation and on test (the devkit's rule; `difficult` in
+the declaration sets another).
 
 45 strengths of L2 regularisation, the best on the validation split in the dataset's own metric, refit on train and validation
 together, scored once on test. Embeddings are neither standardised nor normalised.
