@@ -37,20 +37,20 @@ class Coordinates:
         if d > (WIDEST if n >= MANY * d else FULL):
             self.z = self.place(x)
             self._leading, values = _leading(self.z)
-            rest = float(self.z.square().sum(dtype=torch.float64)) - float(values.sum())
-            self._rest = max(rest, 0.0) / (d - values.numel()) / n
+            rest = float(_mean_square(self.z).sum()) - float(values.sum()) / n
+            self._rest = max(rest, 0.0) / (d - values.numel())
             self._spread = (values / n).to(dtype)
         elif d <= n:
             self._basis = _eigenvectors(sum(part.T @ part for part in self._centred(x))).to(dtype)
             self.z = self.place(x)
-            self._spread = self.z.square().mean(dim=0)
+            self._spread = _mean_square(self.z).to(dtype)
         else:
             self._span(torch.cat(list(self._centred(x))))
 
     def _span(self, centred: torch.Tensor) -> None:
         """The coordinates of the space of these rows alone."""
         self.z, self._basis = _root(centred)
-        self._spread = self.z.square().mean(dim=0)
+        self._spread = _mean_square(self.z).to(self.z.dtype)
 
     def wider(self, z: torch.Tensor, x: np.ndarray) -> Coordinates:
         """Coordinates that hold the rows placed in these, z, and more features x (n, d), which may lie outside them."""
@@ -105,6 +105,14 @@ def _mean(x: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
     for part in _parts(x):
         total += part.to(dtype).sum(dim=0)
     return (total / len(x)).to(dtype).double()
+
+
+def _mean_square(z: torch.Tensor) -> torch.Tensor:
+    """Of each column, float64 (r,); by blocks of rows, so that no second z is made."""
+    total = torch.zeros(z.shape[1], dtype=torch.float64, device=z.device)
+    for part in torch.split(z, ROWS):
+        total += part.square().sum(dim=0, dtype=torch.float64)
+    return total / len(z)
 
 
 def _parts(x: np.ndarray) -> Iterator[torch.Tensor]:

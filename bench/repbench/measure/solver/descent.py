@@ -185,6 +185,8 @@ class Descent:
 
         The second is whether it is there: whether the Newton decrement is below a millionth of the gap that is to be proven.
         """
+        if self._rule.slope is not None and self._steepest_intercept(now) <= self._rule.slope / 10:
+            return now, True
         hessian, before, renewed = self._loss.intercept_hessian(now.residual), np.inf, 0
         for _ in range(20):
             slope = now.residual.sum(dim=1, dtype=torch.float64)
@@ -204,6 +206,10 @@ class Descent:
             self._logits += moved[:, None]
             now = self._loss.judge(self._logits, self._residual)
         return now, False
+
+    def _steepest_intercept(self, now: Judged) -> float:
+        """The largest entry of the mean loss's gradient in the intercepts."""
+        return float(now.residual.sum(dim=1).abs().max()) / len(self._z)
 
     def _search(self, direction: torch.Tensor, strength: float, at_zero: float) -> Judged | None:
         """Move to a step along the direction that satisfies the strong Wolfe conditions (1e-4, 0.5); None if there is none.

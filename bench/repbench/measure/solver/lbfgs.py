@@ -58,7 +58,7 @@ class History:
         products = self._at_last()
         if not self._order:
             return -solve(gradient)
-        steps, changes = self._flat(self._steps), self._flat(self._changes)
+        steps, changes = self._flat(len(products))
         ahead = _numpy(steps @ gradient.reshape(-1))
         first = np.zeros(len(ahead))
         for slot in reversed(self._order):
@@ -77,18 +77,20 @@ class History:
         return r if dot(r, gradient) < 0 else -solve(gradient)
 
     def _at_last(self) -> np.ndarray:
-        """Move all pairs to the strength and curvature learnt last; products step i . change j, (size, size)."""
+        """Move all pairs to the strength and curvature learnt last; products step i . change j of the slots in use."""
         assert self._last is not None
         strength, curvature = self._last[2:]
         ratio = np.where(
             self._strengths == strength, 1.0, np.clip(curvature / np.maximum(self._curvatures, 1e-300), 0.01, 100.0)
         )
-        if (self._strengths != strength).any():
-            self._changes.mul_(self._each(ratio))
-            self._changes[..., :-1].addcmul_(self._steps[..., :-1], self._each(strength - self._strengths * ratio))
-            self._curvatures[self._strengths != strength] = curvature
-            self._strengths[:] = strength
-        products = _numpy(self._flat(self._steps) @ self._flat(self._changes).T)
+        for slot in self._order:  # one after the other: a pair fits the processor's cache
+            if self._strengths[slot] == strength:
+                continue
+            change, step = self._changes[slot], self._steps[slot]
+            change.mul_(ratio[slot])[:, :-1].add_(step[:, :-1], alpha=strength - self._strengths[slot] * ratio[slot])
+            self._strengths[slot], self._curvatures[slot] = strength, curvature
+        steps, changes = self._flat(max(self._order, default=-1) + 1)
+        products = _numpy(steps @ changes.T)
         self._order = [slot for slot in self._order if products[slot, slot] > 0]
         return products
 
@@ -96,11 +98,9 @@ class History:
         free = next((slot for slot in range(len(self._steps)) if slot not in self._order), None)
         return self._order.pop(0) if free is None else free
 
-    def _each(self, values: np.ndarray) -> torch.Tensor:
-        return torch.as_tensor(values).to(self._steps)[:, None, None]
-
-    def _flat(self, pairs: torch.Tensor) -> torch.Tensor:
-        return pairs.view(len(pairs), -1)
+    def _flat(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Steps and changes of the first so many slots, (count, numbers) each."""
+        return self._steps.flatten(1)[:count], self._changes.flatten(1)[:count]
 
 
 def dot(a: torch.Tensor, b: torch.Tensor) -> float:
