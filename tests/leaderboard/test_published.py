@@ -27,7 +27,7 @@ from repbench.tasks import load_catalogue
 from tests.leaderboard.test_tables import record
 
 SHARED = Path(__file__).parents[2] / "../shared"
-TORCHVISION = "torchvision:resnet50/IMAGENET1K_V1,size=224,crop_pct=1,interpolation=bicubic"
+TORCHVISION = "torchvision:resnet50/IMAGENET1K_V1,size=224,interpolation=bicubic,resize=shortest"
 PREPARED = {"image": {"preprocessing": "resize shorter side to 32 bicubic, centre crop 32, mean 0 0 0, std 1 1 1"}}
 OURS = {  # the shared file's names of metrics -> ours
     "top1": "accuracy",
@@ -311,6 +311,22 @@ def test_gaps_are_explained_in_words() -> None:
     assert "the record has accuracy" in " ".join(reasons(one))
 
 
+def test_squashed_images_and_other_validation_images_are_explanations() -> None:
+    (row,) = [one for one in read_table("ericsson-1") if one.system.startswith("BYOL") and one.dataset == "cifar10"]
+    listed = "10% of each class of train; its train split has another order, so val is another (digest 95cb)"
+
+    def told(prepared: str, validation: str) -> str:
+        towers = {"image": {"preprocessing": f"{prepared}, mean 0 0 0, std 1 1 1"}}
+        made = probed(row.system, "cifar10", 0.5, towers=towers, conventions={"validation": validation})
+        return " ".join(reasons(compare_table([row], [made], {})[0]))
+
+    as_published = told("resize shorter side to 224 bicubic, centre crop 224", "the creators' split")
+    assert "prepared otherwise" not in as_published
+    assert "The validation images here" not in as_published
+    assert "prepared otherwise here: resize both sides" in told("resize both sides to 224 bicubic, centre crop 224", "")
+    assert f"The validation images here: {listed}." in told("resize shorter side to 224 bicubic, centre crop 224", listed)
+
+
 def test_the_lines_tell_difference_interval_and_what_was_not_measured() -> None:
     lines = reproduce_lines(compare_table(read_table("ericsson-1"), [probed(TORCHVISION, "cifar10", 0.9190)], {}))
     text = "\n".join(lines)
@@ -342,7 +358,7 @@ def test_the_commands_work_on_a_folder_of_records(tmp_path: Path) -> None:
     assert "reported in papers, not measured here:" in beside.output
     assert "SimCLR ResNet-50 (4x) [reported, simclr-8]" in beside.output
     printed = runner.invoke(cli, ["reproduce", "simclr-b5"], catch_exceptions=False)
-    assert "To measure: repbench run" in printed.output
+    assert "To measure: repbench run ENCODER,size=224,interpolation=bicubic,resize=shortest," in printed.output
     listed = runner.invoke(cli, ["list", "published"], catch_exceptions=False)
     assert len(listed.output.splitlines()) == len(all_tables())
     with pytest.raises(UsageError, match="--as"):

@@ -56,13 +56,15 @@ class Split:
 class Dataset:
     """A declaration and the splits that were read for it. `source` says from where, in words.
 
-    `deviations` say in what this copy is known to differ from the published data.
+    `deviations` say in what this copy is known to differ from the published data, `carved` which validation images it gives
+    where that is not the list that ships.
     """
 
     declaration: DatasetDeclaration
     splits: Mapping[str, Split]
     source: str
     deviations: tuple[str, ...] = ()
+    carved: str = ""
 
     @property
     def name(self) -> str:

@@ -82,10 +82,10 @@ def checked(raw: RawDataset, declaration: DatasetDeclaration, limit: int | None,
             f"{declaration.name}: {'; '.join(differs)}. To use this copy all the same, give --deviating: its rows are marked."
         )
     splits = {split: _split(split, raw.splits[split], names, order, declaration) for split in declaration.splits}
-    source = raw.place
+    source, carved = raw.place, ""
     if declaration.validation is not None:
-        splits, note = _with_validation(splits, declaration.validation)
-        source += note
+        splits, carved = _with_validation(splits, declaration.validation)
+        source += f"; {carved}" if carved else ""
     if limit is not None:
         splits = {name: _first(split, limit, declaration) for name, split in splits.items()}
     splits = {name: _with_cluster(split, declaration.cluster) for name, split in splits.items()}
@@ -95,7 +95,7 @@ def checked(raw: RawDataset, declaration: DatasetDeclaration, limit: int | None,
         splits["prompts"] = prompt_split(declaration, names)
     if declaration.captions is not None:
         splits |= with_captions(splits["test"], declaration)
-    return Dataset(declaration=declaration, splits=splits, source=source, deviations=differs)
+    return Dataset(declaration=declaration, splits=splits, source=source, deviations=differs, carved=carved)
 
 
 def _first(split: Split, limit: int, declaration: DatasetDeclaration) -> Split:
@@ -135,9 +135,9 @@ def _with_validation(splits: dict[str, Split], rule: Validation) -> tuple[dict[s
     kept, held = carve_validation(train.label, rule.share, rule.seed, rule.per_class)
     note, listed = "", digest_of(held)
     if not rule.digest:
-        note = f"; val is carved out of train by seed {rule.seed} (digest of its list {listed})"
+        note = f"val is carved out of train by seed {rule.seed} (digest of its list {listed})"
     elif listed != rule.digest:
-        note = f"; its train split has another order than that of the list that ships, so val is another (digest {listed})"
+        note = f"its train split has another order than that of the list that ships, so val is another (digest {listed})"
     return {**splits, "train": train.take(kept), "val": train.take(held, "val")}, note
 
 

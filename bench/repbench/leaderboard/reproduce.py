@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from repbench.encoders.published import PREPARATIONS
 from repbench.leaderboard.published import Reported, convention_words
-from repbench.results.record import DONE, PUBLISHED, Metric, Record
+from repbench.results.record import DONE, OWN_SPLIT, PUBLISHED, Metric, Record
 
 NEAR = {  # protocol -> points within which faithful runs of the same weights lie
     "linear-probe": 1.0,  # what differs is the validation split, the solver and the library that resizes
@@ -90,8 +91,12 @@ def reasons(one: Compared) -> list[str]:
     if record.skipped:
         words.append(f"{len(record.skipped)} examples could not be read and were skipped.")
     prepared = str(record.towers.get("image", {}).get("preprocessing", ""))
-    if "size-224" in one.reported.conventions.split() and prepared and "centre crop 224" not in prepared:
+    wanted = "centre crop 224" if record.protocol == "fine-tune" else PREPARATIONS["linear-probe"].words
+    if "size-224" in one.reported.conventions.split() and prepared and f"{wanted}," not in prepared:
         words.append(f"The images were prepared otherwise here: {prepared}.")
+    held_out = record.conventions.get("validation", "")
+    if held_out not in ("", OWN_SPLIT):
+        words.append(f"The validation images here: {held_out}.")
     return words
 
 
@@ -168,6 +173,7 @@ def table_lines(rows: Sequence[Reported]) -> list[str]:
     lines = [f"{rows[0].source}, {rows[0].table}", *str(table).splitlines(), ""]
     lines += ["Conventions:", *(f"  {convention_words()[name]}" for name in used)] if used else []
     if tasks:
-        encoder = encoders[0] if encoders else "ENCODER,name='SYSTEM OF THE TABLE'"
+        prepared = f",{PREPARATIONS['linear-probe'].options}" if "size-224" in used else ""
+        encoder = f"{encoders[0]}{prepared}" if encoders else f"ENCODER{prepared},name='SYSTEM OF THE TABLE'"
         lines.append(f"To measure: repbench run {encoder} --tasks '{','.join(tasks)}' --data FOLDER --out results/")
     return lines

@@ -15,6 +15,7 @@ from repbench.errors import RecordError
 SCHEMA = 2
 READABLE = (1, SCHEMA)  # records of 1 carry no digest of themselves
 DONE, FAILED = "done", "failed"
+OWN_SPLIT = "the creators' split"  # what the convention "validation" says where none was carved out
 PUBLISHED = "published"  # the kind of a row that a paper reports and nobody here measured
 UNFIT = ("missing modality", "missing scorer", "not trainable")  # a reason begins so where the encoder lacks what is asked
 DIGEST = "record_digest"  # among the circumstances, for it covers them too

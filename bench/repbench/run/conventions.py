@@ -1,18 +1,16 @@
-"""Which conventions a number follows, in words, for the record: what published tables differ in and seldom say.
-
-The published protocol of linear evaluation (SimCLR, Chen et al. 2020, B.8.1) resizes the shorter side to 224 pixels, bicubic,
-and crops the centre; pixels are normalised as the network was trained.
-"""
+"""Which conventions a number follows, in words, for the record: what published tables differ in and seldom say."""
 
 from __future__ import annotations
 
 from repbench.datasets.declaration import DatasetDeclaration
 from repbench.datasets.deviations import UNKNOWN
+from repbench.embeddings.needs import TrainableModel
 from repbench.encoder import Encoder
+from repbench.encoders.published import PREPARATIONS
+from repbench.results.record import OWN_SPLIT
 from repbench.run.plan import Job
 
 PUBLISHED = "transfer"  # the family of datasets that have a published protocol
-SIDE = 224
 RULES = {
     "ignored": "a class with only difficult objects is a negative in fitting, and not judged in choosing and testing (VISSL)",
     "negative": "a class with only difficult objects is a negative (Ericsson et al. 2021)",
@@ -31,33 +29,40 @@ def conventions(job: Job, encoder: Encoder) -> dict[str, str]:
         found["difficult objects"] = RULES[declaration.difficult]
     if declaration.family == PUBLISHED:
         found["preprocessing"] = _preprocessing(job, encoder)
-        found["validation"] = _validation(declaration)
+        found["validation"] = _validation(job, declaration)
     return {subject: words for subject, words in found.items() if words}
 
 
 def _preprocessing(job: Job, encoder: Encoder) -> str:
+    """How images were prepared, beside what is published of this protocol; empty where nothing is."""
     from repbench.encoders.preprocess import ImagePreprocess
+    from repbench.trainers.fine_tuning import centred
 
-    used = {work.address.tower for _, work in job.works}
+    published = PREPARATIONS.get(job.task.protocol_name)
     image = encoder.towers.get("image")
-    if image is None or image.fingerprint not in used:
+    trained = any(isinstance(need, TrainableModel) for need in job.task.needs)
+    used = {work.address.tower for _, work in job.works}
+    if published is None or image is None or not (trained or image.fingerprint in used):
         return ""
-    prepare = image.prepare
-    if not isinstance(prepare, ImagePreprocess):
-        return "the encoder's own; whether it is the published one (224 bicubic, centre crop) is not known"
-    side = (prepare.size, prepare.resize, prepare.interpolation, prepare.mode)
-    if side == (SIDE, SIDE, "bicubic", "shortest"):
-        return "as published (SimCLR B.8.1): shorter side to 224 by PIL's bicubic filter, centre crop, own mean and std"
-    change = f"size={SIDE},interpolation=bicubic,resize=shortest"
-    return f"not the published one (224 bicubic, centre crop), which the options {change} of the encoder give; by PIL"
+    if not isinstance(image.prepare, ImagePreprocess):
+        return f"the encoder's own; whether it is the published one ({published.words}; {published.source}) is not known"
+    prepare = centred(image.prepare) if trained else image.prepare
+    if prepare.words.startswith(f"{published.words},"):
+        return f"as published ({published.source}): {published.words}, by PIL; own mean and std"
+    change = f"which the options {published.options} of the encoder give"
+    return f"not the published one ({published.words}; {published.source}), {change}; by PIL"
 
 
-def _validation(declaration: DatasetDeclaration) -> str:
+def _validation(job: Job, declaration: DatasetDeclaration) -> str:
+    """Which images were held out to choose on; empty for a protocol that chooses nothing on them."""
+    if not any(need.tuning and need.splits == ("val",) for need in job.task.needs):
+        return ""
     rule = declaration.validation
     if rule is None:
-        return "the creators' split" if "val" in declaration.splits else ""
+        return OWN_SPLIT if "val" in declaration.splits else ""
     share = f"{rule.per_class} a class" if rule.per_class else f"{rule.share:.0%} of each class"
-    return f"{share} of train, by a fixed seed: other papers hold out other images"
+    carved = f"; {job.dataset.carved}" if job.dataset is not None and job.dataset.carved else ""
+    return f"{share} of train, by a fixed seed: other papers hold out other images{carved}"
 
 
 def _size(job: Job) -> str:
