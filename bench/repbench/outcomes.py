@@ -63,9 +63,9 @@ def classification_outcome(
 ) -> Outcome:
     """Outcome of class scores (n, classes) on `test`; `metric` is the primary one.
 
-    "accuracy" and "mean-per-class" are both reported, and the `further` ones, which are accuracies; where examples have several
-    classes, the mean average precisions. `train_label` is what always guessing the commonest class is judged by. Raises
-    ProtocolError where the scores cannot be judged.
+    "accuracy" and "mean-per-class" are both reported, and the `further` ones, each of the kind its name begins with; where
+    examples have several classes, the mean average precisions. `train_label` is what always guessing the commonest class is
+    judged by. Raises ProtocolError where the scores cannot be judged.
     """
     if len(test.class_names) < 2:
         raise ProtocolError(f"classification needs two classes or more; the dataset has {len(test.class_names)}.")
@@ -73,15 +73,16 @@ def classification_outcome(
         return _multilabel_outcome(scores, test, seed, diagnostics or {})
     judged = classification.judge(scores, test.truth)
     further = further or {}
+    kinds = {name: "mean-per-class" if name.startswith("mean-per-class") else "accuracy" for name in further}
     chances = {
         name: classification.chance(name, test.truth, len(test.class_names), train_label) for name in classification.METRICS
     }
     return Outcome(
         primary=metric,
-        metrics={**_estimates(judged, test, seed), **further},
+        metrics={**estimates(judged, test, seed), **further},
         examples=_examples(judged, test),
         chance=classification.chance(metric, test.truth, len(test.class_names), train_label),
-        chances=chances | dict.fromkeys(further, chances["accuracy"]),
+        chances=chances | {name: chances[kind] for name, kind in kinds.items()},
         diagnostics={**(diagnostics or {}), "tie_rate": judged.tie_rate},
     )
 
@@ -130,13 +131,8 @@ def _multilabel_examples(scores: np.ndarray, ranking: np.ndarray, test: TestSpli
     )
 
 
-def accuracy_estimate(scores: np.ndarray, test: TestSplit, seed: int) -> Estimate:
-    """Accuracy of class scores (n, classes) with its interval. Raises ProtocolError where they cannot be judged."""
-    credit = classification.judge(scores, test.truth).credit
-    return _estimate(classification.accuracy(credit), intervals.proportion(credit, seed, groups=test.clusters))
-
-
-def _estimates(judged: Judged, test: TestSplit, seed: int) -> dict[str, Estimate]:
+def estimates(judged: Judged, test: TestSplit, seed: int) -> dict[str, Estimate]:
+    """Accuracy and mean per class of what was judged on `test`, with their intervals."""
     credit, truth = judged.credit, test.truth
     per_class = intervals.mean_per_class(credit, truth, seed, groups=test.clusters)
     return {

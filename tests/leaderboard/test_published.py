@@ -31,6 +31,7 @@ TORCHVISION = "torchvision:resnet50/IMAGENET1K_V1,size=224,interpolation=bicubic
 PREPARED = {"image": {"preprocessing": "resize shorter side to 32 bicubic, centre crop 32, mean 0 0 0, std 1 1 1"}}
 OURS = {  # the shared file's names of metrics -> ours
     "top1": "accuracy",
+    "top1_presumed": "accuracy",
     "mean_per_class": "mean-per-class",
     "voc11_map": "mean-average-precision-11-point",
     "text_score": "text-score",
@@ -100,12 +101,24 @@ def test_every_figure_is_one_that_was_read_in_its_source() -> None:
             for row in csv.DictReader(stream):
                 dataset, _, kind = {"imagenet1k": "imagenet"}.get(row["dataset"], row["dataset"]).partition("/")
                 metric = "accuracy-of-both-sets" if dataset in SETS else OURS.get(row["metric"], row["metric"])
+                if (shots := row["protocol"].removeprefix("fewshot_")) != row["protocol"]:
+                    metric += f"-{shots}-shot"
                 known.add((row["system"], SETS.get(dataset, dataset), f"{metric}:{kind}" if kind else metric, row["value"]))
     renamed = ("of-cropped-objects", "difficult-positive", "mean-of-subsets")
     for name, rows in all_tables().items():
         for row in rows:
             if not row.metric.endswith(renamed):
                 assert (row.system, row.dataset, row.metric, row.percent) in known, f"{name}: {row}"
+
+
+def test_one_shot_is_compared_with_a_point_of_the_curve_and_ten_are_no_point_of_it() -> None:
+    rows = read_table("lejepa-2")
+    assert len(rows) == 16
+    curve = {f"accuracy-{shots}-shot": Metric(value=0.34, low=0.31, high=0.37) for shots in (1, 2, 4, 8, 16)}
+    made = replace(record("LeJEPA ViT-L (IN-1k, 100 ep)", "few-shot/dtd", 0.5), metrics=curve, primary="accuracy-1-shot")
+    found = [one for one in compare_table(rows, [made], {}) if one.record is not None]
+    assert [(one.reported.percent, one.verdict) for one in found] == [("33.21", "agrees"), ("64.72", "another metric")]
+    assert any("10 shots a class are no point of the curve here" in reason for reason in reasons(found[1]))
 
 
 def test_means_that_sugarcrepe_does_not_print_are_those_of_what_it_prints_and_are_said_to_be() -> None:

@@ -21,6 +21,7 @@ CREDIT = (RNG.random(N) < 0.7).astype(float)
 SURE = RNG.uniform(0.25, 1, N)
 FOREIGN = RNG.random(N) < 0.3
 GUESS = np.where(CREDIT == 1, TRUTH, ((TRUTH.astype(int) + 1) % 4).astype(str))
+NEAREST = np.where(FOREIGN, GUESS, TRUTH)
 LIGHT = RNG.choice(["day", "dusk"], N)
 
 
@@ -68,6 +69,12 @@ CASES = {
         "few-shot",
         {"mean-per-class-over-shots": recall_score(TRUTH, GUESS, average="macro"), "accuracy-4-shot": FOREIGN.mean()},
         {"truth": TRUTH, "score": CREDIT, "score at 4-shot": FOREIGN.astype(float)},
+    ),
+    "nearest": of(
+        "knn",
+        {"accuracy": CREDIT.mean(), "mean-per-class-k1": recall_score(TRUTH, NEAREST, average="macro"),
+         "accuracy-k1": (NEAREST == TRUTH).mean()},
+        {"truth": TRUTH, "prediction": GUESS, "score": CREDIT, "score at k1": (NEAREST == TRUTH).astype(float)},
     ),
     "retrieval": of(
         "retrieval",

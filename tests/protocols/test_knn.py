@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.metrics import balanced_accuracy_score
 from sklearn.neighbors import KNeighborsClassifier
 
 from repbench.datasets.declaration import DatasetDeclaration, Validation
@@ -45,6 +46,12 @@ def test_it_is_scikit_learn_with_dinos_weights(k: int, temperature: float) -> No
     assert outcome.metrics["accuracy"].value == pytest.approx(np.mean(predicted == test.truth))
     nearest = KNeighborsClassifier(1, metric="cosine", algorithm="brute").fit(bank.x.astype(float), bank.label)
     assert outcome.metrics["accuracy-k1"].value == pytest.approx(nearest.score(test.x.astype(float), test.truth))
+    said = nearest.predict(test.x.astype(float))
+    assert outcome.metrics["mean-per-class-k1"].value == pytest.approx(balanced_accuracy_score(test.truth, said))
+    low, high = (getattr(outcome.metrics["mean-per-class-k1"], bound) for bound in ("low", "high"))
+    assert low < balanced_accuracy_score(test.truth, said) < high
+    assert outcome.chances["mean-per-class-k1"] == pytest.approx(1 / 3)
+    assert outcome.examples["score at k1"].tolist() == (said == test.truth).tolist()
 
 
 def test_k_is_clipped_to_the_bank_and_reported() -> None:
@@ -64,7 +71,9 @@ def test_an_encoder_that_shows_the_class_is_perfect() -> None:
     label = np.arange(90) % 3
     x = np.eye(3, dtype=np.float32)[label]
     outcome = KNN().score(embeddings(x, label, x, label), 0)
-    assert {name: e.value for name, e in outcome.metrics.items()} == {"accuracy": 1, "mean-per-class": 1, "accuracy-k1": 1}
+    assert {name: e.value for name, e in outcome.metrics.items()} == dict.fromkeys(
+        ("accuracy", "mean-per-class", "accuracy-k1", "mean-per-class-k1"), 1
+    )
 
 
 def test_zero_vectors_are_scored_not_refused() -> None:

@@ -16,7 +16,15 @@ from repbench.measure.group_intervals import GroupIntervals, bootstrap
 from repbench.measure.intervals import Interval
 from repbench.results.record import Record
 
-OWN = ("id", "truth", "prediction", "score", "tied", "cluster")  # columns that make no groups of people or things
+OWN = (
+    "id",
+    "truth",
+    "prediction",
+    "score",
+    "score at k1",
+    "tied",
+    "cluster",
+)  # columns that make no groups of people or things
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Metrics of a record once more from its examples, without intervals: clusters, novelty, groups, confidence, shots."""
+"""Metrics of a record once more from its examples, without intervals: clusters, novelty, groups, confidence, shots, k = 1."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from repbench.leaderboard.shares import added_up
 from repbench.measure import calibration, classification, clustering, groups
 from repbench.results.record import Record
 
-SHOTS = re.compile(r"(accuracy|mean-per-class)-(?:(\d+-shot)|over-shots)")
+SHOTS = re.compile(r"(accuracy|mean-per-class)-(?:(\d+-shot|k1)|over-shots)")
 NOVEL = re.compile(r"(auroc|fpr95)-(.+)")
 GROUP = re.compile(r"(gap|equalised-odds)-(.+)")
 ADDS_UP = (  # protocols of which the primary metric is what the scores of the examples add up to; a plug-in's may be anything
@@ -35,7 +35,7 @@ COLUMN = {  # metric -> column of which it is the mean
 
 
 def value_of(name: str, record: Record, examples: pd.DataFrame) -> float | None:
-    """The value of a metric, None where the examples cannot give it (kNN's k = 1, what needs embeddings or every logit)."""
+    """The value of a metric, None where the examples cannot give it (what needs embeddings or every logit)."""
     columns = set(map(str, examples))
     for needed, how in (
         ({"truth", "k-means cluster"}, _of_clusters),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from repbench.datasets.declaration import DatasetDeclaration
 from repbench.embeddings.embedded import Embeddings
 from repbench.embeddings.needs import Need
-from repbench.measure import neighbours
-from repbench.outcomes import accuracy_estimate, check_classes, check_split, classification_outcome, single_label
+from repbench.measure import classification, neighbours
+from repbench.outcomes import check_classes, check_split, classification_outcome, estimates, single_label
 from repbench.protocol import Outcome
 
 
@@ -51,13 +51,16 @@ class KNN:
         classes = len(test.class_names)
         similarities, rows = neighbours.search(test.x, bank.x, self.k)
         labels = bank.label[rows]
-        nearest = neighbours.vote(similarities[:, :1], labels[:, :1], classes, self.temperature)
-        return classification_outcome(
+        nearest = classification.judge(
+            neighbours.vote(similarities[:, :1], labels[:, :1], classes, self.temperature), test.truth
+        )
+        outcome = classification_outcome(
             neighbours.vote(similarities, labels, classes, self.temperature),
             test,
             got.metric,
             seed,
             train_label=bank.label,
             diagnostics={"k": rows.shape[1], "bank": len(bank)},
-            further={"accuracy-k1": accuracy_estimate(nearest, test, seed)},
+            further={f"{name}-k1": one for name, one in estimates(nearest, test, seed).items()},
         )
+        return replace(outcome, examples=outcome.examples.assign(**{"score at k1": nearest.credit}))
