@@ -35,6 +35,10 @@ class DataError(RepbenchError):
     """A dataset cannot be read as declared: files missing, sizes different, an undecodable item."""
 
 
+class DeviatingError(DataError):
+    """A copy of a dataset is known to differ from the published one, and nobody said that it may."""
+
+
 class EncoderError(RepbenchError):
     """An encoder cannot be built: no such weights, a checkpoint of another architecture, a missing package."""
 

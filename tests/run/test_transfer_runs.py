@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 from dataclasses import replace
 from pathlib import Path
@@ -135,3 +136,31 @@ def test_probing_and_zero_shot_of_one_dataset_cost_one_pass(tmp_path: Path) -> N
     assert {record.status for record in records} == {DONE}
     items = {name: sum(tower.module.items) for name, tower in encoder.towers.items()}  # type: ignore[misc,arg-type]
     assert items == {"image": 3 * 9, "text": 3 * 2}  # three splits of nine; two templates of three classes
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "gone"), [("imagenet", "torchvision", "imagenet/train"), ("cars", "webdataset", "wds/cars/train")]
+)
+def test_a_copy_of_the_test_split_alone_answers_the_tasks_that_ask_for_no_other(
+    name: str, source: str, gone: str, tmp_path: Path
+) -> None:
+    whole, given = copy(name, source, tmp_path / "whole")
+    tasks, alone = copy(name, source, tmp_path / "alone")
+    shutil.rmtree(tmp_path / "alone/data" / gone)
+    jobs = {job.task.protocol_name: job for job in make_plan(two_towers(), tasks, Datasets(alone), alone).jobs}
+    expected = {job.task.protocol_name: job for job in make_plan(two_towers(), whole, Datasets(given), given).jobs}
+    assert {name for name, job in jobs.items() if job.problem is None} == {"zero-shot", "clustering"}
+    assert "train" in str(jobs["linear-probe"].problem)
+    found, known = jobs["zero-shot"], expected["zero-shot"]
+    assert found.inputs == known.inputs
+    assert found.dataset is not None
+    assert found.dataset.declaration.digest == tasks[0].dataset.digest
+    assert found.dataset.source.endswith("; without the split train, which was not needed")
+
+
+def test_a_copy_that_differs_in_one_split_is_refused_for_tasks_on_the_others_too(tmp_path: Path) -> None:
+    tasks, given = copy("cifar10", "parquet", tmp_path)
+    short = [replace(task, dataset=replace(task.dataset, splits={**task.dataset.splits, "train": 10})) for task in tasks]
+    strict = replace(given, deviating=False)
+    jobs = make_plan(two_towers(), short, Datasets(strict), strict).jobs
+    assert all("give --deviating" in str(job.problem) for job in jobs)

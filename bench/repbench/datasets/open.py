@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from repbench.datasets.frames import framed
 from repbench.datasets.items import text_items
 from repbench.datasets.probe import Probe
 from repbench.datasets.table import Absent, RawDataset, RawSplit
-from repbench.errors import DataError, RepbenchError
+from repbench.errors import DataError, DeviatingError, RepbenchError
 
 
 def open_dataset(
@@ -30,7 +30,8 @@ def open_dataset(
 
     `data` is the folder of the user's datasets. `limit` keeps that many examples of each split, the classes in turn, and at
     least one of each class. `deviating` lets copies in that are known to differ from the published data.
-    Raises DataError when no source is there (it says where was looked) or when what is there is not what was declared.
+    Raises DataError when no source is there (it says where was looked) or when what is there is not what was declared, and
+    DeviatingError for a copy that is known to differ.
     """
     absent: list[str] = []
     for name, options in declaration.sources.items():
@@ -40,6 +41,50 @@ def open_dataset(
         absent.append(f"{name}: {raw.looked_for}{f' ({raw.how_to_get})' if raw.how_to_get else ''}")
     looked = "; ".join(absent)
     raise DataError(f"the dataset {declaration.name!r} is not on this machine. Looked for {looked}.")
+
+
+def open_splits(
+    declaration: DatasetDeclaration,
+    needed: Sequence[str],
+    data: Path | None = None,
+    limit: int | None = None,
+    *,
+    deviating: bool = False,
+) -> Dataset:
+    """The dataset of a declaration whole, or where that cannot be opened, with those of its splits alone that are needed.
+
+    A copy that holds the test split only, as many that are shared for zero-shot do, answers what is asked of that split; the
+    dataset's `source` says what was left out. Raises as `open_dataset` does of the whole.
+    """
+    try:
+        return open_dataset(declaration, data, limit, deviating=deviating)
+    except DeviatingError:
+        raise
+    except DataError as error:
+        part = _part(declaration, needed)
+        if part is None:
+            raise
+        try:
+            found = open_dataset(part, data, limit, deviating=deviating)
+        except RepbenchError:
+            raise error from None
+    without = ", ".join(name for name in declaration.splits if name not in part.splits)
+    return replace(found, declaration=declaration, source=f"{found.source}; without the split {without}, which was not needed")
+
+
+def _part(declaration: DatasetDeclaration, needed: Sequence[str]) -> DatasetDeclaration | None:
+    """The declaration with the splits alone from which the needed ones come; None where that is all, or where it is a probe."""
+    named = {*needed, *(["train"] if declaration.validation is not None and "val" in needed else [])}
+    splits = {name: size for name, size in declaration.splits.items() if name in named}
+    if declaration.probe is not None or not splits or len(splits) == len(declaration.splits):
+        return None
+    positives = {name: counts for name, counts in declaration.content.positives.items() if name in splits}
+    return replace(
+        declaration,
+        splits=splits,
+        validation=declaration.validation if "train" in splits else None,
+        content=replace(declaration.content, positives=positives),
+    )
 
 
 def check_sources(declaration: DatasetDeclaration) -> None:
@@ -70,7 +115,8 @@ def _read_source(
 
 
 def checked(raw: RawDataset, declaration: DatasetDeclaration, limit: int | None, *, deviating: bool = False) -> Dataset:
-    """The dataset of what a source gave. Raises DataError where that is not what was declared, or known to differ from it."""
+    """The dataset of what a source gave. Raises DataError where that is not what was declared, DeviatingError where it is known
+    to differ from it."""
     if declaration.frames is not None:
         rule = declaration.frames
         raw = replace(raw, splits={name: framed(split, rule) for name, split in raw.splits.items()})
@@ -78,7 +124,7 @@ def checked(raw: RawDataset, declaration: DatasetDeclaration, limit: int | None,
     names, order = ((), np.zeros(0, int)) if is_probe else (class_names(raw, declaration), label_order(raw, declaration))
     differs = deviations(raw, declaration)
     if differs and not deviating:
-        raise DataError(
+        raise DeviatingError(
             f"{declaration.name}: {'; '.join(differs)}. To use this copy all the same, give --deviating: its rows are marked."
         )
     splits = {split: _split(split, raw.splits[split], names, order, declaration) for split in declaration.splits}

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from repbench.datasets.dataset import Dataset
-from repbench.datasets.open import open_dataset, prompt_split
+from repbench.datasets.open import open_splits, prompt_split
 from repbench.embeddings.extract import Work, distinct
 from repbench.embeddings.needs import AnyNeed, Need, PairScores, TrainableModel
 from repbench.embeddings.pairs import PairWork, pair_work
@@ -27,29 +27,36 @@ from repbench.tasks import Task
 
 
 class Datasets:
-    """The datasets of a run, each opened once; one that cannot be opened gives the same error each time."""
+    """The datasets of a run, each opened once; one that cannot be opened gives the same error each time.
+
+    One of which splits are missing is opened once for each set of splits that tasks need.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._opened: dict[str, Dataset | RepbenchError] = {}
+        self._opened: dict[tuple[str, tuple[str, ...]], Dataset | RepbenchError] = {}
 
     def open(self, task: Task) -> Dataset:
         """The dataset of a task. Raises DataError or DeclarationError."""
-        name = task.dataset.name
-        if name not in self._opened:
-            try:
-                self._opened[name] = open_dataset(
-                    task.dataset, self._settings.data, self._settings.limit, deviating=self._settings.deviating
-                )
-            except RepbenchError as error:
-                self._opened[name] = error
-        found = self._opened[name]
+        needed = splits_of(task)
+        found = self._opened.get((task.dataset.name, ())) or self._opened.get((task.dataset.name, needed))
+        if found is None:
+            found = self._read(task, needed)
+            whole = isinstance(found, Dataset) and all(name in found.splits for name in task.dataset.split_names)
+            self._opened[task.dataset.name, () if whole else needed] = found
         if isinstance(found, RepbenchError):
             raise found
         if task.own_prompts is None:
             return found
         spoken = prompt_split(task.dataset, next(iter(found)).class_names)
         return replace(found, declaration=task.dataset, splits={**found.splits, "prompts": spoken})
+
+    def _read(self, task: Task, needed: tuple[str, ...]) -> Dataset | RepbenchError:
+        given = self._settings
+        try:
+            return open_splits(task.dataset, needed, given.data, given.limit, deviating=given.deviating)
+        except RepbenchError as error:
+            return error
 
 
 @dataclass(frozen=True, kw_only=True)

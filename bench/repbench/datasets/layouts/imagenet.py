@@ -23,5 +23,6 @@ def read(folder: Path, split: str, options: Any) -> Listing:
 
 
 def class_names(folder: Path) -> tuple[str, ...]:
-    """The folders of train, in order."""
-    return tuple(sorted(path.name for path in (folder / "train").iterdir() if path.is_dir()))
+    """The folders of train in order, or where there is no train, those of val."""
+    root = next((folder / name for name in FOLDERS.values() if (folder / name).is_dir()), folder)
+    return tuple(sorted(path.name for path in root.iterdir() if path.is_dir()))
