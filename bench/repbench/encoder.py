@@ -5,6 +5,7 @@ An encoder is never told which task it sits. It is a row of the leaderboard.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -84,6 +85,26 @@ class PairScorer:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Logit:
+    """What a contrastive model makes of the cosine of an image and a text: scale x cosine + bias.
+
+    It is no part of an embedding, and moves no choice between classes; what depends on it are probabilities.
+    """
+
+    scale: float
+    bias: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.scale) and self.scale > 0 and math.isfinite(self.bias)):
+            raise ValueError(f"a logit of {self.scale} x cosine + {self.bias}; expected a scale above 0, and finite numbers.")
+
+    @property
+    def words(self) -> str:
+        """The formula, with digits enough to tell float32 numbers apart."""
+        return f"{self.scale:.9g} x cosine{f' {self.bias:+.9g}' if self.bias else ''}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class LoadReport:
     """What of a checkpoint reached the network: names of tensors, and the share of the backbone's that were filled."""
 
@@ -110,6 +131,7 @@ class Encoder:
     scorers: Mapping[str, PairScorer] = field(default_factory=dict)
     load_report: LoadReport | None = None
     kind: str = "encoder"
+    logit: Logit | None = None  # of a model with two towers that was trained with one
     notes: Mapping[str, str] = field(default_factory=dict)  # provenance in words: package, version, licence of the weights
 
     @property

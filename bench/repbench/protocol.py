@@ -56,6 +56,7 @@ class Protocol(typing.Protocol):
     """A frozen dataclass of its options, in a file of `protocols/` that has its name.
 
     One whose class attribute `costly` is True takes hours for each encoder: patterns that match other tasks too leave it out.
+    One whose class attribute `reads_logit` is True is given what the model itself makes of a cosine, where it says so.
     One whose class attribute `joins` names another protocol asks the same of other scores: patterns for that one mean it too.
     """
 

@@ -105,8 +105,8 @@ def _differences(old: Record, new: Record) -> list[str]:
         return inputs
     if unasked := _not_asked(new).keys() - _not_asked(old).keys():
         return [f"the blind rule {rule!r} cannot be asked here: {_not_asked(new)[rule]}" for rule in sorted(unasked)]
-    lost = sorted(set(old.metrics) ^ set(new.metrics))
-    return [f"{name} is in one of them alone" for name in lost] + [
+    lost = sorted(set(old.metrics) - set(new.metrics))  # what a later version reports besides is no difference
+    return [f"{name} is computed no longer" for name in lost] + [
         f"{name} was {old.metrics[name].value:.6f} and is {new.metrics[name].value:.6f}"
         for name in sorted(set(old.metrics) & set(new.metrics))
         if abs(old.metrics[name].value - new.metrics[name].value) > PRINTED

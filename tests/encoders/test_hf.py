@@ -134,6 +134,8 @@ def save_clip(folder: Path, family: str) -> Any:
         model = transformers.CLIPModel(transformers.CLIPConfig(**arguments, projection_dim=20))
     else:
         model = transformers.SiglipModel(transformers.SiglipConfig(**arguments))
+        torch.nn.init.constant_(model.logit_scale, 2.3)  # a model that was never trained starts at 0 and 0
+        torch.nn.init.constant_(model.logit_bias, -12.9)
     model.eval().save_pretrained(folder)
     transformers.ViTImageProcessor(size={"height": 32, "width": 32}).save_pretrained(folder)
     save_tokenizer(folder)
@@ -169,12 +171,19 @@ def test_contrastive_models_have_two_towers_that_agree_with_their_own_projection
         text = vector(model.get_text_features(input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"]))
     torch.testing.assert_close(embed(encoder.towers["image"], images()), image)
     torch.testing.assert_close(embed(encoder.towers["text"], texts), text)
+    with torch.no_grad():
+        logits = model(**tokens, pixel_values=reference_pixels(tmp_path)).logits_per_image
+    cosines = torch.nn.functional.normalize(image) @ torch.nn.functional.normalize(text).T
+    assert encoder.logit is not None
+    assert (encoder.logit.bias != 0) is (family == "siglip")
+    torch.testing.assert_close(encoder.logit.scale * cosines + encoder.logit.bias, logits)
 
 
 def test_a_contrastive_model_read_before_its_projection_has_no_text_tower(tmp_path: Path) -> None:
     model = save_clip(tmp_path, "clip")
     encoder = load_encoder(f"hf:{tmp_path},features=backbone")
     assert set(encoder.towers) == {"image"}
+    assert encoder.logit is None
     with torch.no_grad():
         expected = model.vision_model(pixel_values=reference_pixels(tmp_path)).pooler_output
     torch.testing.assert_close(embed(encoder.towers["image"], images()), expected)

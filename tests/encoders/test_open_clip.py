@@ -50,6 +50,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "custom_text": True,
     },
 }
+CONFIGS["Tiny-bias"] = {**CONFIGS["Tiny"], "custom_text": True, "init_logit_bias": -10.0, "init_logit_scale": 2.3}
 CONFIGS["Tiny-timm"]["vision_cfg"] |= {"image_size": 160, "timm_pool": "token"}
 
 
@@ -98,6 +99,20 @@ def test_both_towers_equal_open_clips_own_encoders(name: str) -> None:
     torch.testing.assert_close(embed(encoder.towers["image"], own_images()), image)
     torch.testing.assert_close(embed(encoder.towers["text"], TEXTS), text)
     assert encoder.towers["image"].dim == encoder.towers["text"].dim == 24
+
+
+@pytest.mark.parametrize(("name", "scale", "bias"), [("Tiny", 1 / 0.07, 0.0), ("Tiny-bias", 9.974182, -10.0)])
+def test_the_models_own_logit_is_what_open_clip_makes_of_a_cosine(name: str, scale: float, bias: float) -> None:
+    encoder, model = load_encoder(f"open_clip:{name}/random"), built(name)
+    assert encoder.logit is not None
+    assert (encoder.logit.scale, encoder.logit.bias) == (pytest.approx(scale), bias)
+    image, text = embed(encoder.towers["image"], [dummy_image()]), embed(encoder.towers["text"], TEXTS)
+    cosines = torch.nn.functional.normalize(image) @ torch.nn.functional.normalize(text).T
+    pixels = torch.stack([encoder.towers["image"].prepare(dummy_image())])
+    with torch.no_grad():
+        logits, _ = model.get_logits(pixels, open_clip.get_tokenizer(name)(TEXTS))
+    torch.testing.assert_close(encoder.logit.scale * cosines + encoder.logit.bias, logits)
+    assert load_encoder(f"open_clip:{name}/random,features=backbone").logit is None
 
 
 def test_the_towers_have_separate_fingerprints_of_what_they_use() -> None:

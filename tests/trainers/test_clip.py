@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -65,6 +66,13 @@ def test_a_clip_is_trained_on_names_of_classes_and_names_them(colours: Path) -> 
     )
     assert set(encoder.towers) == {"image", "text"}
     assert encoder.towers["image"].dim == encoder.towers["text"].dim == 128
+    assert encoder.logit is not None
+    assert 1 < encoder.logit.scale <= 100  # clipped there
+    assert encoder.logit.scale != pytest.approx(1 / 0.07)  # where it started
+    assert repbench.load_encoder(f"trained:{colours / 'clip.safetensors'},feature=encoder").logit is None
+    about = colours / "clip.json"  # of before scales were written down
+    about.write_text(json.dumps({key: value for key, value in json.loads(about.read_text()).items() if key != "logit scale"}))
+    assert repbench.load_encoder(f"trained:{colours / 'clip.safetensors'}").logit is None
     table = repbench.evaluate(
         encoder, "zero-shot/colours", data=colours / "data", plugins=[colours / "colours.toml"], store=colours / "s", quiet=True
     )

@@ -14,6 +14,7 @@ import numpy as np
 
 from repbench.datasets.factors import Factor
 from repbench.datasets.probe import Probe
+from repbench.encoder import Logit
 
 if TYPE_CHECKING:
     from repbench.embeddings.trainable import Trainable
@@ -66,4 +67,5 @@ class Embeddings:
     model: Trainable | None = None  # for a task that needs a `TrainableModel`
     factor: Mapping[str, Factor] = field(default_factory=dict)  # what some of them are
     judged: Mapping[str, np.ndarray] = field(default_factory=dict)  # of `TextJudges`: rule -> float64 (n, captions), as test
+    logit: Logit | None = None  # what the model itself makes of a cosine, for a protocol that `reads_logit`
     not_asked: Mapping[str, str] = field(default_factory=dict)  # rule -> why there are no scores of it

@@ -25,7 +25,7 @@ from repbench.results.files import record_at, write_atomically
 from repbench.results.record import Inputs, Metric, Record
 
 MANY = 2000  # records from which a board remembers; fewer are read as fast
-FORMAT = 1
+FORMAT = 2
 SHARED = ("towers", "load_report", "notes", "versions", "options")  # equal in many records: kept once
 NAMES = tuple(one.name for one in fields(Record))
 INPUTS, METRIC = tuple(one.name for one in fields(Inputs)), tuple(one.name for one in fields(Metric))

@@ -1,7 +1,8 @@
 """Do the probabilities of zero-shot classification mean what they say? Before and after a temperature, fitted on validation.
 
-Logits are 100 times the cosine to the class embeddings, CLIP's scale. The primary metric is the Brier score after scaling, as
-in `calibration`.
+Logits are what the model itself makes of the cosine to the class embeddings, exp(logit_scale) x cosine + logit_bias (CLIP,
+Radford et al. 2021, 2.3; SigLIP, Zhai et al. 2023, 3.2); of a model that says nothing 100 x cosine, the cap of CLIP's scale.
+The record tells which. The primary metric is the Brier score after scaling, as in `calibration`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 from repbench.datasets.declaration import DatasetDeclaration
 from repbench.embeddings.embedded import Embeddings
 from repbench.embeddings.needs import Need
+from repbench.encoder import Logit
 from repbench.measure.geometry import unit_rows
 from repbench.outcomes import check_split, single_label
 from repbench.protocol import Outcome
@@ -26,6 +28,7 @@ class ZeroShotCalibration:
     """No options."""
 
     version: ClassVar[int] = 1
+    reads_logit: ClassVar[bool] = True
 
     def fits(self, dataset: DatasetDeclaration) -> str:
         """Why not: zero-shot does not fit, or there is no validation split."""
@@ -45,5 +48,8 @@ class ZeroShotCalibration:
         check_split(val, "val")
         classes = len(test.class_names)
         heads = class_embeddings(prompts.x, prompts.label, classes).T
-        logits, held_out = (SCALE * unit_rows(x) @ heads for x in (test.x, val.x))
-        return uncertainty_outcome(logits, test, held_out, val.label, np.full(classes, 1 / classes), seed, {})
+        own = got.logit or Logit(scale=SCALE)
+        logits, held_out = (own.scale * unit_rows(x) @ heads + own.bias for x in (test.x, val.x))
+        whose = "the model's own" if got.logit is not None else "CLIP's cap, for the model states none"
+        told = {"logit": f"{own.words}, {whose}"}
+        return uncertainty_outcome(logits, test, held_out, val.label, np.full(classes, 1 / classes), seed, told)

@@ -26,7 +26,7 @@ MARKS = {  # diagnostics that a reader is told of where they are true
     "ignores_pose": "the embedding ignores the pose: there is nothing to carry",
 }
 _TEXTS = ("status", "encoder", "encoder_kind", "task", "protocol", "dataset", "primary", "reason", "source")
-_INPUT_TEXTS = ("encoder_fingerprint", "task_digest", "dataset_fingerprint", "precision", "on_bad_item", "prompts")
+_INPUT_TEXTS = ("encoder_fingerprint", "task_digest", "dataset_fingerprint", "precision", "on_bad_item", "prompts", "logit")
 _TABLES = ("options", "metrics", "chances", "skipped", "diagnostics", "towers", "notes", "versions", "circumstances")
 
 
@@ -53,6 +53,7 @@ class Inputs:
     told: tuple[str, ...] = ()  # options of the task that the run set beside the declared ones: "steps=200"
     deviating: bool = False  # the copy of the data is known to differ from what was published
     prompts: str = ""  # the beginning of the digest of the user's own prompts
+    logit: str = ""  # what the model itself makes of a cosine, where the task asks: "14.2857141 x cosine"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "told", tuple(self.told))  # JSON has lists only

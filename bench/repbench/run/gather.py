@@ -68,6 +68,7 @@ def gather(
         factor=declaration.factor,
         judged=judged[0],
         not_asked=judged[1],
+        logit=job.logit,
     )
     return got, left_out
 

@@ -16,7 +16,7 @@ from repbench.embeddings.pairs import PairWork, pair_work
 from repbench.embeddings.store import Address, Shelf
 from repbench.embeddings.text_judges import can_be_asked
 from repbench.embeddings.views import view_address, view_size
-from repbench.encoder import Encoder, FrameGrid, Tower
+from repbench.encoder import Encoder, FrameGrid, Logit, Tower
 from repbench.errors import DataError, MissingModalityError, RecordError, RepbenchError, UnfitError
 from repbench.protocols._blind import NOT_ASKED
 from repbench.results.files import read_record
@@ -68,6 +68,7 @@ class Job:
     works: tuple[tuple[Need, Work], ...] = ()  # one for each need of embeddings
     pair_works: tuple[tuple[PairScores, PairWork], ...] = ()  # one for each need of pair scores
     inputs: Inputs | None = None
+    logit: Logit | None = None  # what the encoder makes of a cosine, where the protocol reads it
     problem: RepbenchError | None = None
     record: Record | None = None
     again: bool = False  # the record lacks a blind rule for want of a package that is installed by now
@@ -184,6 +185,7 @@ def _job(
     except RepbenchError as error:
         return Job(task=task, dataset=dataset, problem=error)
     splits = splits_of(task)
+    logit = encoder.logit if getattr(task.protocol, "reads_logit", False) else None
     inputs = Inputs(
         encoder_fingerprint=encoder.fingerprint,
         task_digest=task.digest,
@@ -195,6 +197,7 @@ def _job(
         told=task.told,
         deviating=bool(dataset.deviations),
         prompts=task.prompt_digest,
+        logit=logit.words if logit is not None else "",
     )
     try:
         record = read_record(settings.results, encoder.name, task.name, inputs)
@@ -206,7 +209,9 @@ def _job(
         except DataError as error:
             return Job(task=task, dataset=dataset, inputs=inputs, problem=error, record=record)
     again = record is not None and _lacks_rule(record)
-    return Job(task=task, dataset=dataset, works=asked, pair_works=pairs, inputs=inputs, record=record, again=again)
+    return Job(
+        task=task, dataset=dataset, works=asked, pair_works=pairs, inputs=inputs, logit=logit, record=record, again=again
+    )
 
 
 def _lacks_rule(record: Record) -> bool:

@@ -67,6 +67,10 @@ class Method(nn.Module, ABC):
     def towers(self) -> Mapping[str, TrainedTower]:
         """What is exported, by modality."""
 
+    def logit_scale(self) -> float | None:
+        """What its loss multiplies the cosine of an image and a text by, which is written down; None where it has none."""
+        return None
+
     def begin_step(self, progress: float) -> None:
         """Called before each step with how much of the run is done, in [0, 1)."""
 

@@ -53,6 +53,8 @@ def train_to_file(
         run = fit(built, Examples(built.example, parts.split.label, settings.seed), settings, files, identity, quiet, hooks)
         if rank() == 0:
             facts = {**identity, "steps": run.step, "curve": run.rows, "versions": versions()}
+            if (scale := run.kept.logit_scale()) is not None:
+                facts["logit scale"] = scale
             files.export(run.kept.towers(), facts)
             draw_curve(files.plot, run.rows, quiet)
             log(f"wrote {files.weights}")

@@ -37,10 +37,12 @@ def load(spec: Spec, options: LoadOptions) -> Encoder:
     Raises EncoderError when the model cannot be had or is of a kind without a tower here.
     """
     from repbench.encoders import transformers_loading as loading
+    from repbench.encoders.logit import logit_of
 
     loaded = loading.load_model(spec, trust=options.trust_remote_code)
     towers, scorers = _parts(loaded, spec)
-    return Encoder(name=spec.name, towers=towers, scorers=scorers, load_report=loaded.report, notes=loaded.notes)
+    logit = logit_of(loaded.model) if loaded.kind == "pair" and "text" in towers else None
+    return Encoder(name=spec.name, towers=towers, scorers=scorers, load_report=loaded.report, logit=logit, notes=loaded.notes)
 
 
 def _parts(loaded: Loaded, spec: Spec) -> tuple[dict[str, Tower], dict[str, PairScorer]]:

@@ -24,6 +24,7 @@ from repbench.encoders.fingerprint import fingerprint_module, make_tower
 from repbench.encoders.hub import hub
 from repbench.encoders.images import check_image_options, name_without_folders, unreachable
 from repbench.encoders.load import LoadOptions
+from repbench.encoders.logit import logit_of
 from repbench.encoders.preprocess import ImagePreprocess, override, triple
 from repbench.encoders.spec import Spec
 from repbench.encoders.weights import check_weights, read_weights
@@ -76,7 +77,8 @@ def load(spec: Spec, options: LoadOptions) -> Encoder:
         towers["text"] = _text_tower(model, tokenizer, name)
     scorers = _scorers(model, towers) if "text" in towers else {}
     row = name_without_folders(spec, weights) if is_file else spec.name
-    return Encoder(name=row, towers=towers, scorers=scorers, notes=notes)
+    logit = logit_of(model) if "text" in towers else None
+    return Encoder(name=row, towers=towers, scorers=scorers, logit=logit, notes=notes)
 
 
 class TextTower(nn.Module):

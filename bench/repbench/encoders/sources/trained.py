@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from repbench.digests import digest_bytes
-from repbench.encoder import Encoder, PairScorer, Tower
+from repbench.encoder import Encoder, Logit, PairScorer, Tower
 from repbench.encoders import features, preprocess
 from repbench.encoders.architectures import Blueprint, build, embedding_module
 from repbench.encoders.fingerprint import fingerprint_module, make_tower
@@ -56,9 +56,21 @@ def load(spec: Spec, options: LoadOptions) -> Encoder:
     try:
         towers = {modality: _tower(modality, facts, state, spec) for modality, facts in about["towers"].items()}
         scorers, notes = _scorers(about, state, towers), _notes(about)
-    except (KeyError, TypeError, AttributeError) as error:
+        logit = _logit(about, spec)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise EncoderError(f"{path.with_suffix('.json')} does not describe a training run in full: {error}.") from error
-    return Encoder(name=name_without_folders(spec, spec.target), towers=towers, scorers=scorers, notes=notes)
+    name = name_without_folders(spec, spec.target)
+    return Encoder(name=name, towers=towers, scorers=scorers, logit=logit, notes=notes)
+
+
+def _logit(about: Mapping[str, Any], spec: Spec) -> Logit | None:
+    """What the run made of a cosine, where both towers embed behind the heads that it was trained behind.
+
+    None also for a file of before it was written down.
+    """
+    scale = about.get("logit scale")
+    behind = all(spec.options.get("feature", facts["embedding"]) == "projection" for facts in about["towers"].values())
+    return Logit(scale=float(scale)) if scale is not None and behind and "layer" not in spec.options else None
 
 
 def _notes(about: Mapping[str, Any]) -> dict[str, str]:

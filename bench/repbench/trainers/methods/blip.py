@@ -118,6 +118,10 @@ class BLIP(Method):
         with torch.no_grad():
             self.log_scale.clamp_(max=HOTTEST)
 
+    def logit_scale(self) -> float:
+        """exp(s), learnt."""
+        return float(self.log_scale.detach().float().exp())
+
     def towers(self) -> Mapping[str, TrainedTower]:
         """Both towers behind their projections; the text network holds what the scorers need."""
         facts = {

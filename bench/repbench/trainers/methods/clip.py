@@ -127,6 +127,10 @@ class CLIP(Method):
         with torch.no_grad():
             self.log_scale.clamp_(max=HOTTEST)
 
+    def logit_scale(self) -> float:
+        """exp(s), learnt."""
+        return float(self.log_scale.detach().float().exp())
+
     def towers(self) -> Mapping[str, TrainedTower]:
         """Both towers, embedding behind their projections."""
         image = self.image.tower("projection") if isinstance(self.image, ImageEncoder) else self.image.tower()
