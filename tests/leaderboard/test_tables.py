@@ -15,14 +15,15 @@ from repbench.leaderboard.judge import Verdict
 from repbench.leaderboard.latex import latex
 from repbench.leaderboard.long import LONG_COLUMNS, long_table
 from repbench.leaderboard.publish import csv_text, markdown, publish
+from repbench.leaderboard.published import all_tables, with_published
 from repbench.leaderboard.tables import (
     common_line,
     common_tasks,
     make_board,
     wide_table,
-    with_failures,
 )
 from repbench.leaderboard.terminal import board_text
+from repbench.leaderboard.wide_rows import with_failures
 from repbench.results.files import encoder_folder, read_record, read_records, write_record
 from repbench.results.record import DONE, FAILED, Inputs, Metric, Record
 
@@ -156,12 +157,41 @@ def test_a_full_result_never_loses_to_quick_looks_of_whichever_task() -> None:
     assert len(board.stale) == 3
 
 
-def test_a_board_of_quick_looks_says_so() -> None:
+def test_a_board_of_quick_looks_says_so(tmp_path: Path) -> None:
     looks = [record("a", task, 0.9, inputs=replace(INPUTS, limit=5)) for task in ("knn/x", "knn/y")]
     board = make_board([*looks, record("a", "knn/z", 0.5, inputs=replace(INPUTS, limit=9))])
     assert board.limit == 5
     assert board.tasks == ["knn/x", "knn/y"]
     assert "A quick look: at most 5 examples a split" in markdown(board)
+    publish(with_published(board, all_tables()), tmp_path)
+    said = "A quick look: at most 5 examples a split (or one a class)."
+    assert board_text(board, {}, 200).startswith(f"{said}\n\n")
+    assert f"% {said}\n" in (tmp_path / "leaderboard.tex").read_text()
+    assert pd.read_csv(tmp_path / "leaderboard.csv").set_index("encoder")["limit"].to_dict() == {"a": 5}
+    full = make_board([record("a", "knn/x", 0.9)])
+    publish(full, tmp_path)
+    assert "limit" not in pd.read_csv(tmp_path / "leaderboard.csv").columns
+    assert "quick look" not in board_text(full, {}, 200)
+
+
+def test_a_copy_that_was_refused_and_then_taken_is_no_failure_any_more() -> None:
+    """Refused: nothing is known of the data, and the row has no mark yet."""
+    unread = replace(INPUTS, dataset_fingerprint="")
+    refused = record("a", "knn/x", 0.0, status=FAILED, reason="JPEG", metrics={}, primary="", inputs=unread)
+    taken = record("a", "knn/x", 0.6, inputs=replace(INPUTS, deviating=True))
+    board = make_board([refused, taken])
+    assert [one.encoder for one in board.done] == ["a [deviating]"]
+    assert board.failed == ()
+    others = [
+        record("b", "knn/x", 0.6, inputs=replace(INPUTS, deviating=True)),
+        record("a", "knn/y", 0.6, inputs=replace(INPUTS, deviating=True)),
+        record("a", "knn/x", 0.6, inputs=replace(INPUTS, deviating=True, seed=1)),
+        record("a", "knn/x", 0.6, inputs=replace(INPUTS, deviating=True, encoder_fingerprint="f")),
+    ]
+    for other in others:
+        assert len(make_board([refused, other]).failed) == 1
+    broken = replace(refused, inputs=replace(INPUTS, dataset_fingerprint="d"), reason="NaN")
+    assert len(make_board([broken, taken]).failed) == 1
 
 
 def test_two_networks_of_one_name_are_two_rows() -> None:

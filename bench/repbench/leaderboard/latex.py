@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from repbench.leaderboard.judge import Verdict, Verdicts
-from repbench.leaderboard.tables import Board, common_tasks, wide_table
+from repbench.leaderboard.tables import Board, common_tasks, limit_line, wide_table
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -28,6 +28,7 @@ def latex(board: Board, verdicts: Verdicts) -> str:
     which = f"{len(common_tasks(board))} common tasks"
     lines = [
         "% needs \\usepackage{booktabs}",
+        *(f"% {line}" for line in filter(None, [limit_line(board)])),
         f"\\begin{{tabular}}{{l{'r' * len(wide)}}}",
         "\\toprule",
         _line(["task", *(escaped(str(name)) for name in wide.index)]),

@@ -26,8 +26,8 @@ from repbench.leaderboard.tables import (
     stale_lines,
     who_share,
     wide_table,
-    with_reported,
 )
+from repbench.leaderboard.wide_rows import with_reported
 from repbench.results.record import Record
 
 MANY = 20_000  # cells above which the page keeps numbers and intervals, and leaves diagnostics to the records

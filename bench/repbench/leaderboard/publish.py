@@ -22,12 +22,12 @@ from repbench.leaderboard.tables import (
     Board,
     common_line,
     failed_lines,
+    limit_line,
     nothing_line,
     stale_lines,
     wide_table,
-    with_failures,
-    with_reported,
 )
+from repbench.leaderboard.wide_rows import with_failures, with_limit, with_reported
 from repbench.results.files import write_atomically
 
 _PLACES = ["place_low", "place_high", "drop_low", "drop_high"]
@@ -45,7 +45,7 @@ def publish(
     """Write leaderboard.csv, .long.csv, .md, .tex, .parquet (the long table) and .html; returns their paths."""
     verdicts = verdicts or {}
     texts = {
-        "leaderboard.csv": csv_text(with_failures(with_reported(wide_table(board), board), board)),
+        "leaderboard.csv": csv_text(with_failures(with_reported(with_limit(wide_table(board), board), board), board)),
         "leaderboard.long.csv": csv_text(long_table(board)),
         "leaderboard.md": markdown(board, verdicts),
         "leaderboard.tex": latex(board, verdicts),
@@ -135,7 +135,12 @@ def _cell(value: float, column: str) -> str:
 
 def markdown(board: Board, verdicts: Verdicts | None = None) -> str:
     """The board as a Markdown document, with what is stale and what failed."""
-    parts = ["# Leaderboard", *_quick_look(board), *opening_section(board, verdicts or {}), main_table(board, verdicts or {})]
+    parts = [
+        "# Leaderboard",
+        *filter(None, [limit_line(board)]),
+        *opening_section(board, verdicts or {}),
+        main_table(board, verdicts or {}),
+    ]
     parts.append(
         "Each cell is the primary metric of its task. The mean is over tasks scored as a share of right answers; ranks"
         " count every task (1 is best). Bold: best of its row, or not significantly worse (paired, Holm, p > 0.05)."
@@ -160,7 +165,3 @@ def _reported(board: Board) -> str:
         for one in sorted(board.published, key=lambda one: (one.task, one.encoder))
     ]
     return str(tabulate(rows, headers=["task", "system", "reported", "source"], tablefmt="github", disable_numparse=True))
-
-
-def _quick_look(board: Board) -> list[str]:
-    return [] if board.limit is None else [f"A quick look: at most {board.limit} examples a split (or one a class)."]

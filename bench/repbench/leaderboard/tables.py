@@ -42,9 +42,12 @@ def make_board(records: Iterable[Record]) -> Board:
 
     Full results go before quick looks; among quick looks the commonest limit stays. Of one task the most frequent question
     stays, a declared one before one of which a run set options (among equals the first in order of its digests); and of
-    several answers of one encoder the strictest.
+    several answers of one encoder the strictest. A failure for want of data that were read since (the copy was refused, and
+    then taken with --deviating) is no failure any more.
     """
     found = list(records)
+    answered = {_unread(one) for one in found if one.status == DONE}
+    found = [one for one in found if one.status == DONE or one.inputs.dataset_fingerprint or _unread(one) not in answered]
     rows = row_names(found)
     ordered = sorted((_renamed(one, rows[named(one)]) for one in found), key=_order)
     done = [record for record in ordered if record.status == DONE]
@@ -63,6 +66,15 @@ def make_board(records: Iterable[Record]) -> Board:
             stale.append(record)
     failed = {(one.task, one.encoder, one.reason): one for one in ordered if one.status != DONE}
     return Board(done=tuple(kept.values()), stale=tuple(stale), failed=tuple(failed.values()), limit=limit)
+
+
+def _unread(record: Record) -> tuple[str, str, Inputs]:
+    """What a failure to read the data has in common with the result that answers it: all but what is known of the data."""
+    return (
+        record.encoder,
+        record.task,
+        replace(record.inputs, dataset_fingerprint="", task_digest="", deviating=False, logit=""),
+    )
 
 
 def row_names(records: Iterable[Record]) -> dict[tuple[str, Inputs], str]:
@@ -105,6 +117,11 @@ def failed_lines(board: Board) -> list[str]:
 def failed_count(board: Board) -> int:
     """How many results failed; what an encoder only lacks a tower for is no failure."""
     return sum(not is_unfit(record) for record in board.failed)
+
+
+def limit_line(board: Board) -> str:
+    """What is said above the rows of a quick look, all of which have one limit; empty for full results."""
+    return "" if board.limit is None else f"A quick look: at most {board.limit} examples a split (or one a class)."
 
 
 def nothing_line(board: Board) -> str:
@@ -244,33 +261,6 @@ def _places(x: np.ndarray, index: pd.Index, of: Callable[[np.ndarray], np.ndarra
     if here.any():
         places[here] = of(x[here])
     return pd.DataFrame(places, index=index).astype("Int64")
-
-
-def with_failures(wide: pd.DataFrame, board: Board) -> pd.DataFrame:
-    """The wide table and, below it, an empty row for each encoder that has no result at all, only failures."""
-    kinds = {record.encoder: record.encoder_kind for record in board.failed if not is_unfit(record)}
-    lacking = sorted(set(kinds) - set(wide["encoder"]))
-    if not lacking:
-        return wide
-    empty = pd.DataFrame({"encoder": lacking, "kind": [kinds[name] for name in lacking], "tasks": 0})
-    whole = ["tasks", "place_low", "place_high", "drop_low", "drop_high"]
-    table = pd.concat([wide, empty], ignore_index=True).reindex(columns=wide.columns)
-    return table.astype({name: "Int64" for name in whole if name in table})
-
-
-def with_reported(wide: pd.DataFrame, board: Board) -> pd.DataFrame:
-    """The wide table and, below it, a row for each system that papers report, without aggregates; `source` says where."""
-    if not board.published:
-        return wide
-    cells: dict[str, dict[str, object]] = {}
-    for record in board.published:
-        row = cells.setdefault(record.encoder, {"encoder": record.encoder, "kind": record.encoder_kind, "tasks": 0})
-        row |= {record.task: record.value.value if record.value else None, "source": record.source}
-        row["tasks"] = sum(task in row for task in board.judging)
-    added = pd.DataFrame([cells[name] for name in sorted(cells)]).reindex(columns=[*wide.columns, "source"])
-    whole = ["tasks", "place_low", "place_high", "drop_low", "drop_high"]
-    kinds = {name: "Int64" if name in whole else str(wide[name].dtype) for name in wide.columns}
-    return pd.concat([wide.astype(kinds), added.astype(kinds)], ignore_index=True)
 
 
 def value_table(board: Board) -> pd.DataFrame:

@@ -16,7 +16,16 @@ from repbench.leaderboard.differences import Difference
 from repbench.leaderboard.judge import Verdicts
 from repbench.leaderboard.long import long_table
 from repbench.leaderboard.opening import opening_lines, opening_of
-from repbench.leaderboard.tables import Board, common_line, common_tasks, failed_lines, has_gaps, nothing_line, wide_table
+from repbench.leaderboard.tables import (
+    Board,
+    common_line,
+    common_tasks,
+    failed_lines,
+    has_gaps,
+    limit_line,
+    nothing_line,
+    wide_table,
+)
 
 WIDE = 10_000  # columns of a pipe
 ROOMY = 100  # from here on a task stands in one line with its protocol
@@ -53,7 +62,14 @@ def board_text(board: Board, verdicts: Verdicts, width: int) -> str:
     opening = opening_lines(opening_of(board, verdicts))
     last = "\n".join(in_lines(line, width) for line in opening)
     return "\n\n".join(
-        [text, *(in_lines(note, width) for note in [*notes, common_line(board)] if note), *([last] if last else [])]
+        part
+        for part in (
+            in_lines(limit_line(board), width),
+            text,
+            *(in_lines(note, width) for note in [*notes, common_line(board)] if note),
+            last,
+        )
+        if part
     )
 
 

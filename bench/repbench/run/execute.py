@@ -227,6 +227,7 @@ def _unknown_inputs(job: Job, encoder: Encoder, settings: Settings) -> Inputs:
         limit=settings.limit,
         on_bad_item=settings.extract.on_bad_item,
         told=job.task.told,
+        prompts=job.task.prompt_digest,
     )
 
 
