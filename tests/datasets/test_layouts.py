@@ -332,9 +332,9 @@ def test_a_truncated_jpeg_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("layout", "lost", "message"),
     [
-        (sun397, "SUN397/Training_01.txt", "list of the official partition is missing; it comes with Partitions.zip"),
+        (sun397, "SUN397/Training_01.txt", "SUN397/Training_01.txt is missing"),
         (dtd, "dtd/dtd/labels/val1.txt", "val1.txt: cannot be read"),
-        (flowers, "flowers-102/imagelabels.mat", "imagelabels.mat: cannot be read"),
+        (flowers, "flowers-102/imagelabels.mat", "imagelabels.mat is missing"),
         (caltech101, "caltech101/101_ObjectCategories/accordion/image_0002.jpg", "1 images of the list of train are missing"),
     ],
 )

@@ -19,7 +19,7 @@ from PIL import Image
 from repbench.cli import main
 from repbench.datasets.check import check
 from repbench.datasets.declaration import Content, DatasetDeclaration
-from repbench.datasets.fetch.published import DOWNLOADS, fetch_published
+from repbench.datasets.fetch.published import DOWNLOADS, LISTS, fetch_published
 from repbench.datasets.sources.torchvision import LAYOUTS
 from repbench.errors import DataError
 from repbench.tasks import load_catalogue
@@ -149,9 +149,12 @@ def test_torchvision_has_every_class_that_is_named_with_a_download(layout: str) 
     import inspect
 
     assert layout in LAYOUTS
-    for name, told in DOWNLOADS[layout]:
-        parameters = inspect.signature(getattr(torchvision.datasets, name)).parameters
-        assert {"root", "download", *told} <= set(parameters)
+    for step in DOWNLOADS[layout]:
+        if step.name == LISTS:
+            continue
+        parameters = inspect.signature(getattr(torchvision.datasets, step.name)).parameters
+        assert {"root", "download", *step.told} <= set(parameters)
+        assert set(step.brings) <= set(LAYOUTS[layout].parts)
 
 
 @pytest.mark.parametrize("asked", [("cars",), ("flowers", "--hub"), ("dtd", "--hub")])

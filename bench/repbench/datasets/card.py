@@ -17,17 +17,35 @@ def check_card(folder: Path) -> None:
     `datasets` would fetch an address without being asked to.
     """
     for card in (folder / name for name in CARDS):
-        if not card.is_file():
-            continue
         for name in _data_files(card):
             path = PurePosixPath(name)
             if "://" in name or "::" in name or path.is_absolute() or ".." in path.parts:
                 raise DataError(f"{card}: names the data file {name!r}, which lies outside its folder. Take that line out.")
 
 
+def files_of_splits(folder: Path, config: str | None = None) -> dict[str, list[str]]:
+    """Split -> patterns of its files, as a card says of a configuration (or the only one, or the default); {} if none does."""
+    for card in (folder / name for name in CARDS):
+        found = {str(one.get("config_name", "default")): one.get("data_files") for one in _configurations(card)}
+        name = config or (next(iter(found)) if len(found) == 1 else "default")
+        rows = [row for row in _list(found.get(name)) if isinstance(row, dict) and "split" in row]
+        if rows:
+            return {str(row["split"]): list(_texts(row.get("path"))) for row in rows}
+    return {}
+
+
 def _data_files(card: Path) -> Iterator[str]:
+    for configuration in _configurations(card):
+        yield from _texts(configuration.get("data_files"))
+        yield from _texts(configuration.get("data_dir"))
+
+
+def _configurations(card: Path) -> list[dict[str, Any]]:
+    """The configurations that a card names; [] where there is no card. Raises DataError where its header is no YAML."""
     import yaml
 
+    if not card.is_file():
+        return []
     text = card.read_text(encoding="utf-8", errors="replace")
     if card.suffix == ".md":
         parts = text.split("---")
@@ -36,10 +54,8 @@ def _data_files(card: Path) -> Iterator[str]:
         table = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError) as error:
         raise DataError(f"{card}: its header is no YAML ({error}).") from error
-    for configuration in _list(table.get("configs")) if isinstance(table, dict) else ():
-        if isinstance(configuration, dict):
-            yield from _texts(configuration.get("data_files"))
-            yield from _texts(configuration.get("data_dir"))
+    named = _list(table.get("configs")) if isinstance(table, dict) else []
+    return [one for one in named if isinstance(one, dict)]
 
 
 def _list(value: Any) -> list[Any]:

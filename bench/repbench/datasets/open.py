@@ -15,7 +15,7 @@ from repbench.datasets.classes import class_names, label_order, places_of
 from repbench.datasets.dataset import Dataset, Split
 from repbench.datasets.declaration import DIFFICULT, ELEVEN_POINT, HELD_OUT, REST, DatasetDeclaration, Validation
 from repbench.datasets.deviations import deviations
-from repbench.datasets.fetch.places import source_module, source_options
+from repbench.datasets.fetch.places import command_for, source_module, source_options
 from repbench.datasets.frames import framed
 from repbench.datasets.items import text_items
 from repbench.datasets.probe import Probe
@@ -33,14 +33,23 @@ def open_dataset(
     Raises DataError when no source is there (it says where was looked) or when what is there is not what was declared, and
     DeviatingError for a copy that is known to differ.
     """
-    absent: list[str] = []
+    absent: dict[str, Absent] = {}
     for name, options in declaration.sources.items():
         raw = _read_source(name, options, declaration, data)
         if isinstance(raw, RawDataset):
             return checked(raw, declaration, limit, deviating=deviating)
-        absent.append(f"{name}: {raw.looked_for}{f' ({raw.how_to_get})' if raw.how_to_get else ''}")
-    looked = "; ".join(absent)
-    raise DataError(f"the dataset {declaration.name!r} is not on this machine. Looked for {looked}.")
+        absent[name] = raw
+    raise DataError(_told_absent(absent, declaration))
+
+
+def _told_absent(absent: Mapping[str, Absent], declaration: DatasetDeclaration) -> str:
+    """That no source is here as a whole: what is missing of those that were begun, else where was looked."""
+    if parts := [f"{name}: {one.begun} is there, {one.looked_for} is missing" for name, one in absent.items() if one.begun]:
+        command = command_for(declaration)
+        told = f"`{command}` goes on" if command else "Bring what is missing"
+        return f"the dataset {declaration.name!r} is on this machine only in part ({'; '.join(parts)}). {told}."
+    looked = "; ".join(f"{name}: {one.looked_for}{one.how_to_get and f' ({one.how_to_get})'}" for name, one in absent.items())
+    return f"the dataset {declaration.name!r} is not on this machine. Looked for {looked}."
 
 
 def open_splits(

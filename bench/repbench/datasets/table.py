@@ -42,7 +42,8 @@ class RawDataset:
 
 @dataclass(frozen=True, kw_only=True)
 class Absent:
-    """A source that is not on this machine: where it was looked for."""
+    """A source that is not on this machine, or only in part: what was looked for, and where parts of it lie already."""
 
     looked_for: Path | str
     how_to_get: str = ""
+    begun: Path | None = None

@@ -8,11 +8,14 @@ from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from repbench.datasets.declaration import DatasetDeclaration
 from repbench.errors import DeclarationError, UnknownNameError, did_you_mean
 from repbench.strict import build
+
+if TYPE_CHECKING:
+    from repbench.datasets.table import Absent
 
 SOURCES = {  # module in sources/ -> its options
     "pack": "Pack",
@@ -58,6 +61,11 @@ def data_folder(data: Path | None = None) -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "repbench" / "data"
 
 
+def begun_folder(name: str, data: Path | None = None) -> Path:
+    """Where a download of a dataset by torchvision lies until it is whole (fetch/staging.py)."""
+    return data_folder(data) / ".fetching" / name
+
+
 def place_of(name: str) -> Path:
     """The file of a pack: an embedded one, which is there, or one to fetch, which may not be. Raises UnknownNameError."""
     embedded = Path(str(files("repbench") / "datasets" / "packs"))
@@ -76,10 +84,14 @@ def fetch_command(name: str) -> str:
 
 def how_to_get(declaration: DatasetDeclaration, data: Path | None = None) -> str:
     """The command that brings a dataset that can be fetched and is not on this machine; "" for any other dataset."""
-    commands = [_command(source, options, declaration) for source, options in declaration.sources.items()]
-    if not any(commands) or any(places(declaration, data).values()):
-        return ""
-    return next(command for command in commands if command)
+    command = command_for(declaration)
+    return command if command and not any(places(declaration, data).values()) else ""
+
+
+def command_for(declaration: DatasetDeclaration) -> str:
+    """The command that brings a dataset, be it here or not; "" where none does."""
+    commands = (_command(source, options, declaration) for source, options in declaration.sources.items())
+    return next((command for command in commands if command), "")
 
 
 def is_here(declaration: DatasetDeclaration, data: Path | None = None) -> bool:
@@ -93,12 +105,16 @@ def is_here(declaration: DatasetDeclaration, data: Path | None = None) -> bool:
 
 
 def places(declaration: DatasetDeclaration, data: Path | None = None) -> dict[str, Path | None]:
-    """Where each source of a dataset lies on this machine; None for one that is not there. Nothing is read."""
-    found: dict[str, Path | None] = {}
-    for name, options in declaration.sources.items():
-        place = source_module(name).find(source_options(name, options, declaration), declaration, data)
-        found[name] = place if isinstance(place, Path) else None
-    return found
+    """Where each source of a dataset lies on this machine; None for one that is not there as a whole. Nothing is read."""
+    return {name: place if isinstance(place, Path) else None for name, place in looked_for(declaration, data).items()}
+
+
+def looked_for(declaration: DatasetDeclaration, data: Path | None = None) -> dict[str, Path | Absent]:
+    """As `places`, and of a source that is not there what was looked for, and where parts of it lie."""
+    return {
+        name: source_module(name).find(source_options(name, options, declaration), declaration, data)
+        for name, options in declaration.sources.items()
+    }
 
 
 def source_module(name: str) -> ModuleType:

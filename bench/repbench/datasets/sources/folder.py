@@ -28,16 +28,18 @@ class Folder:
 
 
 def find(options: Folder, declaration: DatasetDeclaration, data: Path | None) -> Path | Absent:
-    """The folder above those of the splits, or where it would be: below `data`, else the folder one is in, else the cache's."""
+    """The folder above those of all splits, or where it would be: below `data`, else the folder one is in, else the cache's."""
     path = Path(options.path or declaration.name).expanduser()
     roots = [base / path for base in ([data] if data is not None else [Path(), data_folder()])]
+    get = "pass the folder above it as --data, or set sources.folder.path"
+    absent = Absent(looked_for=f"{roots[0]}/{next(iter(declaration.splits))}", how_to_get=get)
     for root in roots:
-        if any((root / split).is_dir() for split in declaration.splits):
+        missing = [split for split in declaration.splits if not (root / split).is_dir()]
+        if not missing:
             return root
-    return Absent(
-        looked_for=f"{roots[0]}/{next(iter(declaration.splits))}",
-        how_to_get="pass the folder above it as --data, or set sources.folder.path",
-    )
+        if len(missing) < len(declaration.splits) and absent.begun is None:
+            absent = Absent(looked_for=f"{root}/{missing[0]}", how_to_get=get, begun=root)
+    return absent
 
 
 def read(options: Folder, declaration: DatasetDeclaration, data: Path | None) -> RawDataset | Absent:
@@ -53,8 +55,6 @@ def read(options: Folder, declaration: DatasetDeclaration, data: Path | None) ->
 
 def _read_split(root: Path, split: str, column: str, modality: str) -> RawSplit:
     folder = root / split
-    if not folder.is_dir():
-        raise DataError(f"{folder}: this folder of the split {split!r} is missing; expected {root}/{split}/CLASS/FILE.")
     paths = sorted(
         path
         for path in folder.glob("*/**/*")

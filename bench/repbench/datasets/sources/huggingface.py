@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from repbench.datasets.card import check_card
+from repbench.datasets.card import check_card, files_of_splits
 from repbench.datasets.declaration import DatasetDeclaration
 from repbench.datasets.inside import check_inside
 from repbench.datasets.items import EncodedItems, FileItems, Items
+from repbench.datasets.shards import missing_shard
 from repbench.datasets.table import Absent, RawDataset, RawSplit
 from repbench.errors import DataError
 
@@ -43,21 +44,32 @@ def find(options: HuggingFace, declaration: DatasetDeclaration, data: Path | Non
     """The folder of a repository, below `--data` or in the local hub cache, or that of the files; no hub is asked."""
     base = data or Path()
     if options.files:
-        missing = [
-            pattern for pattern in map(options.files.get, declaration.splits) if not (pattern and any(base.glob(pattern)))
+        found = {split: sorted(base.glob(options.files.get(split) or "(none)")) for split in declaration.splits}
+        without = [
+            options.files.get(split) or "(no file is declared for a split)" for split, paths in found.items() if not paths
         ]
-        return Absent(looked_for=base / (missing[0] or "(no file is declared for a split)")) if missing else base
+        return Absent(looked_for=base / without[0], begun=base if any(found.values()) else None) if without else base
     folder = base / options.repository
-    return folder if folder.is_dir() else _snapshot(options, folder)
+    place = folder if folder.is_dir() else _snapshot(options, folder)
+    lacking = None if isinstance(place, Absent) else _missing(place, options, declaration)
+    return Absent(looked_for=lacking, begun=place) if lacking and isinstance(place, Path) else place
+
+
+def under_way(repository: str) -> Path:
+    """A file in the hub's cache that is there while a repository is downloaded and not yet whole."""
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE) / f"datasets--{repository.replace('/', '--')}" / ".fetching"
 
 
 def _snapshot(options: HuggingFace, folder: Path) -> Path | Absent:
-    from huggingface_hub import constants
-
     pinned = f" at {options.revision}" if options.revision else ""
     absent = Absent(looked_for=f"{options.repository}{pinned} in the local hub cache or {folder}")
-    if not (Path(constants.HF_HUB_CACHE) / f"datasets--{options.repository.replace('/', '--')}").is_dir():
+    marker = under_way(options.repository)
+    if not marker.parent.is_dir():
         return absent  # what else would be imported takes half a second, and lists look for many repositories
+    if marker.exists():
+        return replace(absent, looked_for="the rest of its download", begun=marker.parent)
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
@@ -66,6 +78,22 @@ def _snapshot(options: HuggingFace, folder: Path) -> Path | Absent:
     except (LocalEntryNotFoundError, HFValidationError, OSError):
         return absent
     return Path(found)
+
+
+def _missing(folder: Path, options: HuggingFace, declaration: DatasetDeclaration) -> Path | None:
+    """A file of a declared split that its card or the names of other files promise, and that is not in the folder."""
+    theirs = [options.splits.get(split, split) for split in declaration.splits]
+    try:
+        promised = files_of_splits(folder, options.config)
+    except DataError:  # told when it is read
+        return None
+    for split in theirs:
+        paths = [path for pattern in promised.get(split, ()) for path in folder.glob(pattern)]
+        if promised.get(split) and not paths:
+            return folder / promised[split][0]
+        if (lacking := missing_shard(paths)) is not None:
+            return lacking
+    return None
 
 
 def read(options: HuggingFace, declaration: DatasetDeclaration, data: Path | None) -> RawDataset | Absent:
@@ -87,7 +115,11 @@ def _load(options: HuggingFace, split: str, folder: Path) -> Any:
         paths = [str(path) for path in sorted(folder.glob(options.files[split]))]
         return load_table(folder, "parquet", data_files={split: paths}, split=split)
     check_card(folder)
-    return load_table(folder, str(folder), options.config, split=options.splits.get(split, split))
+    theirs, promised = options.splits.get(split, split), files_of_splits(folder, options.config)
+    only: dict[str, Any] = {}
+    if not all(any(folder.glob(pattern)) for patterns in promised.values() for pattern in patterns):
+        only = {"data_files": {theirs: promised.get(theirs)}}  # other splits, which nobody asked for, were not fetched
+    return load_table(folder, str(folder), options.config, split=theirs, **only)
 
 
 def load_table(folder: Path, *which: Any, split: str, **arguments: Any) -> Any:

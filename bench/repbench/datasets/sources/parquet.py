@@ -9,6 +9,7 @@ from typing import Any
 
 from repbench.datasets.declaration import DatasetDeclaration
 from repbench.datasets.fetch.places import data_folder
+from repbench.datasets.shards import missing_shard
 from repbench.datasets.sources.huggingface import load_table, raw_split
 from repbench.datasets.table import Absent, RawDataset, RawSplit
 from repbench.errors import DataError
@@ -28,12 +29,17 @@ class Parquet:
 
 
 def find(options: Parquet, declaration: DatasetDeclaration, data: Path | None) -> Path | Absent:
-    """The folder if it holds the files of a split, or where they would be."""
+    """The folder if it holds all files of every split, or where they would be."""
     folder = data_folder(data) / (options.path or declaration.name)
-    theirs = [options.splits.get(split, split) for split in declaration.splits]
-    if (folder / "dataset_dict.json").is_file() or any(_files(folder, split) for split in theirs):
+    if (folder / "dataset_dict.json").is_file():
         return folder
-    return Absent(looked_for=f"{folder}/{theirs[0]}-*.parquet")
+    theirs = [options.splits.get(split, split) for split in declaration.splits]
+    files = {split: _files(folder, split) for split in theirs}
+    without = [folder / f"{split}-*.parquet" for split in theirs if not files[split]]
+    lacking = without[0] if without else missing_shard(path for found in files.values() for path in found)
+    if lacking is None:
+        return folder
+    return Absent(looked_for=lacking, begun=folder if any(files.values()) else None)
 
 
 def read(options: Parquet, declaration: DatasetDeclaration, data: Path | None) -> RawDataset | Absent:
@@ -66,7 +72,5 @@ def _table(folder: Path, split: str) -> Any:
             raise DataError(f"{folder}: no split {split!r}; there are {', '.join(whole)}.")
         return whole[split]
     files = _files(folder, split)
-    if not files:
-        raise DataError(f"{folder}: no files of the split {split!r}; expected {split}-*.parquet or {split}-*.arrow.")
     kind = files[0].suffix[1:]
     return load_table(folder, kind, data_files={split: [str(path) for path in files]}, split=split)

@@ -41,9 +41,14 @@ class Webdataset:
 
 
 def find(options: Webdataset, declaration: DatasetDeclaration, data: Path | None) -> Path | Absent:
-    """The folder of the shards, or where it would be."""
+    """The folder of the shards if it holds all of every split, or where it would be."""
     folder = data_folder(data) / (options.path or f"wds/{declaration.name}")
-    return folder if folder.is_dir() else Absent(looked_for=folder)
+    if not folder.is_dir():
+        return Absent(looked_for=folder)
+    theirs = [options.splits.get(split, split) for split in declaration.splits]
+    lacking = next((missing for split in theirs if (missing := _missing(folder, split))), "")
+    is_begun = any(_shards(folder, split) for split in theirs)
+    return Absent(looked_for=lacking, begun=folder if is_begun else None) if lacking else folder
 
 
 def read(options: Webdataset, declaration: DatasetDeclaration, data: Path | None) -> RawDataset | Absent:
@@ -67,13 +72,22 @@ def _lines(path: Path) -> tuple[str, ...]:
         raise DataError(f"{path}: cannot be read as UTF-8 ({error}).") from error
 
 
-def _split(folder: Path, split: str, theirs: str, declaration: DatasetDeclaration) -> RawSplit:
-    shards = sorted([*folder.glob(f"{theirs}/*.tar"), *folder.glob(f"{theirs}-*.tar")], key=_number)
+def _shards(folder: Path, theirs: str) -> list[Path]:
+    return sorted([*folder.glob(f"{theirs}/*.tar"), *folder.glob(f"{theirs}-*.tar")], key=_number)
+
+
+def _missing(folder: Path, theirs: str) -> str:
+    """What is missing of the shards of a split, in words; "" for nothing."""
+    shards = _shards(folder, theirs)
     if not shards:
-        raise DataError(f"{folder / theirs}: no shard of the split {split!r}; expected {theirs}/0.tar or {theirs}-000000.tar.")
+        return f"{folder / theirs}/0.tar or {folder / theirs}-000000.tar"
     told = folder / theirs / "nshards.txt"
-    if told.is_file() and told.read_text(errors="replace").strip() != str(len(shards)):
-        raise DataError(f"{told}: says {told.read_text(errors='replace').strip()[:20]} shards; there are {len(shards)}.")
+    count = told.read_text(errors="replace").strip()[:20] if told.is_file() else str(len(shards))
+    return "" if count == str(len(shards)) else f"a shard ({told} says {count}, there are {len(shards)})"
+
+
+def _split(folder: Path, split: str, theirs: str, declaration: DatasetDeclaration) -> RawSplit:
+    shards = _shards(folder, theirs)
     endings = ENDINGS[declaration.columns[declaration.medium]]
     parts: list[Part] = []
     label: list[Any] = []
