@@ -91,8 +91,48 @@ def test_one_changed_pixel_changes_the_hash_of_its_split_alone(tmp_path: Path) -
 def test_items_that_splits_share_are_named(tmp_path: Path) -> None:
     write_dtd(tmp_path, shared=True)
     problems = check(dtd(), tmp_path).problems
-    assert "train and test share 1 items (banded/train.jpg = banded/test.jpg)" in problems
+    assert "train and test share 1 item, 50.00% of the smaller (banded/train.jpg = banded/test.jpg)" in problems
     assert len(problems) == 3
+
+
+@pytest.mark.parametrize(("count", "is_problem"), [(1, False), (2, False), (3, True)])
+def test_a_few_exact_duplicates_are_a_note_and_more_than_one_in_a_hundred_a_problem(
+    count: int, is_problem: bool, tmp_path: Path
+) -> None:
+    folder = tmp_path / "dtd/dtd"
+    (folder / "labels").mkdir(parents=True)
+    for number, split in enumerate(("train", "val", "test")):
+        names = [f"banded/{split}{place:03d}.png" for place in range(200)]
+        (folder / "labels" / f"{split}1.txt").write_text("\n".join(names))
+        for place, name in enumerate(names):
+            (folder / "images" / name).parent.mkdir(parents=True, exist_ok=True)
+            shared = split == "test" and place < count
+            Image.new("RGB", (2, 2), (0 if shared else number, place, 0)).save(folder / "images" / name)
+    found = check(replace(dtd(), splits=dict.fromkeys(("train", "val", "test"), 200)), tmp_path)
+    told = found.problems if is_problem else found.notes
+    share = f"train and test share {count} item{'s' * (count > 1)}, {count / 2:.2f}% of the smaller (banded/train000.png = "
+    assert [line.startswith(share) for line in told] == [True]
+    assert len(found.problems) + len(found.notes) == 1
+
+
+def test_digests_that_are_declared_are_compared_and_of_others_it_is_said_that_none_is_known(
+    tmp_path: Path, command: Command
+) -> None:
+    write_dtd(tmp_path / "data")
+    lines = check(dtd(), tmp_path / "data").lines
+    assert all(line.endswith("(no published digest to compare with)") for line in lines[-3:])
+    true = {line.split()[0]: line.split("content ")[1].split()[0] for line in lines[-3:]}
+    given = replace(dtd(), content=Content(digests={"train": ("0" * 32, true["train"]), "test": (true["test"],)}))
+    assert given.digest == dtd().digest  # what a copy is checked by decides nothing that is measured
+    found = check(given, tmp_path / "data")
+    assert found.known == ()
+    assert [line.rpartition("(")[2] for line in found.lines[-3:]] == [
+        *("compared with the published)", "no published digest to compare with)", "compared with the published)"),
+    ]
+    Image.new("RGB", (8, 8)).save(tmp_path / "data/dtd/dtd/images/banded/test.jpg")
+    (words,) = check(given, tmp_path / "data").known
+    assert words.startswith("the content of the split 'test' has the digest ")
+    assert words.endswith(f"; published are {true['test']}")
 
 
 def test_items_that_cannot_be_decoded_are_named_when_asked(tmp_path: Path) -> None:

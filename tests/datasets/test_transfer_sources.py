@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from repbench.datasets.carve import carve_validation, digest_of
+from repbench.datasets.check import check
 from repbench.datasets.dataset import Dataset
 from repbench.datasets.declaration import Content, DatasetDeclaration, Validation
 from repbench.datasets.fetch.places import places
@@ -80,9 +81,123 @@ def test_a_folder_of_save_to_disk_is_read_too(tmp_path: Path) -> None:
 def test_jpegs_of_a_dataset_that_was_published_as_pixels_are_refused_and_marked_when_let_in(tmp_path: Path) -> None:
     declared = declared_for("cifar10", "parquet")
     write_parquet(tmp_path, replace(declared, content=Content()), dict(declared.sources["parquet"]))
-    with pytest.raises(DataError, match=r"pictures of the split 'train' are JPEGs.*give --deviating"):
+    with pytest.raises(DataError, match=r"pictures of the split 'train' are JPEGs \(3 of 3 looked at\).*give --deviating"):
         open_dataset(declared, tmp_path)
     assert "not those that were published" in open_dataset(declared, tmp_path, deviating=True).deviations[0]
+
+
+def written(folder: Path, sides: tuple[int, int], kind: str, **told: object) -> None:
+    """Two pictures a split and class of CIFAR-10, the last of them in the form that is asked, the others in PNG."""
+    for split in ("train", "test"):
+        for number, name in enumerate(TRANSFER["cifar10"].classes):  # type: ignore[arg-type]
+            path = folder / "cifar10" / split / name
+            path.mkdir(parents=True)
+            for place in range(2):
+                pixels = np.random.default_rng([number, place]).integers(0, 256, (*sides, 3), dtype=np.uint8)
+                is_last = (split, number, place) == ("test", 9, 1)
+                Image.fromarray(pixels).save(path / f"{place}.img.png", kind if is_last else "PNG", **(told if is_last else {}))
+
+
+@pytest.mark.parametrize(
+    ("kind", "told", "expected"),
+    [
+        ("PNG", {}, ""),
+        ("WEBP", {"lossless": True}, ""),
+        ("WEBP", {"lossless": True, "exif": b"Exif"}, ""),
+        ("WEBP", {"quality": 90}, "lossy WebPs (1 of 20 looked at)"),
+        ("WEBP", {"quality": 90, "icc_profile": b"a profile"}, "lossy WebPs (1 of 20 looked at)"),
+        ("WEBP", {"save_all": True, "append_images": [Image.new("RGB", (32, 32))]}, "lossy WebPs (1 of 20 looked at)"),
+        ("JPEG", {}, "JPEGs (1 of 20 looked at)"),
+    ],
+)
+def test_one_picture_among_many_that_was_compressed_again_is_found(
+    kind: str, told: dict[str, object], expected: str, tmp_path: Path
+) -> None:
+    written(tmp_path, (32, 32), kind, **told)
+    real = TRANSFER["cifar10"]
+    declared = replace(real, splits={"train": 20, "test": 20}, validation=None, sources={"folder": {}})
+    differs = open_dataset(declared, tmp_path, deviating=True).deviations
+    words = f"pictures of the split 'test' are {expected}, so their pixels are not those that were published"
+    assert differs == ((words,) if expected else ())
+
+
+def test_pictures_of_another_size_than_the_published_are_told_and_the_size_does_not_count_in_the_digest(tmp_path: Path) -> None:
+    written(tmp_path, (96, 64), "PNG")
+    real = TRANSFER["cifar10"]
+    declared = replace(real, splits={"train": 20, "test": 20}, validation=None, sources={"folder": {}})
+    with pytest.raises(
+        DataError, match=r"'train' have 64 x 96 pixels \(20 of 20 looked at .*published are 32 x 32.*--deviating"
+    ):
+        open_dataset(declared, tmp_path)
+    assert replace(real, content=replace(real.content, size=())).digest == real.digest
+    with pytest.raises(ValueError, match="expected width and height"):
+        Content(size=(32,))
+
+
+def as_numbers(root: Path, declared: DatasetDeclaration) -> None:
+    """Parquet files of which no schema names the classes."""
+    for split in declared.splits:
+        plain = table(declared, {}, split).cast_column("label", datasets.Value("int64"))
+        (root / declared.name).mkdir(parents=True, exist_ok=True)
+        plain.to_parquet(str(root / declared.name / f"{split}.parquet"))
+
+
+NAMELESS = "; labels are numbers without names: taken in the declared order, which nothing confirms"
+
+
+def test_numbers_of_classes_without_names_are_told_as_what_nothing_confirms(tmp_path: Path) -> None:
+    pets, shards = declared_for("pets", "parquet"), declared_for("pets", "webdataset")
+    as_numbers(tmp_path, pets)
+    write_webdataset(tmp_path, shards, {})
+    assert not open_dataset(shards, tmp_path).source.endswith(NAMELESS)
+    (tmp_path / "wds/pets/classnames.txt").unlink()
+    for declared in (pets, shards):
+        assert open_dataset(declared, tmp_path).source.endswith(NAMELESS)
+        assert NAMELESS in check(declared, tmp_path).lines[1]
+    write_parquet(tmp_path / "named", pets, {})
+    assert not open_dataset(pets, tmp_path / "named").source.endswith(NAMELESS)
+    imagenet = declared_for("imagenet", "parquet")  # its declaration confirms the order
+    assert imagenet.sources["parquet"]["in_declared_order"]
+    write_parquet(tmp_path, imagenet, dict(imagenet.sources["parquet"]))
+    assert not open_dataset(imagenet, tmp_path).source.endswith(NAMELESS)
+
+
+def test_every_copy_of_caltech101_that_brings_its_own_splits_is_another_draw() -> None:
+    sources = TRANSFER["caltech101"].sources
+    assert {name for name, one in sources.items() if "deviates" not in one} == {"torchvision"}
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("cars", "wds_cars"),
+        ("dtd", "wds_vtab-dtd"),
+        ("pets", "wds/vtab-pets"),
+        ("aircraft", "wds_fgvc_aircraft"),
+        ("imagenet", "wds_imagenet1k"),
+        ("voc2007", "wds_voc2007_multilabel"),
+    ],
+)
+def test_shards_are_found_under_the_names_that_clip_benchmark_gives_its_repositories(
+    name: str, folder: str, tmp_path: Path
+) -> None:
+    declared = declared_for(name, "webdataset")
+    options = dict(declared.sources["webdataset"])
+    WRITERS["webdataset"](tmp_path, declared, options)
+    (tmp_path / folder).parent.mkdir(exist_ok=True)
+    (tmp_path / options.get("path", f"wds/{name}")).rename(tmp_path / folder)
+    assert str(tmp_path / folder) in open_dataset(declared, tmp_path, deviating=True).source
+
+
+@pytest.mark.parametrize("source", ["folder", "webdataset"])
+def test_a_split_that_is_called_validation_is_that_of_validation(source: str, tmp_path: Path) -> None:
+    declared = declared_for("dtd", source)
+    WRITERS[source](tmp_path, declared, {})
+    place = tmp_path / ("dtd" if source == "folder" else "wds/dtd")
+    (place / "val").rename(place / "validation")
+    dataset = open_dataset(declared, tmp_path)
+    assert_is_the_copy(dataset, declared)
+    assert all(str(one).startswith("val/") for one in dataset.splits["val"].ids)
 
 
 def test_names_of_another_list_of_imagenet_do_not_matter_for_its_numbers_are_in_order(tmp_path: Path) -> None:

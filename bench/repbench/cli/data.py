@@ -85,6 +85,8 @@ def check(name: str, folder: Path | None, plugins: tuple[Path, ...], decode: boo
         click.echo(line)
     for difference in found.known:
         click.echo(f"  differs   {difference}")
+    for note in found.notes:
+        click.echo(f"  note      {note}")
     for problem in found.problems:
         click.echo(f"  problem   {problem}")
     is_bad = bool(found.problems) or (bool(found.known) and not deviating)

@@ -94,13 +94,21 @@ class Validation:
 class Content:
     """What is known of the published bytes. A copy that differs from it is refused unless told, and its rows are marked.
 
-    `lossless`: they were published as pixels, so no copy may be JPEG. `md5`: file, below the layout's folder -> MD5.
-    `positives`: split -> how many examples each class has, where an example can have several.
+    `lossless`: they were published as pixels, so no copy may be JPEG or lossy WebP. `size`: width and height of all pictures.
+    `md5`: file, below the layout's folder -> MD5. `positives`: split -> how many examples each class has, where an example
+    can have several. `digests`: split -> the digests that `repbench data check` prints of true copies, one for each form that
+    they lie in (pixels, PNG, ...).
     """
 
     lossless: bool = False
     md5: Mapping[str, str] = field(default_factory=dict)
     positives: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    size: tuple[int, ...] = ()
+    digests: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.size and (len(self.size) != 2 or min(self.size) < 1):
+            raise ValueError(f"content.size is {list(self.size)}; expected width and height in pixels, such as [32, 32].")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -241,10 +249,12 @@ class DatasetDeclaration:
     def digest(self) -> str:
         """Digest of every fact that decides what is measured.
 
-        Where the file lies does not count; nor does the list of val that ships: val is carved by its rule whatever that says.
+        Where the file lies does not count; nor does the list of val that ships: val is carved by its rule whatever that says;
+        nor size and digests of the content, by which a copy is only checked.
         """
         facts = asdict(self)
         del facts["path"]
+        del facts["content"]["size"], facts["content"]["digests"]
         if self.validation is not None:
             del facts["validation"]["digest"], facts["validation"]["places"]
         if self.captions is None:  # of a dataset without them the digest is what it was

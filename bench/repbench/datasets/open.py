@@ -22,6 +22,9 @@ from repbench.datasets.probe import Probe
 from repbench.datasets.table import Absent, RawDataset, RawSplit
 from repbench.errors import DataError, DeviatingError, RepbenchError
 
+NUMBERED = ("parquet", "webdataset", "huggingface")  # sources that may hold numbers of classes without their names
+NAMELESS = "labels are numbers without names: taken in the declared order, which nothing confirms"
+
 
 def open_dataset(
     declaration: DatasetDeclaration, data: Path | None = None, limit: int | None = None, *, deviating: bool = False
@@ -116,11 +119,22 @@ def _read_source(
     if isinstance(raw, Absent):
         return raw
     deviates = (str(options["deviates"]),) if "deviates" in options else ()
+    is_told = bool(options.get("in_declared_order")) or not (name in NUMBERED and _is_nameless(raw, declaration))
     return replace(
         raw,
+        place=raw.place if is_told else f"{raw.place}; {NAMELESS}",
         deviations=(*raw.deviations, *deviates),
         class_names=None if options.get("in_declared_order") else raw.class_names,
     )
+
+
+def _is_nameless(raw: RawDataset, declaration: DatasetDeclaration) -> bool:
+    """Whether a source numbers classes that are declared by name, and says nothing of what the numbers mean."""
+    if isinstance(declaration.classes, int) or declaration.class_count == 1 or declaration.probe is not None:
+        return False
+    numbers = tuple(map(str, range(declaration.class_count)))
+    is_numbered = all(np.issubdtype(split.label.dtype, np.integer) for split in raw.splits.values())
+    return is_numbered and (raw.class_names is None or raw.class_names == numbers)
 
 
 def checked(raw: RawDataset, declaration: DatasetDeclaration, limit: int | None, *, deviating: bool = False) -> Dataset:

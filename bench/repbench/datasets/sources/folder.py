@@ -20,6 +20,14 @@ ENDINGS = {
 }
 
 
+SPELLINGS = {"val": ("val", "validation", "valid")}
+
+
+def spellings(split: str) -> tuple[str, ...]:
+    """The names that a split goes by on disk, the usual first."""
+    return SPELLINGS.get(split, (split,))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Folder:
     """Options of `[sources.folder]`: `path`, absolute or below the folder of `--data`; default is the dataset's name."""
@@ -34,7 +42,7 @@ def find(options: Folder, declaration: DatasetDeclaration, data: Path | None) ->
     get = "pass the folder above it as --data, or set sources.folder.path"
     absent = Absent(looked_for=f"{roots[0]}/{next(iter(declaration.splits))}", how_to_get=get)
     for root in roots:
-        missing = [split for split in declaration.splits if not (root / split).is_dir()]
+        missing = [split for split in declaration.splits if not _place(root, split).is_dir()]
         if not missing:
             return root
         if len(missing) < len(declaration.splits) and absent.begun is None:
@@ -53,8 +61,13 @@ def read(options: Folder, declaration: DatasetDeclaration, data: Path | None) ->
     return RawDataset(splits=splits, class_names=tuple(sorted(names)), place=f"folder {root}")
 
 
+def _place(root: Path, split: str) -> Path:
+    """The folder of a split, under the first of its spellings that is there."""
+    return next((root / name for name in spellings(split) if (root / name).is_dir()), root / split)
+
+
 def _read_split(root: Path, split: str, column: str, modality: str) -> RawSplit:
-    folder = root / split
+    folder = _place(root, split)
     paths = sorted(
         path
         for path in folder.glob("*/**/*")

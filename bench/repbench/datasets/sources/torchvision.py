@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,7 +22,7 @@ class Layout:
 
     module: str
     folder: str
-    parts: tuple[str | tuple[str, ...], ...]
+    parts: Sequence[str | tuple[str, ...]]
 
 
 PARTITIONS = tuple(

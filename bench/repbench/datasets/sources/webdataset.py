@@ -1,7 +1,8 @@
 """WebDataset shards: tar files in which the parts of an example share their name up to its first dot, one after the other.
 
-The folder is that of CLIP_benchmark's builder: `NAME/classnames.txt`, `NAME/SPLIT/0.tar`, `NAME/SPLIT/1.tar`, ...; shards
-`NAME/SPLIT-000000.tar` are found too. Only the places of the parts are kept; a picture is read when it is asked for.
+The folder is that of CLIP_benchmark's builder, in `wds/` or under the name of its repository (`wds_cars`, `wds_vtab-dtd`):
+`classnames.txt`, `SPLIT/0.tar`, `SPLIT/1.tar`, ...; shards `SPLIT-000000.tar` are found too. Only the places of the parts are
+kept; a picture is read when it is asked for.
 
 A dataset that declares `[captions]` has them in the part `txt`, one a line, as CLIP_benchmark's `convert_retrieval_dataset`
 writes them (`--retrieval`); `\\n` in a line stands for a line break inside a caption. Such an example needs no label.
@@ -22,10 +23,11 @@ import numpy as np
 from repbench.datasets.declaration import DatasetDeclaration
 from repbench.datasets.fetch.places import data_folder
 from repbench.datasets.items import Items
-from repbench.datasets.sources.folder import ENDINGS
+from repbench.datasets.sources.folder import ENDINGS, spellings
 from repbench.datasets.table import Absent, RawDataset, RawSplit
 from repbench.errors import DataError
 
+CLIP_BENCHMARK = {"aircraft": "fgvc_aircraft", "imagenet": "imagenet1k"}  # what it calls otherwise than we
 Part = tuple[Path, int, int]  # shard, first byte, bytes
 
 
@@ -41,14 +43,32 @@ class Webdataset:
 
 
 def find(options: Webdataset, declaration: DatasetDeclaration, data: Path | None) -> Path | Absent:
-    """The folder of the shards if it holds all of every split, or where it would be."""
-    folder = data_folder(data) / (options.path or f"wds/{declaration.name}")
-    if not folder.is_dir():
-        return Absent(looked_for=folder)
-    theirs = [options.splits.get(split, split) for split in declaration.splits]
-    lacking = next((missing for split in theirs if (missing := _missing(folder, split))), "")
-    is_begun = any(_shards(folder, split) for split in theirs)
-    return Absent(looked_for=lacking, begun=folder if is_begun else None) if lacking else folder
+    """The first folder of shards that holds all of every split, or where it would be."""
+    folders = [data_folder(data) / name for name in _names(options, declaration)]
+    absent = Absent(looked_for=" or ".join(map(str, folders)))
+    for folder in (one for one in folders if one.is_dir()):
+        theirs = [_theirs(folder, split, options) for split in declaration.splits]
+        lacking = next((missing for split in theirs if (missing := _missing(folder, split))), "")
+        if not lacking:
+            return folder
+        if absent.begun is None and any(_shards(folder, split) for split in theirs):
+            absent = Absent(looked_for=lacking, begun=folder)
+    return absent
+
+
+def _names(options: Webdataset, declaration: DatasetDeclaration) -> tuple[str, ...]:
+    """Where shards may lie below the folder of datasets: the declared place, and the names of CLIP_benchmark's repositories."""
+    place = options.path or f"wds/{declaration.name}"
+    name = place.rpartition("/")[2]
+    theirs = CLIP_BENCHMARK.get(name, name)
+    return place, f"wds_{theirs}", f"wds_vtab-{theirs}", f"wds/{theirs}", f"wds/vtab-{theirs}"
+
+
+def _theirs(folder: Path, split: str, options: Webdataset) -> str:
+    """What a split is called there: as declared, else by the first of its spellings that has shards."""
+    if split in options.splits:
+        return options.splits[split]
+    return next((name for name in spellings(split) if _shards(folder, name)), split)
 
 
 def read(options: Webdataset, declaration: DatasetDeclaration, data: Path | None) -> RawDataset | Absent:
@@ -59,7 +79,7 @@ def read(options: Webdataset, declaration: DatasetDeclaration, data: Path | None
     folder = find(options, declaration, data)
     if isinstance(folder, Absent):
         return folder
-    splits = {split: _split(folder, split, options.splits.get(split, split), declaration) for split in declaration.splits}
+    splits = {split: _split(folder, split, _theirs(folder, split, options), declaration) for split in declaration.splits}
     names = folder / "classnames.txt"
     class_names = _lines(names) if names.is_file() else None
     return RawDataset(splits=splits, class_names=class_names, place=f"WebDataset shards in {folder}")
