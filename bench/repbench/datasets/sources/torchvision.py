@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,6 +10,8 @@ from repbench.datasets.declaration import DatasetDeclaration
 from repbench.datasets.fetch.places import begun_folder, data_folder, fetch_command
 from repbench.datasets.table import Absent, RawDataset, RawSplit
 from repbench.errors import did_you_mean
+
+Parts = tuple[str | tuple[str, ...], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +23,7 @@ class Layout:
 
     module: str
     folder: str
-    parts: Sequence[str | tuple[str, ...]]
+    parts: Parts
 
 
 PARTITIONS = tuple(
@@ -35,28 +36,26 @@ CARS = ("devkit/cars_meta.mat", "devkit/cars_train_annos.mat", "cars_test_annos_
 VARIANTS = tuple(f"data/images_variant_{split}.txt" for split in ("train", "val", "test"))
 VOC = tuple(f"ImageSets/Main/{split}.txt" for split in ("train", "val", "test"))
 STL = ("class_names.txt", "train_X.bin", "train_y.bin", "test_X.bin", "test_y.bin")
-LAYOUTS = {
-    name: Layout(module=module, folder=folder, parts=parts)
-    for name, module, folder, parts in (
-        ("aircraft", "aircraft", "fgvc-aircraft-2013b", ("data/variants.txt", *VARIANTS, "data/images")),
-        ("caltech101", "caltech101", "caltech101", ("101_ObjectCategories",)),
-        ("cars", "cars", "stanford_cars", CARS),
-        ("celeba", "celeba", "celeba", ("list_attr_celeba.txt", "list_eval_partition.txt", "img_align_celeba")),
-        ("cifar10", "cifar", "cifar-10-batches-py", (*CIFAR10, "test_batch", "batches.meta")),
-        ("cifar100", "cifar", "cifar-100-python", ("train", "test", "meta")),
-        ("dtd", "dtd", "dtd/dtd", ("labels", "images")),
-        ("fairface", "fairface", "fairface", FACES),
-        ("flowers", "flowers", "flowers-102", ("setid.mat", "imagelabels.mat", "jpg")),
-        ("food101", "food101", "food-101", ("meta/train.json", "meta/test.json", "images")),
-        ("imagenet", "imagenet", "imagenet", ("train", "val")),
-        ("pets", "pets", "oxford-iiit-pet", ("annotations/trainval.txt", "annotations/test.txt", "images")),
-        ("stl10", "stl10", "stl10_binary", STL),
-        ("sun397", "sun397", "SUN397", ("ClassName.txt", *PARTITIONS)),
-        ("waterbirds", "waterbirds", "waterbird_complete95_forest2water2", ("metadata.csv",)),
-        ("waterbirds-wilds", "waterbirds", "waterbirds_v1.0", ("metadata.csv",)),
-        ("voc2007", "voc2007", "VOCdevkit/VOC2007", (*VOC, "JPEGImages")),
-    )
-}
+_ROWS: tuple[tuple[str, str, str, Parts], ...] = (  # layout, module, folder, parts
+    ("aircraft", "aircraft", "fgvc-aircraft-2013b", ("data/variants.txt", *VARIANTS, "data/images")),
+    ("caltech101", "caltech101", "caltech101", ("101_ObjectCategories",)),
+    ("cars", "cars", "stanford_cars", CARS),
+    ("celeba", "celeba", "celeba", ("list_attr_celeba.txt", "list_eval_partition.txt", "img_align_celeba")),
+    ("cifar10", "cifar", "cifar-10-batches-py", (*CIFAR10, "test_batch", "batches.meta")),
+    ("cifar100", "cifar", "cifar-100-python", ("train", "test", "meta")),
+    ("dtd", "dtd", "dtd/dtd", ("labels", "images")),
+    ("fairface", "fairface", "fairface", FACES),
+    ("flowers", "flowers", "flowers-102", ("setid.mat", "imagelabels.mat", "jpg")),
+    ("food101", "food101", "food-101", ("meta/train.json", "meta/test.json", "images")),
+    ("imagenet", "imagenet", "imagenet", ("train", "val")),
+    ("pets", "pets", "oxford-iiit-pet", ("annotations/trainval.txt", "annotations/test.txt", "images")),
+    ("stl10", "stl10", "stl10_binary", STL),
+    ("sun397", "sun397", "SUN397", ("ClassName.txt", *PARTITIONS)),
+    ("waterbirds", "waterbirds", "waterbird_complete95_forest2water2", ("metadata.csv",)),
+    ("waterbirds-wilds", "waterbirds", "waterbirds_v1.0", ("metadata.csv",)),
+    ("voc2007", "voc2007", "VOCdevkit/VOC2007", (*VOC, "JPEGImages")),
+)
+LAYOUTS = {name: Layout(module=module, folder=folder, parts=parts) for name, module, folder, parts in _ROWS}
 
 
 @dataclass(frozen=True, kw_only=True)
