@@ -61,6 +61,11 @@ class Task:
         return self.protocol.needs(self.dataset)
 
     @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that it needs, sorted."""
+        return tuple(sorted({split for need in self.needs for split in need.splits}))
+
+    @property
     def options(self) -> dict[str, Any]:
         """The options of its protocol."""
         return asdict(cast(Any, self.protocol))
@@ -160,12 +165,12 @@ class Catalogue:
 
         A pattern that matches only such tasks means them: `fine-tune/*`, or a name; that data are not here should be told.
         """
-        here_is = cache(lambda name: is_here(self.datasets[name], data))
+        here_is = cache(lambda name, splits: is_here(self.datasets[name], data, splits))
         chosen: dict[str, Task] = {}
         for pattern in patterns:
             found = self.select([pattern])
             found = [task for task in found if not task.costly] or found
-            here = [task for task in found if here_is(task.dataset.name)]
+            here = [task for task in found if here_is(task.dataset.name, task.splits)]
             chosen |= {task.name: task for task in here or found}
         return [task for name, task in self.tasks.items() if name in chosen]
 

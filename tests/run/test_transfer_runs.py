@@ -150,7 +150,11 @@ def test_a_copy_of_the_test_split_alone_answers_the_tasks_that_ask_for_no_other(
     jobs = {job.task.protocol_name: job for job in make_plan(two_towers(), tasks, Datasets(alone), alone).jobs}
     expected = {job.task.protocol_name: job for job in make_plan(two_towers(), whole, Datasets(given), given).jobs}
     assert {name for name, job in jobs.items() if job.problem is None} == {"zero-shot", "clustering"}
+    assert "is on this machine only in part" in str(jobs["linear-probe"].problem)
     assert "train" in str(jobs["linear-probe"].problem)
+    fetched = replace(tasks[0].dataset, sources=EVERY[name])
+    catalogue = replace(CATALOGUE, datasets={name: fetched}, refused={})
+    assert [one.protocol_name for one in catalogue.select_here(["*"], alone.data)] == ["clustering", "zero-shot"]
     found, known = jobs["zero-shot"], expected["zero-shot"]
     assert found.inputs == known.inputs
     assert found.dataset is not None

@@ -18,6 +18,7 @@ from repbench.datasets.deviations import deviations
 from repbench.datasets.fetch.places import command_for, source_module, source_options
 from repbench.datasets.frames import framed
 from repbench.datasets.items import text_items
+from repbench.datasets.part import part_of
 from repbench.datasets.probe import Probe
 from repbench.datasets.table import Absent, RawDataset, RawSplit
 from repbench.errors import DataError, DeviatingError, RepbenchError
@@ -73,7 +74,7 @@ def open_splits(
     except DeviatingError:
         raise
     except DataError as error:
-        part = _part(declaration, needed)
+        part = part_of(declaration, needed)
         if part is None:
             raise
         try:
@@ -82,21 +83,6 @@ def open_splits(
             raise error from None
     without = ", ".join(name for name in declaration.splits if name not in part.splits)
     return replace(found, declaration=declaration, source=f"{found.source}; without the split {without}, which was not needed")
-
-
-def _part(declaration: DatasetDeclaration, needed: Sequence[str]) -> DatasetDeclaration | None:
-    """The declaration with the splits alone from which the needed ones come; None where that is all, or where it is a probe."""
-    named = {*needed, *(["train"] if declaration.validation is not None and "val" in needed else [])}
-    splits = {name: size for name, size in declaration.splits.items() if name in named}
-    if declaration.probe is not None or not splits or len(splits) == len(declaration.splits):
-        return None
-    positives = {name: counts for name, counts in declaration.content.positives.items() if name in splits}
-    return replace(
-        declaration,
-        splits=splits,
-        validation=declaration.validation if "train" in splits else None,
-        content=replace(declaration.content, positives=positives),
-    )
 
 
 def check_sources(declaration: DatasetDeclaration) -> None:

@@ -27,7 +27,7 @@ from repbench.run.changes import remember
 from repbench.run.conventions import conventions
 from repbench.run.fidelity import FidelityNotes
 from repbench.run.gather import gather
-from repbench.run.plan import Job, Plan, modality_of, open_shelves, splits_of
+from repbench.run.plan import Job, Plan, modality_of, open_shelves
 from repbench.run.report import Report
 from repbench.run.settings import Settings
 from repbench.run.trainable import to_train
@@ -113,7 +113,7 @@ def _do(job: Job, plan: Plan, supply: Supply, settings: Settings, report: Report
     seconds["total"] = time.monotonic() - began
     record = make_record(job, plan, settings, outcome, reason, left_out, seconds, told)
     if outcome is not None and job.dataset is not None:
-        remember(settings.results, job.dataset, splits_of(job.task), record.inputs)
+        remember(settings.results, job.dataset, job.task.splits, record.inputs)
     write_record(settings.results, record, _with_factors(outcome.examples, job) if outcome is not None else None)
     return record
 

@@ -38,7 +38,7 @@ class Datasets:
 
     def open(self, task: Task) -> Dataset:
         """The dataset of a task. Raises DataError or DeclarationError."""
-        needed = splits_of(task)
+        needed = task.splits
         found = self._opened.get((task.dataset.name, ())) or self._opened.get((task.dataset.name, needed))
         if found is None:
             found = self._read(task, needed)
@@ -184,7 +184,7 @@ def _job(
                 _check_trainable(towers.of(modality_of(need, dataset), dataset))
     except RepbenchError as error:
         return Job(task=task, dataset=dataset, problem=error)
-    splits = splits_of(task)
+    splits = task.splits
     logit = encoder.logit if getattr(task.protocol, "reads_logit", False) else None
     inputs = Inputs(
         encoder_fingerprint=encoder.fingerprint,
@@ -219,11 +219,6 @@ def _lacks_rule(record: Record) -> bool:
     told = record.diagnostics.get("blind")
     lacking = told.get(NOT_ASKED) if isinstance(told, Mapping) else None
     return isinstance(lacking, Mapping) and any(can_be_asked(rule, str(why)) for rule, why in lacking.items())
-
-
-def splits_of(task: Task) -> tuple[str, ...]:
-    """The splits that a task needs, sorted."""
-    return tuple(sorted({split for need in task.needs for split in need.splits}))
 
 
 def modality_of(need: Need | TrainableModel, dataset: Dataset) -> str:

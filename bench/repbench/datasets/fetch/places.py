@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from repbench.datasets.declaration import DatasetDeclaration
+from repbench.datasets.part import part_of
 from repbench.errors import DeclarationError, UnknownNameError, did_you_mean
 from repbench.strict import build
 
@@ -94,14 +95,18 @@ def command_for(declaration: DatasetDeclaration) -> str:
     return next((command for command in commands if command), "")
 
 
-def is_here(declaration: DatasetDeclaration, data: Path | None = None) -> bool:
+def is_here(declaration: DatasetDeclaration, data: Path | None = None, needed: Sequence[str] = ()) -> bool:
     """False if the dataset can be fetched, or must be brought by hand, and is at none of its places.
 
-    `data` is the folder of the user's datasets.
+    `data` is the folder of the user's datasets. A copy of some splits alone is here for what needs no others than `needed`.
     """
-    if any(source in BY_HAND for source in declaration.sources):
-        return any(places(declaration, data).values())
-    return not how_to_get(declaration, data)
+    if not any(source in BY_HAND for source in declaration.sources) and not how_to_get(declaration, data):
+        return True
+    found = looked_for(declaration, data).values()
+    if any(isinstance(place, Path) for place in found):
+        return True
+    part = part_of(declaration, needed) if any(not isinstance(one, Path) and one.begun for one in found) else None
+    return part is not None and any(places(part, data).values())
 
 
 def places(declaration: DatasetDeclaration, data: Path | None = None) -> dict[str, Path | None]:

@@ -14,7 +14,7 @@ from repbench.datasets.deviations import UNKNOWN
 from repbench.datasets.fetch.places import begun_folder, data_folder, fetch_command, looked_for, places, source_options
 from repbench.datasets.fetch.staging import DAMAGED, staged
 from repbench.datasets.sources.huggingface import under_way
-from repbench.datasets.sources.torchvision import LAYOUTS, Torchvision, missing_parts
+from repbench.datasets.sources.torchvision import LAYOUTS, Torchvision, is_part_there
 from repbench.datasets.table import Absent
 from repbench.errors import DataError
 
@@ -108,12 +108,12 @@ def data_lines(declarations: Iterable[DatasetDeclaration], data: Path | None = N
 def _by_torchvision(declaration: DatasetDeclaration, data: Path | None, echo: Callable[[str], None]) -> None:
     options: Torchvision = source_options("torchvision", declaration.sources["torchvision"], declaration)
     layout = LAYOUTS[options.layout]
-    missing = set(missing_parts(options, data))
+    there = {path for path, is_here in is_part_there(options, declaration, data).items() if is_here}
     folder, begun = data_folder(data), begun_folder(declaration.name, data)
     steps: dict[str, Callable[[Path], None]] = {}
     for number, step in enumerate(DOWNLOADS[options.layout]):
         key = f"{number}-{step.name}"
-        is_there = step.brings and not missing & {folder / layout.folder / part for part in step.brings}
+        is_there = step.brings and {folder / layout.folder / part for part in step.brings} <= there
         if not is_there or (begun / key).is_dir():  # of a step that was begun some may have been moved to its place
             steps[key] = partial(_take, step, echo)
     staged(begun, folder, steps, layout.folder.split("/")[0])

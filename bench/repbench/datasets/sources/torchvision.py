@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,12 +12,14 @@ from repbench.datasets.fetch.places import begun_folder, data_folder, fetch_comm
 from repbench.datasets.table import Absent, RawDataset, RawSplit
 from repbench.errors import did_you_mean
 
-Parts = tuple[str | tuple[str, ...], ...]
+ALL = ""  # in place of a split: what every split needs
+Parts = Mapping[str, tuple[str | tuple[str, ...], ...]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """A layout: its module in layouts/, its folder below `--data`, and the parts without which its reader can give nothing.
+    """A layout: its module in layouts/, its folder below `--data`, and by split the parts without which its reader can give
+    nothing.
 
     A part may be a tuple of places of which one is enough; "{partition}" stands for that of the official partition.
     """
@@ -26,34 +29,49 @@ class Layout:
     parts: Parts
 
 
-PARTITIONS = tuple(
-    tuple(f"{place}{name}_{{partition:02d}}.txt" for place in ("", "Partitions/", "../", "../Partitions/"))
-    for name in ("Training", "Testing")
-)
-CIFAR10 = tuple(f"data_batch_{number}" for number in range(1, 6))
-FACES = ("fairface_label_train.csv", "fairface_label_val.csv")
-CARS = ("devkit/cars_meta.mat", "devkit/cars_train_annos.mat", "cars_test_annos_withlabels.mat", "cars_train", "cars_test")
-VARIANTS = tuple(f"data/images_variant_{split}.txt" for split in ("train", "val", "test"))
-VOC = tuple(f"ImageSets/Main/{split}.txt" for split in ("train", "val", "test"))
-STL = ("class_names.txt", "train_X.bin", "train_y.bin", "test_X.bin", "test_y.bin")
+def _each(pattern: str, *splits: str) -> Parts:
+    """One part a split, of its name."""
+    return {split: (pattern.format(split),) for split in splits}
+
+
+def _partition(name: str) -> tuple[tuple[str, ...], ...]:
+    """Where a list of SUN397's Partitions.zip may lie."""
+    return (tuple(f"{place}{name}_{{partition:02d}}.txt" for place in ("", "Partitions/", "../", "../Partitions/")),)
+
+
+SPLITS = ("train", "val", "test")
+BATCHES = tuple(f"data_batch_{number}" for number in range(1, 6))
+CARS: Parts = {
+    ALL: ("devkit/cars_meta.mat",),
+    "train": ("devkit/cars_train_annos.mat", "cars_train"),
+    "test": ("cars_test_annos_withlabels.mat", "cars_test"),
+}
+CELEBA: Parts = {ALL: ("list_attr_celeba.txt", "list_eval_partition.txt", "img_align_celeba")}
+FACES: Parts = {"train": ("fairface_label_train.csv",), "test": ("fairface_label_val.csv",)}
+FOOD: Parts = {ALL: ("meta/train.json", "images"), "test": ("meta/test.json",)}
+PETS: Parts = {ALL: ("annotations/trainval.txt", "images"), "test": ("annotations/test.txt",)}
+STL: Parts = {ALL: ("class_names.txt",), "train": ("train_X.bin", "train_y.bin"), "test": ("test_X.bin", "test_y.bin")}
+SUN: Parts = {ALL: ("ClassName.txt",), "train": _partition("Training"), "test": _partition("Testing")}
+VARIANTS: Parts = {ALL: ("data/variants.txt", "data/images"), **_each("data/images_variant_{}.txt", *SPLITS)}
+VOC: Parts = {ALL: ("JPEGImages",), **_each("ImageSets/Main/{}.txt", *SPLITS)}
 _ROWS: tuple[tuple[str, str, str, Parts], ...] = (  # layout, module, folder, parts
-    ("aircraft", "aircraft", "fgvc-aircraft-2013b", ("data/variants.txt", *VARIANTS, "data/images")),
-    ("caltech101", "caltech101", "caltech101", ("101_ObjectCategories",)),
+    ("aircraft", "aircraft", "fgvc-aircraft-2013b", VARIANTS),
+    ("caltech101", "caltech101", "caltech101", {ALL: ("101_ObjectCategories",)}),
     ("cars", "cars", "stanford_cars", CARS),
-    ("celeba", "celeba", "celeba", ("list_attr_celeba.txt", "list_eval_partition.txt", "img_align_celeba")),
-    ("cifar10", "cifar", "cifar-10-batches-py", (*CIFAR10, "test_batch", "batches.meta")),
-    ("cifar100", "cifar", "cifar-100-python", ("train", "test", "meta")),
-    ("dtd", "dtd", "dtd/dtd", ("labels", "images")),
+    ("celeba", "celeba", "celeba", CELEBA),
+    ("cifar10", "cifar", "cifar-10-batches-py", {ALL: ("batches.meta",), "train": BATCHES, "test": ("test_batch",)}),
+    ("cifar100", "cifar", "cifar-100-python", {ALL: ("meta",), **_each("{}", "train", "test")}),
+    ("dtd", "dtd", "dtd/dtd", {ALL: ("labels", "images")}),
     ("fairface", "fairface", "fairface", FACES),
-    ("flowers", "flowers", "flowers-102", ("setid.mat", "imagelabels.mat", "jpg")),
-    ("food101", "food101", "food-101", ("meta/train.json", "meta/test.json", "images")),
-    ("imagenet", "imagenet", "imagenet", ("train", "val")),
-    ("pets", "pets", "oxford-iiit-pet", ("annotations/trainval.txt", "annotations/test.txt", "images")),
+    ("flowers", "flowers", "flowers-102", {ALL: ("setid.mat", "imagelabels.mat", "jpg")}),
+    ("food101", "food101", "food-101", FOOD),
+    ("imagenet", "imagenet", "imagenet", {"train": ("train",), "test": ("val",)}),
+    ("pets", "pets", "oxford-iiit-pet", PETS),
     ("stl10", "stl10", "stl10_binary", STL),
-    ("sun397", "sun397", "SUN397", ("ClassName.txt", *PARTITIONS)),
-    ("waterbirds", "waterbirds", "waterbird_complete95_forest2water2", ("metadata.csv",)),
-    ("waterbirds-wilds", "waterbirds", "waterbirds_v1.0", ("metadata.csv",)),
-    ("voc2007", "voc2007", "VOCdevkit/VOC2007", (*VOC, "JPEGImages")),
+    ("sun397", "sun397", "SUN397", SUN),
+    ("waterbirds", "waterbirds", "waterbird_complete95_forest2water2", {ALL: ("metadata.csv",)}),
+    ("waterbirds-wilds", "waterbirds", "waterbirds_v1.0", {ALL: ("metadata.csv",)}),
+    ("voc2007", "voc2007", "VOCdevkit/VOC2007", VOC),
 )
 LAYOUTS = {name: Layout(module=module, folder=folder, parts=parts) for name, module, folder, parts in _ROWS}
 
@@ -79,26 +97,26 @@ class Torchvision:
 def find(options: Torchvision, declaration: DatasetDeclaration, data: Path | None) -> Path | Absent:
     """The folder of the layout if all its parts are there and no download of it is under way, or where it would be."""
     folder = data_folder(data) / LAYOUTS[options.layout].folder
-    lacking = missing_parts(options, data)
     begun = begun_folder(declaration.name, data)
     if begun.is_dir():  # what came is moved to its place at the end, so until then that is not whole
         return Absent(looked_for="the rest of its download", how_to_get=fetch_command(declaration.name), begun=begun)
-    if not lacking:
+    is_there = is_part_there(options, declaration, data)
+    missing = [path for path, is_here in is_there.items() if not is_here]
+    if not missing:
         return folder
-    is_begun = len(lacking) < len(LAYOUTS[options.layout].parts)
-    return Absent(looked_for=lacking[0], how_to_get=fetch_command(declaration.name), begun=folder if is_begun else None)
+    is_begun = any(is_there.values())
+    return Absent(looked_for=missing[0], how_to_get=fetch_command(declaration.name), begun=folder if is_begun else None)
 
 
-def missing_parts(options: Torchvision, data: Path | None) -> list[Path]:
-    """The parts of a layout that are not below the folder of datasets; of several places that would do, the first."""
+def is_part_there(options: Torchvision, declaration: DatasetDeclaration, data: Path | None) -> dict[Path, bool]:
+    """Of each part that the declared splits need, whether it is there; where several places would do, under the first."""
     layout = LAYOUTS[options.layout]
     folder = data_folder(data) / layout.folder
-    missing = []
-    for part in layout.parts:
-        names = [one.format(partition=options.partition) for one in ((part,) if isinstance(part, str) else part)]
-        if not any((folder / name).exists() for name in names):
-            missing.append(folder / names[0])
-    return missing
+    found = {}
+    for part in (part for split in (ALL, *declaration.splits) for part in layout.parts.get(split, ())):
+        names = [name.format(partition=options.partition) for name in ((part,) if isinstance(part, str) else part)]
+        found[folder / names[0]] = any((folder / name).exists() for name in names)
+    return found
 
 
 def read(options: Torchvision, declaration: DatasetDeclaration, data: Path | None) -> RawDataset | Absent:
