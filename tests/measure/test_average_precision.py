@@ -96,14 +96,37 @@ def test_a_class_without_positives_is_left_out_of_the_mean() -> None:
         average_precision.mean(average_precision.eleven_point(scores, -np.ones_like(label)))
 
 
-def test_the_bootstrap_is_that_of_drawing_rows() -> None:
+def test_the_bootstrap_is_that_of_drawing_rows_around_the_value() -> None:
     scores, label = world(8, n=80)
     rng = np.random.default_rng(1)
     drawn = [rng.integers(80, size=80) for _ in range(1500)]
     kinds = (average_precision.eleven_point, average_precision.all_points)
     plain = [[average_precision.mean(kind(scores[rows], label[rows])) for rows in drawn] for kind in kinds]
-    for (low, high), means in zip(average_precision.bootstrap(scores, label, 0, draws=4000), plain, strict=True):
-        assert (low, high) == pytest.approx(tuple(np.quantile(means, [0.025, 0.975])), abs=0.01)
+    found = average_precision.bootstrap(scores, label, 0, draws=4000)
+    for kind, (low, high), means in zip(kinds, found, plain, strict=True):
+        value = average_precision.mean(kind(scores, label))
+        assert (low, high) == pytest.approx(tuple(np.quantile(means, [0.025, 0.975]) - np.mean(means) + value), abs=0.01)
+        assert low < value < high
+
+
+def drawn_world(rng: np.random.Generator, n: int, signal: float) -> tuple[np.ndarray, np.ndarray]:
+    """Six classes, each in one example of ten, that score `signal` more where they are."""
+    there = rng.random((n, 6)) < 0.1
+    return rng.normal(size=(n, 6)) + signal * there, np.where(there, 1, -1)
+
+
+@pytest.mark.parametrize(("n", "signal"), [(40, 0.3), (40, 1.5), (200, 1.0)])
+def test_the_interval_holds_its_value_and_what_other_images_give(n: int, signal: float) -> None:
+    """200 test sets; what holds in 95 of 100 holds in 90 to 99 of them. Plain percentiles hold it in 80 to 91 of 100."""
+    rng = np.random.default_rng(5)
+    others = [average_precision.mean(average_precision.eleven_point(*drawn_world(rng, n, signal))) for _ in range(800)]
+    held = []
+    for number in range(200):
+        scores, label = drawn_world(rng, n, signal)
+        (low, high), _ = average_precision.bootstrap(scores, label, number, draws=250)
+        assert low <= average_precision.mean(average_precision.eleven_point(scores, label)) <= high
+        held.append(low <= np.mean(others) <= high)
+    assert 0.9 <= np.mean(held) <= 0.99
 
 
 def test_the_order_of_examples_does_not_matter() -> None:

@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
+from repbench.datasets.declaration import ELEVEN_POINT
 from repbench.errors import UnknownNameError, UsageError
 from repbench.leaderboard.judge import ALPHA, ReadExamples
+from repbench.leaderboard.memberships import paired
 from repbench.leaderboard.shares import aligned, by_cluster, shares_of
 from repbench.leaderboard.tables import Board
 from repbench.measure.significance import holm, paired_p_values
@@ -118,7 +120,10 @@ def _difference(
     assert blank.new is not None
     sign = 1 if new.higher_is_better else -1
     blank = replace(blank, gain=sign * (blank.new - blank.old))
-    rows, clusters, kept = aligned([shares_of(old, read_old(old)), shares_of(new, read_new(new))])
+    before, after = read_old(old), read_new(new)
+    rows, clusters, kept = aligned([shares_of(old, before), shares_of(new, after)])
+    if len(kept) < 2 and new.primary == ELEVEN_POINT and (found := paired(before, after, new.inputs.seed)) is not None:
+        return replace(blank, low=found.low, high=found.high, p=found.p, n=found.n)
     if len(kept) < 2:
         return replace(blank, note="not tested: no examples in common, or no mean over examples")
     return _tested(blank, sign * by_cluster(rows, clusters), seed=new.inputs.seed)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from repbench.datasets.declaration import ELEVEN_POINT
 from repbench.leaderboard import recompute_probes
+from repbench.leaderboard.memberships import matrices
 from repbench.leaderboard.recompute_values import value_of
 from repbench.measure import average_precision, classification, intervals
 from repbench.results.record import Metric, Record
@@ -87,32 +88,17 @@ def _mean_of(column: str) -> Callable[[pd.DataFrame, int], Found]:
 
 
 def _eleven_points(examples: pd.DataFrame, seed: int) -> Found:
-    scores, truth = _matrices(examples)
+    scores, truth = matrices(examples)
     return average_precision.mean(average_precision.eleven_point(scores, truth)), average_precision.bootstrap(
         scores, truth, seed
     )[0]
 
 
 def _all_points(examples: pd.DataFrame, seed: int) -> Found:
-    scores, truth = _matrices(examples)
+    scores, truth = matrices(examples)
     return average_precision.mean(average_precision.all_points(scores, truth)), average_precision.bootstrap(
         scores, truth, seed
     )[1]
-
-
-def _matrices(examples: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Scores (n, classes) and labels (n, classes) of 1, -1, 0 from the examples of a task with several classes an example."""
-    names = [str(column).removeprefix("score of ") for column in examples if str(column).startswith("score of ")]
-    scores = examples[[f"score of {name}" for name in names]].to_numpy(dtype=float)
-    held, ignored = (_listed(examples[column]) for column in ("truth", "ignored"))
-    truth = np.array(
-        [[1 if name in a else 0 if name in b else -1 for name in names] for a, b in zip(held, ignored, strict=True)]
-    )
-    return scores, truth
-
-
-def _listed(column: pd.Series) -> list[set[str]]:
-    return [set(str(text).split(", ")) for text in column]
 
 
 def _contradictions(examples: pd.DataFrame) -> list[str]:

@@ -7,7 +7,7 @@ constant score has the precision of guessing at every recall. A class without a 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -65,21 +65,58 @@ def label_ranking(scores: np.ndarray, label: np.ndarray) -> np.ndarray:
 
 
 def bootstrap(scores: np.ndarray, label: np.ndarray, seed: int, draws: int = DRAWS) -> tuple[Interval, Interval]:
-    """95 % percentile intervals of the means of `eleven_point` and `all_points`; examples are drawn, with all their labels."""
+    """95 % intervals of the means of `eleven_point` and `all_points`; examples are drawn, with all their labels.
+
+    Average precision falls with the number of positives that differ, of which a draw has fewer than the data: what is drawn
+    lies too high by as much, so its percentiles are moved to where its mean is the value. Then the interval holds the mean
+    over other test sets of that size in 90 to 97 of 100, where plain percentiles hold it in 78 to 91, and can lie above the
+    value itself (40 to 600 examples of 20 classes; tests/measure/test_average_precision.py).
+    """
     scores, label = _checked(scores, label)
-    order = np.lexsort((*label.T, *scores.T))  # so that the order of examples does not matter
-    scores, label = scores[order], label[order]
+    drawn = _drawn([scores], label, seed, draws)[0]
+    of_all = mean(eleven_point(scores, label)), mean(all_points(scores, label))
+    low_high = [
+        tuple(min(1.0, max(0.0, value + bound)) for bound in percentiles(noise(values)))
+        for value, values in zip(of_all, drawn, strict=True)
+    ]
+    return (low_high[0][0], low_high[0][1]), (low_high[1][0], low_high[1][1])
+
+
+def drawn_gains(old: np.ndarray, new: np.ndarray, label: np.ndarray, seed: int, draws: int) -> np.ndarray:
+    """What the mean of `eleven_point` of scores `new` is above that of `old`, both (n, classes), in draws of examples (draws,).
+
+    Both are judged on the same drawn examples. Raises as `eleven_point`.
+    """
+    first, second = _drawn([old, new], label, seed, draws)[:, 0]
+    gains: np.ndarray = second - first
+    return gains
+
+
+def noise(drawn: np.ndarray) -> np.ndarray:
+    """What was drawn (draws,), without draws that lack all positives, around its own mean."""
+    known = drawn[np.isfinite(drawn)]
+    around: np.ndarray = known - known.mean()
+    return around
+
+
+def _drawn(several: Sequence[np.ndarray], label: np.ndarray, seed: int, draws: int) -> np.ndarray:
+    """Means of `eleven_point` and `all_points` (scores, 2, draws) of several scores, on the same examples in each draw."""
+    checked = [_checked(scores, label)[0] for scores in several]
+    order = np.lexsort((*label.T, *(column for scores in checked for column in scores.T)))  # not the order of the examples
+    checked, label = [scores[order] for scores in checked], np.asarray(label)[order]
     rng = np.random.default_rng(seed)
-    step = max(1, BLOCK // len(scores))
-    means: list[np.ndarray] = []
+    step = max(1, BLOCK // len(label))
+    blocks: list[np.ndarray] = []
     for first in range(0, draws, step):
         count = min(step, draws - first)
-        drawn = rng.integers(len(scores), size=(count, len(scores))) + len(scores) * np.arange(count)[:, None]
-        weights = np.bincount(drawn.ravel(), minlength=count * len(scores)).reshape(count, -1)
-        curves = list(_curves(scores, label, weights))
-        means.append(np.array([_mean_of_draws([kind(*curve) for curve in curves]) for kind in (_eleven, _every)]))
-    both = np.concatenate(means, axis=1)
-    return percentiles(both[0][np.isfinite(both[0])]), percentiles(both[1][np.isfinite(both[1])])
+        drawn = rng.integers(len(label), size=(count, len(label))) + len(label) * np.arange(count)[:, None]
+        weights = np.bincount(drawn.ravel(), minlength=count * len(label)).reshape(count, -1)
+        blocks.append(np.array([_means(list(_curves(scores, label, weights))) for scores in checked]))
+    return np.concatenate(blocks, axis=2)
+
+
+def _means(curves: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    return np.array([_mean_of_draws([kind(*curve) for curve in curves]) for kind in (_eleven, _every)])
 
 
 def _mean_of_draws(by_class: list[np.ndarray]) -> np.ndarray:
