@@ -21,8 +21,9 @@ from repbench.embeddings.embedded import Embeddings, TestSplit, TuningSplit
 from repbench.embeddings.needs import Need
 from repbench.measure import classification, intervals
 from repbench.measure.geometry import unit_rows
-from repbench.outcomes import check_classes, check_split, table
+from repbench.outcomes import check_split, table
 from repbench.protocol import Estimate, Outcome
+from repbench.protocols._present import Present, present_classes
 from repbench.protocols.knn import KNN
 
 OVER = "over-shots"
@@ -55,14 +56,14 @@ class FewShot:
         return KNN().needs(dataset)
 
     def score(self, got: Embeddings, seed: int) -> Outcome:
-        """Raises ProtocolError for an empty split, one class only, or values that are not finite."""
+        """Raises ProtocolError for an empty split, one class only, values that are not finite, and as `present_classes`."""
         (pool,), (test,) = got.tuning, got.test
         check_split(pool, "train + val")
         check_split(test, "test")
-        check_classes(pool.class_names, pool.label, "train + val")
+        present = present_classes(pool.class_names, pool.label, "train + val", may_lack=got.deviates)
         classes = len(test.class_names)
         drawn = draw(pool.label, classes, self.shots, self.draws, seed)
-        credit, gaps = self._credit(pool, test, drawn)
+        credit, gaps = self._credit(pool, test, drawn, present)
         metrics = _metrics(credit, self.shots, test, seed)
         by_shots = credit.mean(axis=1)
         return Outcome(
@@ -79,20 +80,23 @@ class FewShot:
             ),
             chance=1.0 / classes,
             chances=dict.fromkeys(metrics, 1.0 / classes),
-            diagnostics=self._diagnostics(pool, gaps),
+            diagnostics={**self._diagnostics(pool, gaps), **present.diagnostics},
         )
 
-    def _credit(self, pool: TuningSplit, test: TestSplit, drawn: list[np.ndarray]) -> tuple[np.ndarray, list[float]]:
+    def _credit(
+        self, pool: TuningSplit, test: TestSplit, drawn: list[np.ndarray], present: Present
+    ) -> tuple[np.ndarray, list[float]]:
         """What each test example earns, (shots, draws, n), and the worst proven gap at each number of shots."""
         from repbench.measure.solver.stack import fit_stack  # brings torch, which listing the tasks must not wait for
 
         x, held_out = unit_rows(pool.x).astype(np.float32), unit_rows(test.x).astype(np.float32)
+        label = present.label(pool.label)
         credit, gaps = np.empty((len(self.shots), self.draws, len(test))), []
         for place, rows in enumerate(drawn):
-            stack = fit_stack(x, rows, pool.label[rows], len(test.class_names), self.strength, gap=GAP)
+            stack = fit_stack(x, rows, label[rows], len(present), self.strength, gap=GAP)
             gaps.append(float(stack.relative_gap.max()))
             for one, scores in enumerate(stack.scores(held_out)):
-                credit[place, one] = classification.judge(scores, test.truth).credit
+                credit[place, one] = classification.judge(present.scores(scores), test.truth).credit
         return credit, gaps
 
     def _diagnostics(self, pool: TuningSplit, gaps: list[float]) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from repbench.datasets.declaration import DatasetDeclaration
 from repbench.embeddings.embedded import Embeddings
 from repbench.embeddings.needs import Need
 from repbench.measure import classification, neighbours
-from repbench.outcomes import check_classes, check_split, classification_outcome, estimates, single_label
+from repbench.outcomes import check_split, classification_outcome, estimates, single_label
 from repbench.protocol import Outcome
+from repbench.protocols._present import present_classes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,11 +44,11 @@ class KNN:
         )
 
     def score(self, got: Embeddings, seed: int) -> Outcome:
-        """Raises ProtocolError for an empty split, one class only, or values that are not finite."""
+        """Raises ProtocolError for an empty split, one class only, values that are not finite, and as `present_classes`."""
         (bank,), (test,) = got.tuning, got.test
         check_split(bank, "bank (train + val)")
         check_split(test, "test")
-        check_classes(bank.class_names, bank.label, "the bank (train + val)")
+        present = present_classes(bank.class_names, bank.label, "the bank (train + val)", may_lack=got.deviates)
         classes = len(test.class_names)
         similarities, rows = neighbours.search(test.x, bank.x, self.k)
         labels = bank.label[rows]
@@ -60,7 +61,7 @@ class KNN:
             got.metric,
             seed,
             train_label=bank.label,
-            diagnostics={"k": rows.shape[1], "bank": len(bank)},
+            diagnostics={"k": rows.shape[1], "bank": len(bank), **present.diagnostics},
             further={f"{name}-k1": one for name, one in estimates(nearest, test, seed).items()},
         )
         return replace(outcome, examples=outcome.examples.assign(**{"score at k1": nearest.credit}))

@@ -22,8 +22,9 @@ from repbench.embeddings.embedded import Embeddings, TuningSplit
 from repbench.embeddings.needs import Need
 from repbench.measure import average_precision, classification, logistic
 from repbench.measure.logistic import Solution
-from repbench.outcomes import check_classes, check_split, classification_outcome
+from repbench.outcomes import check_split, classification_outcome
 from repbench.protocol import Outcome
+from repbench.protocols._present import present_classes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,23 +61,26 @@ class LinearProbe:
         )
 
     def score(self, got: Embeddings, seed: int) -> Outcome:
-        """Raises ProtocolError for an empty split, one class only, a class missing in train, or values not finite."""
+        """Raises ProtocolError for an empty split, one class only, or values not finite; and for a class missing in train,
+        unless the copy deviates: then that class is not learnt (protocols/_present.py).
+        """
         (train, val), (test,) = got.tuning, got.test
         for split, what in ((train, "train"), (val, "val"), (test, "test")):
             check_split(split, what)
-        check_classes(test.class_names, train.label, "train")
-        classes = len(test.class_names)
-        path = logistic.fit_path(train.x, _to_fit(train), classes, gap=self.gap, stop_rule=self.stop_rule)
-        scores = [_validation(logits, val, got.metric) for logits in path.scores(val.x)]
+        present = present_classes(test.class_names, train.label, "train", may_lack=got.deviates)
+        labels = present.label(_to_fit(train))
+        path = logistic.fit_path(train.x, labels, len(present), gap=self.gap, stop_rule=self.stop_rule)
+        scores = [_validation(present.scores(logits), val, got.metric) for logits in path.scores(val.x)]
         chosen = path[_best(scores, path)]
-        final = path.refit(val.x, _to_fit(val), chosen.strength)
+        kept = present.holds(val.label)
+        final = path.refit(val.x[kept], present.label(_to_fit(val)[kept]), chosen.strength)
         return classification_outcome(
-            final.scores(test.x),
+            present.scores(final.scores(test.x)),
             test,
             got.metric,
             seed,
             train_label=np.concatenate([train.label, val.label]),
-            diagnostics=_diagnostics(path, scores, final),
+            diagnostics={**_diagnostics(path, scores, final), **present.diagnostics},
         )
 
 

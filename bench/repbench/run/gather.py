@@ -64,6 +64,7 @@ def gather(
         metric=declaration.metric,
         factors=declaration.factors,
         probe=declaration.probe,
+        deviates=bool(job.dataset.deviations),
         model=training.model if training is not None else None,
         factor=declaration.factor,
         judged=judged[0],
