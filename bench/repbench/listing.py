@@ -6,6 +6,7 @@ import ast
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,11 @@ from repbench.tasks import Catalogue, Task, load_catalogue
 ANY = "(of a size that is not declared: a copy of any size is read)"
 
 
-def list_lines(what: str, plugins: Sequence[Path] = ()) -> Iterator[str]:
-    """One line each for "tasks", "datasets", "encoders", "methods" or "published" (tables of papers)."""
+def list_lines(what: str, plugins: Sequence[Path] = (), data: Path | None = None) -> Iterator[str]:
+    """One line each for "tasks", "datasets", "encoders", "methods" or "published" (tables of papers).
+
+    `data` is the folder of the user's datasets, in which absent ones are looked for.
+    """
     if what == "methods":
         yield from _method_lines()
         return
@@ -39,23 +43,31 @@ def list_lines(what: str, plugins: Sequence[Path] = ()) -> Iterator[str]:
             yield f"{one.name:<{name}}  {one.family:<{family}}  {one.title}: {_kinds(one)}; {_sizes(one)}"
     else:
         name = max(map(len, catalogue.tasks))
-        absent = {one.name: _absence(one) for one in catalogue.datasets.values()}
+        absence = cache(lambda name, splits: _absence(catalogue.datasets[name], data, splits))
         for task in catalogue.tasks.values():
-            told = absent[task.dataset.name]
+            told = absence(task.dataset.name, task.splits)
             notes = ["costly: name it, '*' leaves it out"] * task.costly + [told] * bool(told)
             note = f"  ({'; '.join(notes)})" if notes else ""
             yield f"{task.name:<{name}}  {task.dataset.title}{note}"
 
 
-def _absence(dataset: DatasetDeclaration) -> str:
-    """How to have a dataset that is not on this machine; "" for one that is."""
-    if command := how_to_get(dataset):
-        return f"not here: {command}"
-    return "" if is_here(dataset) else f"not here: `repbench show {dataset.name}` says what to bring"
+def _absence(dataset: DatasetDeclaration, data: Path | None, splits: Sequence[str]) -> str:
+    """How to have a dataset of which these splits are not on this machine; "" where they are."""
+    if is_here(dataset, data, splits):
+        return ""
+    command = how_to_get(dataset, data)
+    return f"not here: {command}" if command else f"not here: `repbench show {dataset.name}` says what to bring"
 
 
 def _kinds(dataset: DatasetDeclaration) -> str:
-    return f"{dataset.class_count} classes" if dataset.probe is None else dataset.probe.rule
+    if dataset.probe is not None:
+        return dataset.probe.rule
+    return "captions" if _has_captions_alone(dataset) else f"{dataset.class_count} classes"
+
+
+def _has_captions_alone(dataset: DatasetDeclaration) -> bool:
+    """Whether captions are all that can be asked of its images: its one class says nothing."""
+    return dataset.captions is not None and dataset.class_count == 1
 
 
 def _help_of(folder: str) -> Iterator[tuple[str, str]]:
@@ -119,6 +131,9 @@ def _dataset_lines(dataset: DatasetDeclaration, catalogue: Catalogue | None) -> 
     if dataset.probe is not None:
         yield f"  rule      {dataset.probe.rule}: {RULES[dataset.probe.rule].words}"
         yield from _blind_lines(dataset, dataset.probe)
+    elif dataset.captions is not None and _has_captions_alone(dataset):
+        most = f"the first {dataset.captions.most}" if dataset.captions.most else "all"
+        yield f"  captions  {most} of an image, from its column {dataset.captions.column!r}; it has no classes"
     else:
         yield f"  classes   {dataset.class_count}   metric {dataset.metric}   label column {dataset.label}"
     yield f"  splits    {_sizes(dataset)}"

@@ -76,24 +76,31 @@ def test_a_list_in_a_folder_of_its_own_finds_the_images_beside_that(tmp_path: Pa
     assert open_dataset(declared, tmp_path).splits["test"].fingerprint == beside.splits["test"].fingerprint
 
 
-def test_flickr30k_is_read_from_the_list_and_from_the_hubs_csv(tmp_path: Path) -> None:
+SAID = [[f'{number} says {one}, "quoted"' for one in range(5)] for number in range(3)]
+SPLITS = ("train", "test", "test")
+
+
+def flickr30k(root: Path) -> DatasetDeclaration:
     for number in range(3):
-        picture(tmp_path / "flickr30k" / "flickr30k-images" / f"{number}.jpg", number)
-    said = [[f'{number} says {one}, "quoted"' for one in range(5)] for number in range(3)]
-    splits = ("train", "test", "test")
+        picture(root / "flickr30k" / "flickr30k-images" / f"{number}.jpg", number)
+    entries = [
+        {"filename": f"{n}.jpg", "split": SPLITS[n], "imgid": n, "sentences": [{"raw": text} for text in SAID[n]]}
+        for n in range(3)
+    ]
+    (root / "flickr30k" / "dataset_flickr30k.json").write_text(json.dumps({"images": entries}))
+    return small("flickr30k", 2)
+
+
+def test_flickr30k_is_read_from_the_list_and_from_the_hubs_csv(tmp_path: Path) -> None:
+    by_json = open_dataset(flickr30k(tmp_path), tmp_path)
+    (tmp_path / "flickr30k" / "dataset_flickr30k.json").unlink()
     path = tmp_path / "flickr30k" / "flickr_annotations_30k.csv"
     with path.open("w", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(["raw", "sentids", "split", "filename", "img_id"])
         for number in range(3):
-            writer.writerow([json.dumps(said[number]), "[0, 1]", splits[number], f"{number}.jpg", number])
+            writer.writerow([json.dumps(SAID[number]), "[0, 1]", SPLITS[number], f"{number}.jpg", number])
     by_csv = open_dataset(small("flickr30k", 2), tmp_path)
-    entries = [
-        {"filename": f"{n}.jpg", "split": splits[n], "imgid": n, "sentences": [{"raw": text} for text in said[n]]}
-        for n in range(3)
-    ]
-    (tmp_path / "flickr30k" / "dataset_flickr30k.json").write_text(json.dumps({"images": entries}))
-    by_json = open_dataset(small("flickr30k", 2), tmp_path)
     assert by_csv.splits["captions"].fingerprint == by_json.splits["captions"].fingerprint
     assert by_csv.splits["test"].fingerprint == by_json.splits["test"].fingerprint
     assert len(by_json.splits["captions"]) == 10

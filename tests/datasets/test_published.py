@@ -9,8 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import datasets
 import huggingface_hub.constants
 import huggingface_hub.errors
+import huggingface_hub.utils
 import numpy as np
 import pytest
 import torchvision.datasets
@@ -20,9 +22,11 @@ from repbench.cli import main
 from repbench.datasets.check import check
 from repbench.datasets.declaration import Content, DatasetDeclaration
 from repbench.datasets.fetch.published import DOWNLOADS, LISTS, fetch_published
+from repbench.datasets.open import open_dataset
 from repbench.datasets.sources.torchvision import LAYOUTS
 from repbench.errors import DataError
 from repbench.tasks import load_catalogue
+from tests.datasets.copies import write_huggingface
 
 Command = Callable[..., tuple[int, str]]
 CATALOGUE = load_catalogue()
@@ -158,10 +162,34 @@ def test_the_commands_show_what_is_here_and_refuse_what_differs_unless_told(tmp_
     assert lines["dtd"].split()[1] == "here"
     assert f"torchvision: {tmp_path}/data/dtd/dtd" in lines["dtd"]
     assert lines["cars"].split()[1] == "absent"
+    assert lines["birdsnap"].endswith(
+        "(the hub's copy differs: 16,000 and 1,851 of the 47,386 and 2,443 published images, one of them truncated)"
+    )
+    assert lines["sun397"].endswith("(the hub's copy is not pinned to a revision)")
+    assert "the hub's copy" not in lines["cars"]
     status, text = command("data", "check", "dtd")  # a copy with another number of images
     assert (status, "declared are 1880" in text, "refused, unless" in text) == (1, True, True)
     status, text = command("data", "check", "dtd", "--deviating")
     assert (status, "let in; its rows are marked" in text) == (0, True)
+
+
+def test_tasks_on_data_below_the_folder_given_are_not_called_absent(tmp_path: Path, command: Command) -> None:
+    write_dtd(tmp_path / "mine")
+    (tmp_path / "mine/imagenet/val").mkdir(parents=True)  # a test split alone
+    for arguments, are_here in (((), ()), (("--data", str(tmp_path / "mine")), ("knn/dtd", "zero-shot/imagenet"))):
+        status, text = command("list", "tasks", *arguments)
+        told = {line.split()[0]: line for line in text.splitlines()}
+        assert status == 0
+        for name in ("knn/dtd", "zero-shot/imagenet", "knn/imagenet", "knn/cars"):
+            assert ("not here: repbench data fetch" in told[name]) == (name not in are_here)
+
+
+def test_images_with_captions_are_shown_without_classes_and_metric(command: Command) -> None:
+    _, text = command("show", "retrieval/coco")
+    assert "  captions  the first 5 of an image, from its column 'caption'; it has no classes" in text.splitlines()
+    assert "metric accuracy" not in text
+    assert "  classes   10   metric accuracy" in command("show", "knn/cifar10")[1]
+    assert "MS-COCO captions, Karpathy's test split (5k): captions; test 5000" in command("list", "datasets")[1]
 
 
 class FakeDownload:
@@ -197,23 +225,70 @@ def test_torchvision_has_every_class_that_is_named_with_a_download(layout: str) 
         assert set(step.brings) <= {part for parts in LAYOUTS[layout].parts.values() for part in parts}
 
 
-@pytest.mark.parametrize("asked", [("cars",), ("flowers", "--hub"), ("dtd", "--hub")])
-def test_a_dataset_that_torchvision_cannot_or_shall_not_fetch_comes_from_its_repository(
-    asked: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, command: Command
-) -> None:
-    calls: list[Any] = []
+class FakeHub:
+    """What stands for the hub's client: it writes those of its files that the client's own filter lets through."""
 
-    def download(*given: str, local_files_only: bool = False, **told: Any) -> None:
+    def __init__(self, folder: Path, *files: str) -> None:
+        self.folder, self.files = folder, files
+        self.calls: list[tuple[Any, dict[str, Any]]] = []
+        self.wanted: list[list[str]] = []
+
+    def __call__(
+        self, *given: str, local_files_only: bool = False, allow_patterns: list[str] | None = None, **told: Any
+    ) -> str:
         if local_files_only:
             raise huggingface_hub.errors.LocalEntryNotFoundError("not in the cache")
-        calls.append((given, told))
+        self.calls.append((given, told))
+        self.wanted.append(sorted(huggingface_hub.utils.filter_repo_objects(self.files, allow_patterns=allow_patterns)))
+        for name in self.wanted[-1]:
+            (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.folder / name).touch()
+        return str(self.folder)
 
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+
+@pytest.mark.parametrize("asked", [("cars",), ("flowers", "--hub"), ("dtd", "--hub")])
+def test_a_dataset_that_torchvision_cannot_or_shall_not_fetch_comes_from_its_repository(
+    asked: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command
+) -> None:
+    hub = FakeHub(tmp_path / "snapshot", *(f"data/{split}-0.parquet" for split in ("train", "validation", "test")))
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", hub)
     status, text = command("data", "fetch", *asked)
     assert status == 0
     options = TRANSFER[asked[0]].sources["huggingface"]
-    assert calls == [((options["repository"],), {"repo_type": "dataset", "revision": options.get("revision")})]
+    assert hub.calls == [((options["repository"],), {"repo_type": "dataset", "revision": options.get("revision")})]
     assert ("none is pinned" in text) == ("revision" not in options) == (asked[0] == "dtd")
+
+
+def test_of_a_repository_the_files_of_the_declared_splits_are_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command
+) -> None:
+    wanted = ["README.md", "data/test-00000-of-00001.parquet", "data/train-00000-of-00002.parquet"]
+    others = [f"data/{name}-00000-of-00001.parquet" for name in ("contrast", "gaussian_noise", "jpeg_compression", "pixelate")]
+    hub = FakeHub(tmp_path / "snapshot", *wanted, *others)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", hub)
+    assert command("data", "fetch", "cars")[0] == 0
+    assert hub.wanted == [wanted]
+    hub = FakeHub(tmp_path / "other", "README.md", "cars.tar")
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", hub)
+    status, text = command("data", "fetch", "cars")
+    assert (status, hub.wanted) == (0, [["README.md"], ["README.md", "cars.tar"]])
+    assert "not named by their splits: the whole repository is downloaded" in text
+
+
+def test_a_repository_of_which_other_splits_were_not_fetched_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "datasets-cache")
+    real = TRANSFER["cars"]
+    classes = real.classes[:3]  # type: ignore[index]
+    options = real.sources["huggingface"]
+    declared = replace(real, classes=classes, splits={"train": 9, "test": 9}, sources={"huggingface": options}, validation=None)
+    write_huggingface(tmp_path, declared, dict(options))
+    card = next((tmp_path / "hub").glob("*/snapshots/*/README.md"))
+    card.write_text(
+        card.read_text().replace("  data_files:\n", "  data_files:\n  - split: contrast\n    path: data/contrast-*\n")
+    )
+    dataset = open_dataset(declared)
+    assert {split.name: len(split) for split in dataset if split.name != "prompts"} == {"train": 9, "test": 9}
+    assert dataset.splits["test"].class_names == classes
 
 
 def test_nothing_is_fetched_while_the_hub_is_set_offline(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,18 +7,22 @@ from pathlib import Path
 import click
 
 from repbench.cli.board import show_board
-from repbench.cli.options import PLUGIN
+from repbench.cli.options import DATA, PLUGIN
 from repbench.errors import UnknownNameError, UsageError
 
 
 @click.command(name="list")
 @click.argument("what", type=click.Choice(["tasks", "datasets", "encoders", "methods", "published"]))
+@DATA
 @PLUGIN
-def list_(what: str, plugins: tuple[Path, ...]) -> None:
-    """List the known tasks, datasets, training methods, tables of papers, or the ways to name an encoder."""
+def list_(what: str, data: Path | None, plugins: tuple[Path, ...]) -> None:
+    """List the known tasks, datasets, training methods, tables of papers, or the ways to name an encoder.
+
+    With --data, tasks on data that lie there are not called absent.
+    """
     from repbench.listing import list_lines
 
-    for line in list_lines(what, plugins):
+    for line in list_lines(what, plugins, data):
         click.echo(line)
 
 

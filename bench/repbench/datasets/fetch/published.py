@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from repbench.datasets.card import CARDS
 from repbench.datasets.declaration import DatasetDeclaration
 from repbench.datasets.deviations import UNKNOWN
 from repbench.datasets.fetch.places import begun_folder, data_folder, fetch_command, looked_for, places, source_options
@@ -101,8 +103,18 @@ def data_lines(declarations: Iterable[DatasetDeclaration], data: Path | None = N
         words = f"{declared.about.licence}: {declared.title}"
         state = "here" if here else "in part" if begun else "absent"
         where = f"  [{'; '.join(here or begun)}]" if here or begun else ""
-        lines.append(f"{declared.name:<15} {state:<7} {examples:>7} examples  {words}{where}")
+        lines.append(f"{declared.name:<15} {state:<7} {examples:>7} examples  {words}{where}{_of_the_hub(declared)}")
     return [*lines, f"folder: {data_folder(data)}"]
+
+
+def _of_the_hub(declaration: DatasetDeclaration) -> str:
+    """In what the hub's copy is known to differ, or that its revision is not known, in words; "" for another."""
+    options = declaration.sources.get("huggingface", {})
+    if "repository" not in options:
+        return ""
+    if "deviates" in options:
+        return f"  (the hub's copy differs: {options['deviates']})"
+    return "" if "revision" in options else "  (the hub's copy is not pinned to a revision)"
 
 
 def _by_torchvision(declaration: DatasetDeclaration, data: Path | None, echo: Callable[[str], None]) -> None:
@@ -147,5 +159,18 @@ def _by_hub(declaration: DatasetDeclaration, echo: Callable[[str], None]) -> Non
     marker = under_way(options["repository"])
     marker.parent.mkdir(parents=True, exist_ok=True)
     marker.touch()
-    snapshot_download(options["repository"], repo_type="dataset", revision=options.get("revision"))
+    theirs = [options.get("splits", {}).get(split, split) for split in declaration.splits]
+    download = partial(snapshot_download, options["repository"], repo_type="dataset", revision=options.get("revision"))
+    folder = Path(
+        download(allow_patterns=[*CARDS, "dataset_infos.json", *(one for split in theirs for one in _patterns(split))])
+    )
+    names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    if not all(any(fnmatch(name, pattern) for name in names for pattern in _patterns(split)) for split in theirs):
+        echo("its files are not named by their splits: the whole repository is downloaded")
+        download()
     marker.unlink()
+
+
+def _patterns(split: str) -> list[str]:
+    """Patterns, as the hub's client takes them, for the files of a split: what begins with its name, in any folder."""
+    return [f"{folder}{split}{after}*" for folder in ("", "*/") for after in "-._/"]
