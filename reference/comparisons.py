@@ -204,7 +204,7 @@ def _poses() -> tuple[Question, Question]:
         before="The same in five folds over objects: each seed holds out another object of each class, 115 in all, and is "
         "trained on the 3,312 renders of the other 92 objects. Methods and schedules are those of the table above.",
         after="This asks whether gains on unknown objects are small only because few objects are unknown; the paper's are "
-        "below the table above. A method with fewer than five seeds has run as many folds, of 23 unknown objects each. "
+        "below the table above. "
         "Our reading, untested, of where a Lie version loses on unknown objects: the other objects of a class are negatives of "
         "the contrastive Lie loss, so that telling 92 objects apart leads away from what a class shares. Other weights, bases "
         "and numbers of steps were not tried in folds.",
