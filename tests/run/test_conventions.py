@@ -188,6 +188,8 @@ def test_a_choice_at_an_end_of_the_grid_is_shown_in_the_run(tmp_path: Path) -> N
     assert unproven.warnings == ("a fit stopped before it was proven near its optimum (at strength 1e-06, 0.5)", "JPEGs")
     refit = replace(record, diagnostics={"converged": False, "unproven": []})
     assert refit.warnings == ("a fit stopped before it was proven near its optimum",)
+    early = replace(record, options={"stop_rule": "sklearn"}, diagnostics={}, deviations=())
+    assert early.warnings == ("fits stop where scikit-learn's default does, far from their optimum where the penalty is weak",)
 
 
 def test_the_packs_that_ship_share_nothing() -> None:

@@ -18,6 +18,7 @@ DONE, FAILED = "done", "failed"
 OWN_SPLIT = "the creators' split"  # what the convention "validation" says where none was carved out
 PUBLISHED = "published"  # the kind of a row that a paper reports and nobody here measured
 UNFIT = ("missing modality", "missing scorer", "not trainable")  # a reason begins so where the encoder lacks what is asked
+LOOSE = "fits stop where scikit-learn's default does, far from their optimum where the penalty is weak"
 DIGEST = "record_digest"  # among the circumstances, for it covers them too
 _DIGEST_LINE = re.compile(rf'(\n  "{DIGEST}": ")([^"\n]*)(")')
 MARKS = {  # diagnostics that a reader is told of where they are true
@@ -116,9 +117,10 @@ class Record:
         stopped = (_stopped(told.get("unproven")),) if told.get("converged") is False else ()
         marked = (words for name, words in MARKS.items() if told.get(name) is True)
         facts = (self.conventions[subject] for subject in ("shared items", "size") if self.conventions.get(subject))
+        loose = (LOOSE,) if self.options.get("stop_rule") == "sklearn" else ()
         own = told.get("warnings")
         said = (str(words) for words in own) if isinstance(own, list | tuple) else ()
-        return (*edge, *stopped, *marked, *said, *facts, *self.deviations)
+        return (*edge, *stopped, *loose, *marked, *said, *facts, *self.deviations)
 
     def to_json(self) -> str:
         """Canonical JSON text: sorted keys, no NaN, and among the circumstances a digest of the whole text.
