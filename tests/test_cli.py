@@ -378,7 +378,7 @@ def test_the_python_face_returns_a_table(at: Path) -> None:
     assert failed.reason[0].startswith("embeddings are NaN")
     assert list(failed.columns) == list(table.columns)
     quick = repbench.evaluate("control:pixels", tasks="knn/digits", limit=20, seed=3, store=at / "store", quiet=True)
-    assert quick.n.tolist() == [20, 20, 20]
+    assert quick.n.tolist() == [20, 20, 20, 20]  # both metrics, of 20 neighbours and of one
     with pytest.raises(UnknownNameError):
         repbench.evaluate("control:pixels", tasks="nothing")
 

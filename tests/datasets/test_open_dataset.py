@@ -45,8 +45,8 @@ def test_a_missing_folder_says_where_it_was_looked_for(colours: Path) -> None:
 
 
 def test_a_missing_split_folder_is_named(colours: Path) -> None:
-    (colours / "data/colours/val").rename(colours / "data/colours/valid")
-    with pytest.raises(DataError, match=r"colours/val: this folder of the split 'val' is missing"):
+    (colours / "data/colours/val").rename(colours / "data/colours/held")
+    with pytest.raises(DataError, match=r"only in part.*colours/val is missing.*Bring what is missing"):
         open_dataset(declared(colours), colours / "data")
 
 
