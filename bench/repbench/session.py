@@ -64,17 +64,7 @@ def run_encoders(
     _check_specs(specs, load)
     if not quiet:
         _tell_absent([task for task in catalogue.select(wanted) if task not in here], settings.data, dry_run, echo)
-    given = Recipe(
-        settings=settings,
-        features=tuple(features),
-        options=options,
-        prompts=prompts,
-        plugins=tuple(plugins),
-        load=load,
-        folder=os.getcwd(),
-        results_address=address_of(settings.results),
-        store_address=address_of(settings.store),
-    )
+    given = _recipe(plugins, settings, load, options, prompts, features)
     parts = parts_of(len(specs), chosen, settings.limit, shard)
     try:
         begun, lost = _begin(parts, specs, given, engine, Report(quiet=quiet, named=shard != WHOLE_RUN), echo, dry_run=dry_run)
@@ -92,6 +82,28 @@ def run_encoders(
     if lost and lost == len(parts):
         return NOTHING_RUN
     return SOME_FAILED if failed or lost else DONE_ALL
+
+
+def _recipe(
+    plugins: Sequence[Path],
+    settings: Settings,
+    load: LoadOptions,
+    options: Mapping[str, Any],
+    prompts: Path | None,
+    features: Sequence[str],
+) -> Recipe:
+    """What another process needs to make the same plans."""
+    return Recipe(
+        settings=settings,
+        features=tuple(features),
+        options=options,
+        prompts=prompts,
+        plugins=tuple(plugins),
+        load=load,
+        folder=os.getcwd(),
+        results_address=address_of(settings.results),
+        store_address=address_of(settings.store),
+    )
 
 
 def _tell_absent(left: Sequence[Task], data: Path | None, dry_run: bool, echo: Callable[..., None]) -> None:

@@ -16,15 +16,8 @@ from repbench.measure.group_intervals import GroupIntervals, bootstrap
 from repbench.measure.intervals import Interval
 from repbench.results.record import Record
 
-OWN = (
-    "id",
-    "truth",
-    "prediction",
-    "score",
-    "score at k1",
-    "tied",
-    "cluster",
-)  # columns that make no groups of people or things
+# Columns that make no groups of people or things.
+OWN = ("id", "truth", "prediction", "score", "score at k1", "tied", "cluster")
 
 
 @dataclass(frozen=True, kw_only=True)
