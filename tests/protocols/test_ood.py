@@ -60,7 +60,7 @@ def test_each_score_is_its_formula_of_the_probe_and_of_train() -> None:
     x = got.test[0].x
     fitted = TuningSplit(x=train.x, ids=train.ids, columns={}, class_names=tuple("abcd"), label=train.label)
     chosen = TuningSplit(x=val.x, ids=val.ids, columns={}, class_names=tuple("abcd"), label=val.label)
-    logits = _probe.few_strengths(fitted, chosen, 4, "accuracy").scores(x)
+    logits = _probe.few_strengths(fitted, chosen, 4, "accuracy", "cpu").scores(x)
     found = outcome.examples
     assert found["max-softmax"].to_numpy() == pytest.approx(softmax(logits, axis=1).max(axis=1), abs=1e-6)
     assert found["energy"].to_numpy() == pytest.approx(logsumexp(logits, axis=1), abs=1e-6)

@@ -15,13 +15,14 @@ import pytest
 import torch
 
 from repbench.datasets import items
-from repbench.embeddings import views
+from repbench.embeddings import extract, views
 from repbench.encoder import Encoder, Tower
 from repbench.encoders.load import load_encoder
 from repbench.encoders.preprocess import ImagePreprocess
 from repbench.errors import UsageError
 from repbench.leaderboard.publish import publish
 from repbench.leaderboard.tables import make_board
+from repbench.measure import logistic
 from repbench.protocols.knn import KNN
 from repbench.results.files import read_records
 from repbench.results.record import DONE, FAILED, Record
@@ -31,12 +32,13 @@ from repbench.run.report import Report
 from repbench.run.settings import Settings
 from repbench.tasks import load_catalogue, patterns
 
+EXTRACT = ("device", "batch_size", "workers", "on_bad_item", "precision")
 FOUR = "alignment-uniformity/colour*,knn/colour*,linear-probe/colour*,zero-shot/colour*"
 
 
 def settings(root: Path, **changes: Any) -> Settings:
     given = Settings(results=root / "results", store=root / "store", data=root / "data")
-    extract = {key: changes.pop(key) for key in list(changes) if key in ("batch_size", "workers", "on_bad_item", "precision")}
+    extract = {key: changes.pop(key) for key in list(changes) if key in EXTRACT}
     return replace(given, extract=replace(given.extract, **extract), **changes)
 
 
@@ -315,3 +317,21 @@ def test_a_view_that_fails_is_told_to_those_alone_who_need_it(colours: Path, mon
     records = run(colours)
     assert records["alignment-uniformity/colours"].reason == "no crop"
     assert records["knn/colours"].status == records["linear-probe/colours"].status == DONE
+
+
+def test_probes_are_solved_on_the_device_of_the_run(colours: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    devices: list[str] = []
+    fit_path = logistic.fit_path
+
+    def recorded(*given: Any, device: str, **named: Any) -> logistic.Path:
+        devices.append(device)
+        return fit_path(*given, **named)
+
+    tasks = "linear-probe/colours,calibration/colours"
+    first = run(colours, tasks=tasks)
+    monkeypatch.setattr(logistic, "fit_path", recorded)
+    monkeypatch.setattr(extract, "check_device", lambda device: None)  # the embeddings are there: no device is needed
+    for device in ("cpu", "cuda:1"):
+        again = run(colours, tasks=tasks, results=colours / device, device=device)
+        assert numbers(again) == numbers(first)
+    assert devices == ["cpu", "cpu", "cuda:1", "cuda:1"]

@@ -70,3 +70,4 @@ class Embeddings:
     judged: Mapping[str, np.ndarray] = field(default_factory=dict)  # of `TextJudges`: rule -> float64 (n, captions), as test
     logit: Logit | None = None  # what the model itself makes of a cosine, for a protocol that `reads_logit`
     not_asked: Mapping[str, str] = field(default_factory=dict)  # rule -> why there are no scores of it
+    device: str = "cpu"  # that of the run: where large fits are solved; it may change no number

@@ -13,8 +13,8 @@ an iteration costs two products of the data, its line search none, and neither d
 through the last solutions; the pairs of curvature carry over (solver/descent.py). Where that is slow (weak strengths, classes
 that overlap) and there is room, the Hessian takes over, whole or class by class (solver/hessian.py). The refit on more rows
 starts from the path, or where that would be far off, goes down from the strong end in a few steps. Small problems run in
-float64, large ones with float32 products and float64 sums (unless the asked gap is finer than float32 can prove), on the CPU
-or on a CUDA device.
+float64 on the CPU, large ones with float32 products and float64 sums (unless the asked gap is finer than float32 can prove), on
+the CPU or, where that is the `device` that is given, on CUDA; what does not fit there goes on on the CPU.
 
 Proof: F is strongly convex in W with modulus `strength`, hence, with b at its optimum, F - min F is at most
 ||grad_W||^2 / (2 strength). This bound, relative to F, is the `relative_gap` of each solution. It is the duality gap at the
@@ -27,14 +27,16 @@ that are computed from them anew have another gradient, and it takes other dual 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
 from repbench.errors import ProtocolError
+from repbench.measure.solver.machine import threads, with_room
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -103,6 +105,17 @@ class Path(Sequence[Solution]):
 
     def scores(self, x: np.ndarray) -> Iterator[np.ndarray]:
         """Logits (n, classes) of features (n, d), strength by strength, in the precision of the fit."""
+        import torch
+
+        told = 0
+        try:
+            for logits in self._scores(x):
+                yield logits
+                told += 1
+        except torch.OutOfMemoryError:
+            yield from islice(self._on_cpu()._scores(x), told, None)
+
+    def _scores(self, x: np.ndarray) -> Iterator[np.ndarray]:
         with self._problem.threads():
             z = self._problem.coordinates.place(x)
         for solution in self._solutions:
@@ -118,7 +131,18 @@ class Path(Sequence[Solution]):
         badly served there (weak strengths, far from zero), it goes down from the strong end, coarsely; `evaluations` count
         all. Its gap is a hundredth of the path's, so hardly a prediction depends on where it started. Raises as `fit_path`.
         """
+        return with_room(lambda: self._refit(x, y, strength), lambda: self._on_cpu()._refit(x, y, strength))
+
+    def _refit(self, x: np.ndarray, y: np.ndarray, strength: float) -> Solution:
         return self._problem.with_more(x, y).refitted(self._solutions, strength, len(self._problem.z))
+
+    def _on_cpu(self) -> Path:
+        problem = self._problem.on_cpu()
+        moved = (
+            replace(one, _stop=replace(one._stop, point=one._stop.point.cpu()), _coordinates=problem.coordinates)
+            for one in self._solutions
+        )
+        return Path(_solutions=tuple(moved), _problem=problem)
 
 
 def fit_path(
@@ -129,31 +153,42 @@ def fit_path(
     *,
     gap: float = 1e-4,
     stop_rule: str = CERTIFIED,
+    device: str = "cpu",
 ) -> Path:
     """One solution per strength.
 
     x float (n, d). y int (n,) in [0, classes) for the softmax; or (n, classes) for one-vs-rest: 1 where the class is there, -1
     where it is not, 0 where that is not to be judged. `stop_rule` "sklearn" stops where scikit-learn's default does (largest
     entry of the gradient of the mean loss at most 1e-4) instead of at the proven `gap`, to compare with published tables.
-    Raises ProtocolError for empty or non-finite data or a strength <= 0.
+    `device` is where a large problem is solved, "cpu" or "cuda", "cuda:1"; any other means the CPU, as does one whose memory
+    does not suffice. Raises ProtocolError for empty or non-finite data or a strength <= 0.
     """
-    problem = _Problem.of(x, y, classes, _rule(gap, stop_rule))
+    rule = _rule(gap, stop_rule)
     order = sorted(set(strengths), reverse=True)
     if not order or order[-1] <= 0:
         raise ProtocolError(f"strengths must be above 0; got {list(strengths)}.")
-    solved = {solution.strength: solution for solution in problem.down(order)}
-    return Path(_solutions=tuple(solved[strength] for strength in strengths), _problem=problem)
+
+    def path(where: str) -> Path:
+        problem = _Problem.of(x, y, classes, rule, where)
+        solved = {solution.strength: solution for solution in problem.down(order)}
+        return Path(_solutions=tuple(solved[strength] for strength in strengths), _problem=problem)
+
+    return with_room(lambda: path(device), lambda: path("cpu"))
 
 
-def fit(x: np.ndarray, y: np.ndarray, classes: int, strength: float, *, gap: float = 1e-4) -> Solution:
+def fit(x: np.ndarray, y: np.ndarray, classes: int, strength: float, *, gap: float = 1e-4, device: str = "cpu") -> Solution:
     """The solution at one strength, reached down the path from the strong end: far from zero that is the sure way.
 
-    Its `evaluations` are those of the whole way. Raises as `fit_path`.
+    Its `evaluations` are those of the whole way. `device` and what is raised as of `fit_path`.
     """
     if not strength > 0:
         raise ProtocolError(f"strengths must be above 0; got {strength}.")
     rule = _rule(gap, CERTIFIED)
-    return _whole(_Problem.of(x, y, classes, rule).reach(strength, rule))
+
+    def solved(where: str) -> Solution:
+        return _whole(_Problem.of(x, y, classes, rule, where).reach(strength, rule))
+
+    return with_room(lambda: solved(device), lambda: solved("cpu"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,7 +202,7 @@ class _Problem:
     rule: Rule
 
     @classmethod
-    def of(cls, x: np.ndarray, y: np.ndarray, classes: int, rule: Rule) -> _Problem:
+    def of(cls, x: np.ndarray, y: np.ndarray, classes: int, rule: Rule, device: str) -> _Problem:
         import torch
 
         from repbench.measure.solver.coordinates import Coordinates
@@ -175,9 +210,8 @@ class _Problem:
         x, y = _checked(x, y)
         small = x.size * classes < SMALL
         dtype = torch.float64 if small or rule.gap < FINE else torch.float32
-        device = "cuda" if not small and torch.cuda.is_available() else "cpu"
-        with _threads(small):
-            coordinates = Coordinates(x, dtype, device)
+        with threads(small):
+            coordinates = Coordinates(x, dtype, device if device.startswith("cuda") and not small else "cpu")
         return cls(coordinates=coordinates, z=coordinates.z, y=y, classes=classes, rule=rule)
 
     def with_more(self, x: np.ndarray, y: np.ndarray) -> _Problem:
@@ -190,9 +224,14 @@ class _Problem:
             z = torch.cat([self.z, self.coordinates.place(x)]) if wider is self.coordinates else wider.z
             return replace(self, coordinates=wider, z=z, y=np.concatenate([self.y, y]))
 
+    def on_cpu(self) -> _Problem:
+        """The same, in the memory of the machine."""
+        coordinates = self.coordinates.on_cpu()
+        return replace(self, coordinates=coordinates, z=coordinates.z)
+
     def threads(self) -> AbstractContextManager[None]:
         """One thread where the products are too small to share."""
-        return _threads(self.z.numel() * self.classes < SMALL)
+        return threads(self.z.numel() * self.classes < SMALL)
 
     def down(self, strengths: Sequence[float]) -> list[Solution]:
         """The solutions at falling strengths."""
@@ -281,15 +320,3 @@ def _way(strength: float) -> list[float]:
 
 def _whole(way: Sequence[Solution]) -> Solution:
     return replace(way[-1], evaluations=sum(solution.evaluations for solution in way))
-
-
-@contextmanager
-def _threads(small: bool) -> Iterator[None]:
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1 if small else before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

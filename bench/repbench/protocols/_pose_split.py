@@ -35,6 +35,7 @@ class PoseSplit:
     order: tuple[np.ndarray, ...]  # by class, its known instances in the order in which they become diverse
     metric: str
     seed: int
+    device: str = "cpu"
 
     def diverse(self, share: float) -> np.ndarray:
         """The instances, str (m,), that are seen in all poses: of each class that share, if any then one, but never all."""
@@ -80,9 +81,18 @@ class PoseSplit:
     def fit(self, share: float, *, kept: np.ndarray | None = None) -> logistic.Solution:
         """The probe on the typical pose of all known instances and all poses of the diverse ones, none barred, none `kept`."""
         seen = (np.isin(self.of(self.train), self.diverse(share)) | self.shown["train"]) & ~self.barred["train"]
-        return _fit(
-            self.train.take(seen if kept is None else seen & ~kept), self.instance, len(self.order), self.metric, self.seed
-        )
+        return self._fit(self.train.take(seen if kept is None else seen & ~kept))
+
+    def _fit(self, train: TuningSplit) -> logistic.Solution:
+        """The probe on rows repeated so that instances weigh alike; a part of the fullest instances chooses the penalty."""
+        _, place, sizes = np.unique(train.columns[self.instance].astype(str), return_inverse=True, return_counts=True)
+        rows = sizes[place]
+        order = np.argsort(train.ids.astype(str), kind="stable")
+        candidates = order[rows[order] == rows.max()]
+        held = np.zeros(len(rows), dtype=bool)
+        held[np.random.default_rng(self.seed).permutation(candidates)[: max(1, len(candidates) // CHOOSING)]] = True
+        kept = np.repeat(np.flatnonzero(~held), np.maximum(1, np.round(rows.max() / rows[~held]).astype(int)))
+        return _probe.few_strengths(train.take(kept), train.take(held), len(self.order), self.metric, self.device)
 
     def of(self, split: TuningSplit | TestSplit) -> np.ndarray:
         """The instance of each row, str (n,)."""
@@ -127,18 +137,6 @@ def shuffled(instance: np.ndarray, label: np.ndarray, names: tuple[str, ...], se
 
 def _count(share: float, instances: int) -> int:
     return min(instances - 1, max(1, round(share * instances))) if share > 0 else 0
-
-
-def _fit(train: TuningSplit, column: str, classes: int, metric: str, seed: int) -> logistic.Solution:
-    """The probe on rows repeated so that instances weigh alike; a part of the fullest instances chooses the penalty."""
-    _, place, sizes = np.unique(train.columns[column].astype(str), return_inverse=True, return_counts=True)
-    rows = sizes[place]
-    order = np.argsort(train.ids.astype(str), kind="stable")
-    candidates = order[rows[order] == rows.max()]
-    held = np.zeros(len(rows), dtype=bool)
-    held[np.random.default_rng(seed).permutation(candidates)[: max(1, len(candidates) // CHOOSING)]] = True
-    kept = np.repeat(np.flatnonzero(~held), np.maximum(1, np.round(rows.max() / rows[~held]).astype(int)))
-    return _probe.few_strengths(train.take(kept), train.take(held), classes, metric)
 
 
 def _some(words: list[str], most: int = 8) -> str:

@@ -17,12 +17,12 @@ def check(train: TuningSplit, val: TuningSplit, test: TestSplit) -> None:
     check_classes(test.class_names, train.label, "train")
 
 
-def few_strengths(train: TuningSplit, val: TuningSplit, classes: int, metric: str) -> logistic.Solution:
+def few_strengths(train: TuningSplit, val: TuningSplit, classes: int, metric: str, device: str) -> logistic.Solution:
     """The logistic regression on train that is best on validation: validation stays free for what comes after, a temperature.
 
-    Of equal ones the strongest penalty. Labels are int (n,).
+    Of equal ones the strongest penalty. Labels are int (n,). `device` is that of the embeddings it was called for.
     """
-    path = logistic.fit_path(train.x, train.label, classes, STRENGTHS, gap=GAP)
+    path = logistic.fit_path(train.x, train.label, classes, STRENGTHS, gap=GAP, device=device)
     scores = [
         classification.value(metric, classification.judge(logits, val.label).credit, val.label) for logits in path.scores(val.x)
     ]

@@ -46,7 +46,7 @@ class Calibration:
         (train, val), (test,) = got.tuning, got.test
         _probe.check(train, val, test)
         classes = len(test.class_names)
-        probe = _probe.few_strengths(train, val, classes, got.metric)
+        probe = _probe.few_strengths(train, val, classes, got.metric, got.device)
         shares = np.bincount(train.label, minlength=classes) / len(train)
         return uncertainty_outcome(
             probe.scores(test.x), test, probe.scores(val.x), val.label, shares, seed, {"strength": probe.strength}

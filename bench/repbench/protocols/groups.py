@@ -54,7 +54,7 @@ class Groups:
         (train, val), (test,) = got.tuning, got.test
         _probe.check(train, val, test)
         columns = _columns(test, self.by, got.factors)
-        probe = _probe.few_strengths(train, val, len(test.class_names), got.metric)
+        probe = _probe.few_strengths(train, val, len(test.class_names), got.metric, got.device)
         judged = classification.judge(probe.scores(test.x), test.truth)
         names = np.array(test.class_names, dtype=object)
         metrics, found = _metrics(columns, judged, test, seed)

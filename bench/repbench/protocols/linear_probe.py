@@ -69,7 +69,7 @@ class LinearProbe:
             check_split(split, what)
         present = present_classes(test.class_names, train.label, "train", may_lack=got.deviates)
         labels = present.label(_to_fit(train))
-        path = logistic.fit_path(train.x, labels, len(present), gap=self.gap, stop_rule=self.stop_rule)
+        path = logistic.fit_path(train.x, labels, len(present), gap=self.gap, stop_rule=self.stop_rule, device=got.device)
         scores = [_validation(present.scores(logits), val, got.metric) for logits in path.scores(val.x)]
         chosen = path[_best(scores, path)]
         kept = present.holds(val.label)

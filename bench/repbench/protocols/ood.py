@@ -61,7 +61,7 @@ class Ood:
         foreign = ~np.isin(test.truth, known)
         if foreign.all() or not foreign.any() or not len(choose):
             raise ProtocolError("novelty needs familiar and foreign test examples, and familiar ones of validation.")
-        probe = _probe.few_strengths(fit, choose, len(known), "accuracy")
+        probe = _probe.few_strengths(fit, choose, len(known), "accuracy", got.device)
         scores = _scores(probe, fit, test.x, self.k)
         metrics: dict[str, Estimate] = {}
         rows: dict[str, np.ndarray] = {}

@@ -132,6 +132,7 @@ class PoseRobustness:
             order=shuffled(train.columns[self.instance].astype(str), train.label, train.class_names, seed),
             metric=got.metric,
             seed=seed,
+            device=got.device,
         )
 
     def _pose(self, factors: Mapping[str, Factor]) -> tuple[str, tuple[float, ...]]:

@@ -102,7 +102,7 @@ def _do(job: Job, plan: Plan, supply: Supply, settings: Settings, report: Report
         training = to_train(job, plan.encoder, settings, report.line)
         unread = {**skipped, **(training.skipped if training else {})}
         ask = partial(judged, store=settings.store, options=settings.extract, log=report.line)
-        got, left_out = gather(job, supply.shelves, unread, ask, training)
+        got, left_out = gather(job, supply.shelves, unread, ask, training, settings.extract.device)
         told = {"embedded": report.embedded - before}
         told |= _told(_towers(job, plan), supply.extractor) | _named("fidelity", supply.notes.of(job, supply.shelves))
         outcome = checked(job.task.protocol.score(got, settings.seed))

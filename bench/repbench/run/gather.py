@@ -23,7 +23,12 @@ Ask = Callable[[TextJudges, Split, np.ndarray], tuple[dict[str, np.ndarray], dic
 
 
 def gather(
-    job: Job, shelves: Mapping[Address, Shelf], skipped: Mapping[str, str], ask: Ask, training: ToTrain | None = None
+    job: Job,
+    shelves: Mapping[Address, Shelf],
+    skipped: Mapping[str, str],
+    ask: Ask,
+    training: ToTrain | None = None,
+    device: str = "cpu",
 ) -> tuple[Embeddings, dict[str, str]]:
     """What the protocol of a job is given, and the examples left out because their item could not be read (id -> reason).
 
@@ -70,6 +75,7 @@ def gather(
         judged=judged[0],
         not_asked=judged[1],
         logit=job.logit,
+        device=device,
     )
     return got, left_out
 

@@ -52,6 +52,15 @@ class Coordinates:
         self.z, self._basis = _root(centred)
         self._spread = _mean_square(self.z).to(self.z.dtype)
 
+    def on_cpu(self) -> Coordinates:
+        """The same, in the memory of the machine."""
+        moved = copy.copy(self)
+        moved._device = "cpu"
+        for name, value in vars(self).items():
+            if isinstance(value, torch.Tensor):
+                setattr(moved, name, value.cpu())
+        return moved
+
     def wider(self, z: torch.Tensor, x: np.ndarray) -> Coordinates:
         """Coordinates that hold the rows placed in these, z, and more features x (n, d), which may lie outside them."""
         if self._basis is None or self._basis.shape[0] == self._basis.shape[1]:

@@ -17,7 +17,6 @@ from typing import Any
 import torch
 
 from repbench.embeddings.extract import CHUNK, Share
-from repbench.embeddings.needs import TrainableModel
 from repbench.errors import DataError, EmbeddingError, RepbenchError, UsageError
 from repbench.results.record import Inputs, Record
 from repbench.run.ahead import embed_ahead, on_datasets
@@ -122,10 +121,9 @@ class _Size:
         return self._options(2 * self._weights, gpu=self._gpu)
 
     def to_score(self, job: Job, plan: Plan) -> dict[str, Any]:
-        """Of a step that scores: the embeddings three times; an accelerator only where the network is trained."""
+        """Of a step that scores: the embeddings three times; the accelerator trains networks and solves probes."""
         held = sum(bytes_of(work, work.keys, plan) for _, work in job.works)
-        trains = any(isinstance(need, TrainableModel) for need in job.task.needs)
-        return self._options(2 * self._weights + 3 * held, gpu=self._gpu and trains)
+        return self._options(2 * self._weights + 3 * held, gpu=self._gpu)
 
     def _options(self, more: int, *, gpu: bool) -> dict[str, Any]:
         return {"num_cpus": self.threads, "memory": min(PROCESS + more, self._most), "num_gpus": 1 if gpu else 0}
