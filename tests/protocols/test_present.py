@@ -35,7 +35,7 @@ def given(protocol: Protocol, lost: tuple[int, ...] = (LOST,), *, declared: bool
         places = label[kept] if declared else label[kept] - sum((label[kept] > one).astype(int) for one in lost)
         splits.append((x[kept], places))
     (train, val), (x, truth) = splits[:2], splits[2]
-    if not isinstance(protocol, LinearProbe):
+    if isinstance(protocol, (KNN, FewShot)):
         train, val = tuple(np.concatenate(pair) for pair in zip(train, val, strict=True)), ()  # type: ignore[assignment]
     tuning = tuple(
         TuningSplit(x=x, ids=np.arange(len(x)).astype(str), columns={}, class_names=names, label=label)

@@ -65,6 +65,7 @@ class Embeddings:
     factors: tuple[str, ...] = ()  # the columns that the dataset declares as factors
     probe: Probe | None = None  # how a compositional probe is judged
     deviates: bool = False  # the copy is known to differ from the published data: classes may have lost all their examples
+    reported: tuple[str, ...] = ()  # the names of the splits that `test` is made of
     model: Trainable | None = None  # for a task that needs a `TrainableModel`
     factor: Mapping[str, Factor] = field(default_factory=dict)  # what some of them are
     judged: Mapping[str, np.ndarray] = field(default_factory=dict)  # of `TextJudges`: rule -> float64 (n, captions), as test

@@ -2,19 +2,44 @@
 
 from __future__ import annotations
 
-from repbench.embeddings.embedded import TestSplit, TuningSplit
+from dataclasses import dataclass
+
+import numpy as np
+
+from repbench.embeddings.embedded import Embeddings, TuningSplit
 from repbench.measure import classification, logistic
-from repbench.outcomes import check_classes, check_split
+from repbench.outcomes import check_split
+from repbench.protocols._present import Present, present_classes
 
 STRENGTHS = tuple(10.0**exponent for exponent in range(-1, 4))
 GAP = 1e-3  # of the objective: far below what a metric shows
 
 
-def check(train: TuningSplit, val: TuningSplit, test: TestSplit) -> None:
-    """Raise ProtocolError for an empty split, values that are not finite, or a class missing in train."""
+@dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """A probe, and the classes that it could learn."""
+
+    solution: logistic.Solution
+    present: Present
+
+    def scores(self, x: np.ndarray, below: float = 1.0) -> np.ndarray:
+        """Scores (n, classes) of all classes; one that could not be learnt has so much less than any other."""
+        return self.present.scores(self.solution.scores(x), below)
+
+
+def fitted(got: Embeddings) -> Fitted:
+    """The probe of a task's train and validation, single-label.
+
+    Raises ProtocolError for an empty split, values that are not finite, and as `present_classes`.
+    """
+    (train, val), (test,) = got.tuning, got.test
     for split, what in ((train, "train"), (val, "val"), (test, "test")):
         check_split(split, what)
-    check_classes(test.class_names, train.label, "train")
+    present = present_classes(test.class_names, train.label, "train", may_lack=got.deviates)
+    learnt = present.only(val)
+    check_split(learnt, "val, of the classes that train has,")
+    solution = few_strengths(present.only(train), learnt, len(present), got.metric, got.device)
+    return Fitted(solution=solution, present=present)
 
 
 def few_strengths(train: TuningSplit, val: TuningSplit, classes: int, metric: str, device: str) -> logistic.Solution:

@@ -69,8 +69,12 @@ def uncertainty_outcome(
 
 
 def _blind(guess: np.ndarray, held_out_label: np.ndarray, truth: np.ndarray) -> float:
-    """The Brier score, after scaling, of a model that gives every example the probabilities `guess` (classes,), all above 0."""
-    logits = np.log(guess)[None, :]
+    """The Brier score, after scaling, of a model that gives every example the probabilities `guess` (classes,).
+
+    They are above 0 but for a class that could not be learnt, of which no example is held out: its logit is minus infinity.
+    """
+    with np.errstate(divide="ignore"):
+        logits = np.log(guess)[None, :]
     temperature = calibration.fit_temperature(np.repeat(logits, len(held_out_label), axis=0), held_out_label)
     probabilities = np.exp(calibration.log_probabilities(logits, temperature))
     return float(np.sort(calibration.brier_rows(np.repeat(probabilities, len(truth), axis=0), truth)).mean())

@@ -20,6 +20,8 @@ from repbench.protocol import Outcome
 from repbench.protocols import _probe
 from repbench.protocols._uncertainty import uncertainty_outcome
 
+NEVER = 1e9  # below all other logits: a class that could not be learnt has probability 0 at every temperature
+
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
@@ -42,12 +44,19 @@ class Calibration:
         return (*tuning, Need(dataset=dataset.name, split="test", column=dataset.medium, tuning=False))
 
     def score(self, got: Embeddings, seed: int) -> Outcome:
-        """Raises ProtocolError for an empty split, one class only, a class missing in train, or values not finite."""
+        """Raises ProtocolError as `_probe.fitted`.
+
+        Of a deviating copy that lost a class of train, the temperature is fitted on validation's examples of the others.
+        """
         (train, val), (test,) = got.tuning, got.test
-        _probe.check(train, val, test)
-        classes = len(test.class_names)
-        probe = _probe.few_strengths(train, val, classes, got.metric, got.device)
-        shares = np.bincount(train.label, minlength=classes) / len(train)
+        probe = _probe.fitted(got)
+        held_out = val.take(probe.present.holds(val.label))
         return uncertainty_outcome(
-            probe.scores(test.x), test, probe.scores(val.x), val.label, shares, seed, {"strength": probe.strength}
+            probe.scores(test.x, NEVER),
+            test,
+            probe.scores(held_out.x, NEVER),
+            held_out.label,
+            np.bincount(train.label, minlength=len(test.class_names)) / len(train),
+            seed,
+            {"strength": probe.solution.strength, **probe.present.diagnostics},
         )

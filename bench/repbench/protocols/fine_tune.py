@@ -9,19 +9,20 @@ as in Kornblith et al. 2019.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
 from repbench.datasets.declaration import DatasetDeclaration
-from repbench.embeddings.embedded import Embeddings, TuningSplit
+from repbench.embeddings.embedded import Embeddings, TestSplit, TuningSplit
 from repbench.embeddings.needs import TrainableModel
 from repbench.embeddings.trainable import Recipe, Trainable
 from repbench.errors import DivergedError, ProtocolError
 from repbench.measure import average_precision, classification
-from repbench.outcomes import check_classes, check_split, classification_outcome
+from repbench.outcomes import check_split, classification_outcome
 from repbench.protocol import Outcome
+from repbench.protocols._present import Present, present_classes
 
 RATES, DECAYS = (1e-4, 1e-1), (1e-6, 1e-3)
 WHOLE = 7  # rates of the published grid
@@ -70,17 +71,19 @@ class FineTune:
         )
 
     def score(self, got: Embeddings, seed: int) -> Outcome:
-        """Raises ProtocolError for an empty split, a class missing in train, or where every pair of the grid diverges."""
+        """Raises ProtocolError for an empty split, as `present_classes`, or where every pair of the grid diverges."""
         (train, val), (test,), model = got.tuning, got.test, got.model
         assert model is not None
         for split, what in ((train, "train"), (val, "val"), (test, "test")):
             check_split(split, what)
-        check_classes(test.class_names, train.label, "train")
+        present = present_classes(test.class_names, train.label, "train", may_lack=got.deviates)
+        own = _OfPresent(model, present)
         recipes = self.recipes()
-        tried = [_validation(model, train, val, recipe, got.metric, seed) for recipe in recipes] if len(recipes) > 1 else [0.0]
+        several = len(recipes) > 1
+        tried = [_validation(own, train, val, recipe, got.metric, seed) for recipe in recipes] if several else [0.0]
         recipe = recipes[_best(tried)]
         try:
-            scores = model.scores((train, val), test, recipe, seed)
+            scores = own.scores((train, val), test, recipe, seed)
         except DivergedError as error:
             raise ProtocolError(f"trained again on train and validation: {error}") from error
         if not np.isfinite(scores).all():
@@ -91,7 +94,7 @@ class FineTune:
             got.metric,
             seed,
             train_label=np.concatenate([train.label, val.label]),
-            diagnostics=_diagnostics(recipes, tried, recipe),
+            diagnostics={**_diagnostics(recipes, tried, recipe), **present.diagnostics},
         )
 
     def recipes(self) -> tuple[Recipe, ...]:
@@ -100,6 +103,20 @@ class FineTune:
         pairs = [(rate, decay) for rate in _rates(rates) for decay in (0.0, *_spread(DECAYS, decays - 1))]
         shared = {name: getattr(self, name) for name in ("steps", "batch_size", "momentum", "smallest", "flip")}
         return tuple(Recipe(rate=rate, weight_decay=decay / rate, **shared) for rate, decay in pairs)
+
+
+@dataclass(frozen=True)
+class _OfPresent:
+    """A `Trainable` whose classifier has the classes that are present, and whose scores are of all."""
+
+    model: Trainable
+    present: Present
+
+    def scores(self, on: Sequence[TuningSplit], ask: TuningSplit | TestSplit, recipe: Recipe, seed: int) -> np.ndarray:
+        """As the network's."""
+        asked = replace(ask, class_names=self.present.own_names)
+        learnt = tuple(self.present.only(split) for split in on)
+        return self.present.scores(self.model.scores(learnt, asked, recipe, seed))
 
 
 def _best(tried: Sequence[float | None]) -> int:

@@ -51,10 +51,9 @@ class Groups:
 
     def score(self, got: Embeddings, seed: int) -> Outcome:
         """Raises ProtocolError as the probe, and for a column that is not there, is constant, or is continuous."""
-        (train, val), (test,) = got.tuning, got.test
-        _probe.check(train, val, test)
+        (test,) = got.test
         columns = _columns(test, self.by, got.factors)
-        probe = _probe.few_strengths(train, val, len(test.class_names), got.metric, got.device)
+        probe = _probe.fitted(got)
         judged = classification.judge(probe.scores(test.x), test.truth)
         names = np.array(test.class_names, dtype=object)
         metrics, found = _metrics(columns, judged, test, seed)
@@ -77,7 +76,7 @@ class Groups:
                 }
             ),
             chance=None,
-            diagnostics={"strength": probe.strength, "groups": found},
+            diagnostics={"strength": probe.solution.strength, "groups": found, **probe.present.diagnostics},
         )
 
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from repbench.datasets.declaration import DatasetDeclaration
-from repbench.embeddings.embedded import Embeddings, TestSplit, TuningSplit
+from repbench.embeddings.embedded import Embeddings, TuningSplit
 from repbench.embeddings.needs import Need
 from repbench.errors import ProtocolError
 from repbench.measure import calibration, intervals, logistic, neighbours
@@ -56,7 +56,7 @@ class Ood:
         (train, val), (test,) = got.tuning, got.test
         for split, what in ((train, "train"), (val, "val"), (test, "test")):
             check_split(split, what)
-        known = self._known(train, test, seed)
+        known, told = self._known(got, seed)
         fit, choose = (_only(split, known) for split in (train, val))
         foreign = ~np.isin(test.truth, known)
         if foreign.all() or not foreign.any() or not len(choose):
@@ -82,16 +82,23 @@ class Ood:
                 }
             ),
             chance=0.5,
-            diagnostics={"classes_known": len(known), "strength": probe.strength, "k": self.k},
+            diagnostics={"classes_known": len(known), "strength": probe.strength, "k": self.k, **told},
         )
 
-    def _known(self, train: TuningSplit, test: TestSplit, seed: int) -> np.ndarray:
-        """The classes that the probe sees. A split "ood" has classes of its own, which no example of train has."""
-        present = np.unique(train.label)
-        if len(present) < len(test.class_names):
-            return present
-        count = max(1, round(self.held_out * len(present)))
-        return np.sort(np.random.default_rng(seed).permutation(present)[count:])
+    def _known(self, got: Embeddings, seed: int) -> tuple[np.ndarray, dict[str, Any]]:
+        """The classes that the probe sees, and what is to be told of them.
+
+        A split "ood" has classes of its own, which no example of train has. Without one, a deviating copy that lost a class of
+        train holds out those that a whole copy does; what it lost is foreign too.
+        """
+        names, present = got.test[0].class_names, np.unique(got.tuning[0].label)
+        lost = [name for place, name in enumerate(names) if place not in present]
+        if lost and not (got.deviates and "ood" not in got.reported):
+            return present, {}
+        count = max(1, round(self.held_out * len(names)))
+        seen = np.sort(np.random.default_rng(seed).permutation(np.arange(len(names)))[count:])
+        words = f"{len(lost)} of {len(names)} classes have no example in train, so theirs of test are foreign too"
+        return np.intersect1d(seen, present), {"absent_classes": lost, "warnings": [words]} if lost else {}
 
 
 def _only(split: TuningSplit, known: np.ndarray) -> TuningSplit:

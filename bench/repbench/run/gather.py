@@ -70,6 +70,7 @@ def gather(
         factors=declaration.factors,
         probe=declaration.probe,
         deviates=bool(job.dataset.deviations),
+        reported=tuple(dict.fromkeys(name for need in job.task.needs if not need.tuning for name in need.splits)),
         model=training.model if training is not None else None,
         factor=declaration.factor,
         judged=judged[0],
