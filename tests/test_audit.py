@@ -21,7 +21,9 @@ def test_a_run_in_fp32_is_within_tolerance(colours: Path) -> None:
     status, text = audit("random:test_resnet,size=32", *ours, "--sample", "20", "--batch-size", "7")
     assert status == 0
     assert "random:test_resnet,size=32, image: 20 items of colours, fp32 on cpu in batches of 7" in text
+    assert "predictions that flip, of a vote of the 20 nearest others as in kNN: 0 of 20" in text
     assert "nearest neighbours of another class than before: 0 of 20" in text
+    assert "zero-shot" not in text  # there is no text tower
     assert "within tolerance: every cosine at least 0.999999" in text
 
 
@@ -54,6 +56,41 @@ def test_a_network_that_looks_at_the_rest_of_its_batch_is_found_out(tmp_path: Pa
     status, text = audit(f"{tmp_path / 'company.py'}:load", "--sample", "20")
     assert status == 1
     assert "OUTSIDE tolerance" in text
+
+
+TWO = (
+    COMPANY
+    + """
+class Letters:
+    def __call__(self, text):
+        counts = torch.tensor([text.count(letter) for letter in "abcdefghijklmnopqrstuvwxyz"])
+        return counts.float().repeat(8)[:192] + 1
+
+def two(text):
+    image, spoken = ImagePreprocess(size=8, resize=8), Letters()
+    return Encoder(name="two", towers={
+        "image": make_tower(nn.Flatten(), image, preprocessing=image.words, features="pixels"),
+        "text": make_tower(text, spoken, preprocessing="counts of letters", features="letters", example="a"),
+    })
+
+def alone():
+    return two(nn.Flatten())
+
+def in_company():
+    return two(Company())
+"""
+)
+
+
+@pytest.mark.parametrize(("name", "within"), [("alone", True), ("in_company", False)])
+def test_zero_shot_predictions_that_flip_are_counted_where_there_is_a_text_tower(
+    colours: Path, name: str, within: bool
+) -> None:
+    (colours / "two.py").write_text(TWO)
+    ours = ["--dataset", "colours", "--plugin", str(colours / "colours.toml"), "--data", str(colours / "data")]
+    status, text = audit(f"{colours / 'two.py'}:{name}", *ours, "--sample", "20")
+    flips = int(text.split(": zero-shot predictions that flip: ")[1].removesuffix(" of 20\n"))
+    assert (status, flips == 0) == ((0, True) if within else (1, False))
 
 
 def test_a_dataset_of_another_modality_is_wrong_use() -> None:

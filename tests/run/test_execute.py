@@ -16,6 +16,7 @@ import torch
 
 from repbench.datasets import items
 from repbench.embeddings import extract, views
+from repbench.embeddings.embedded import Embeddings
 from repbench.encoder import Encoder, Tower
 from repbench.encoders.load import load_encoder
 from repbench.encoders.preprocess import ImagePreprocess
@@ -23,9 +24,11 @@ from repbench.errors import UsageError
 from repbench.leaderboard.publish import publish
 from repbench.leaderboard.tables import make_board
 from repbench.measure import logistic
+from repbench.protocol import Outcome
 from repbench.protocols.knn import KNN
 from repbench.results.files import read_records
 from repbench.results.record import DONE, FAILED, Record
+from repbench.run import fidelity
 from repbench.run.execute import execute
 from repbench.run.plan import Datasets, make_plan
 from repbench.run.report import Report
@@ -281,10 +284,59 @@ def test_reduced_precision_is_measured_on_a_sample_and_told_in_the_record(colour
         told = records[name].circumstances["fidelity"]["image"]
         assert 0.99 < told["least_cosine"] <= told["mean_cosine"] < 1
         assert 0 < told["centred_cosine"] < 1
-        assert 0 <= told["flips"] <= told["items"]
+        assert 0 <= told["neighbour_flips"] <= told["items"]
+        assert 0 <= told["vote_flips"] <= told["items"]
         assert told["largest_difference"] > 0
     assert records["knn/colours"].inputs.precision == "bf16"
-    assert "fidelity" not in run(colours, "random:test_resnet,size=32")["knn/colours"].circumstances
+    assert records["knn/colours"].circumstances["prediction_flips"]["examples"] == 18
+    assert "prediction_flips" not in records["alignment-uniformity/colours"].circumstances  # it predicts nothing
+    plain = run(colours, "random:test_resnet,size=32")["knn/colours"].circumstances
+    assert not {"fidelity", "prediction_flips"} & set(plain)
+
+
+class Colour(torch.nn.Module):
+    """The mean colour of an image; in reduced precision, as a `sign` has it, that or its opposite."""
+
+    def __init__(self, sign: float) -> None:
+        super().__init__()
+        self.one, self.sign = torch.nn.Parameter(torch.ones(1), requires_grad=False), sign
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        colour = pixels.mean(dim=(2, 3)) * self.one
+        return colour if self.one.dtype == torch.float32 else colour * self.sign
+
+
+def named(text: str) -> torch.Tensor:
+    return torch.tensor([[0.0, 1.0][name in text] for name in ("red", "green", "blue")]) - 0.3
+
+
+@pytest.mark.parametrize(("sign", "flips"), [(1.0, 0), (-1.0, 18)])
+def test_predictions_that_reduced_precision_flips_are_counted_in_the_record(colours: Path, sign: float, flips: int) -> None:
+    image = Tower(prepare=ImagePreprocess(size=8, resize=8), module=Colour(sign).eval(), dim=3, fingerprint="colour")
+    text = Tower(prepare=named, module=torch.nn.Identity(), dim=3, fingerprint="named")
+    tasks = "knn/colours,linear-probe/colours,calibration/colours,zero-shot/colours"
+    records = run(colours, Encoder(name="colour", towers={"image": image, "text": text}), tasks, precision="bf16")
+    assert [record.status for record in records.values()] == [DONE] * 4
+    assert records["knn/colours"].value.value == 1.0  # type: ignore[union-attr]
+    for name, record in records.items():  # in float32 an example is the opposite of its kind in the bank
+        assert record.circumstances["prediction_flips"] == {"examples": 18, "flips": flips}, name
+
+
+def test_a_protocol_that_cannot_be_asked_about_a_few_examples_is_told_and_fails_nothing(
+    colours: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    score = KNN.score
+
+    def whole(self: KNN, got: Embeddings, seed: int) -> Outcome:
+        if len(got.test[0]) < 18:
+            raise ValueError("too few")
+        return score(self, got, seed)
+
+    monkeypatch.setattr(KNN, "score", whole)
+    monkeypatch.setattr(fidelity, "SAMPLE", 6)
+    record = run(colours, "random:test_resnet,size=32", "knn/colours", precision="bf16")["knn/colours"]
+    assert record.status == DONE
+    assert record.circumstances["prediction_flips"] == {"not measured": "too few"}
 
 
 def test_each_image_is_decoded_once_and_each_view_of_it_embedded_once(colours: Path, monkeypatch: pytest.MonkeyPatch) -> None:

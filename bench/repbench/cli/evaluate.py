@@ -109,7 +109,9 @@ def run(
 @click.option("--sample", default=256, show_default=True, type=click.IntRange(min=2), help="Items, spread over all splits.")
 @embedding_options
 def audit(encoder: str, dataset: str, sample: int, data: Path | None, plugins: tuple[Path, ...], **options: Any) -> None:
-    """Compare how a run embeds with the plain network in fp32, one item at a time: cosines, neighbours that change.
+    """Compare how a run embeds with the plain network in fp32, one item at a time: cosines, predictions that flip.
+
+    Predictions are of a kNN vote within the sample and, with a text tower and class prompts, zero-shot.
 
     Exit status: 0 within tolerance, 1 outside, 2 wrong use.
     """

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from repbench.measure import neighbours
+
 SAMPLE = 256  # items on which a run with reduced precision is compared
+K, TEMPERATURE = 20, 0.07  # of the vote: those of the task knn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +21,8 @@ class Fidelity:
     least_cosine: float
     mean_cosine: float
     centred_cosine: float  # mean over items, after each side lost its mean embedding
-    flips: int  # items whose nearest neighbour among the others is of another class than before
+    neighbour_flips: int  # items whose nearest neighbour among the others is of another class than before
+    vote_flips: int | None  # items for which the others vote another class, as in the task knn; None: nothing to vote on
 
 
 def fidelity(exact: np.ndarray, other: np.ndarray, label: np.ndarray) -> Fidelity:
@@ -32,8 +36,27 @@ def fidelity(exact: np.ndarray, other: np.ndarray, label: np.ndarray) -> Fidelit
         least_cosine=float(raw.min()),
         mean_cosine=float(raw.mean()),
         centred_cosine=float(centred.mean()),
-        flips=int((label[_nearest(exact)] != label[_nearest(other)]).sum()),
+        neighbour_flips=int((label[_nearest(exact)] != label[_nearest(other)]).sum()),
+        vote_flips=_vote_flips(exact, other, label),
     )
+
+
+def _vote_flips(exact: np.ndarray, other: np.ndarray, label: np.ndarray) -> int | None:
+    """None where there is one class only, or an embedding is not finite."""
+    classes, numbers = np.unique(label, return_inverse=True)
+    if len(classes) < 2 or not (np.isfinite(exact).all() and np.isfinite(other).all()):
+        return None
+    return int((vote_of_others(exact, numbers) != vote_of_others(other, numbers)).sum())
+
+
+def vote_of_others(x: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """The class int (n,) that the K nearest of the other rows of x (n, dim) vote for, n > 1, weighted as in the task knn."""
+    similarities, rows = neighbours.search(x, x, K + 1)
+    itself = rows == np.arange(len(x))[:, None]
+    itself[~itself.any(axis=1), -1] = True  # where so many rows are equal that it is not among them
+    scores = neighbours.vote(np.where(itself, -np.inf, similarities), label[rows], int(label.max()) + 1, TEMPERATURE)
+    votes: np.ndarray = scores.argmax(axis=1)
+    return votes
 
 
 def spread(count: int, most: int) -> list[int]:

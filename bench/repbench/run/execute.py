@@ -106,6 +106,7 @@ def _do(job: Job, plan: Plan, supply: Supply, settings: Settings, report: Report
         told = {"embedded": report.embedded - before}
         told |= _told(_towers(job, plan), supply.extractor) | _named("fidelity", supply.notes.of(job, supply.shelves))
         outcome = checked(job.task.protocol.score(got, settings.seed))
+        told |= _named("prediction_flips", supply.notes.prediction_flips(job, got, outcome))
     except RepbenchError as error:
         reason = str(error)
     except Exception as error:  # of a protocol or a model that a user brought: whatever it is, it stops no other task

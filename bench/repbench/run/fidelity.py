@@ -1,13 +1,14 @@
-"""For runs in reduced precision: what the precision did to the embeddings, measured on a sample and written into the record."""
+"""For runs in reduced precision: what the precision did to embeddings and predictions, measured on a sample and recorded."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 
+from repbench.embeddings.embedded import Embeddings, TestSplit
 from repbench.embeddings.extract import Work, extract
 from repbench.embeddings.fidelity import SAMPLE, fidelity, spread
 from repbench.embeddings.needs import Need
@@ -15,6 +16,7 @@ from repbench.embeddings.store import Address, Shelf
 from repbench.embeddings.views import view_size
 from repbench.encoder import Tower
 from repbench.errors import RepbenchError
+from repbench.protocol import Outcome
 from repbench.run.plan import Job, modality_of
 from repbench.run.settings import Settings
 
@@ -27,7 +29,7 @@ class FidelityNotes:
         self._known: dict[tuple[str, str], dict[str, Any]] = {}
 
     def of(self, job: Job, shelves: Mapping[Address, Shelf]) -> dict[str, dict[str, Any]]:
-        """Modality -> cosines and flipped neighbours of a sample of the job's items; nothing for a run in fp32."""
+        """Modality -> how far a sample of the job's items is from float32 (see `Fidelity`); nothing for a run in fp32."""
         if self._settings.extract.precision == "fp32":
             return {}
         assert job.dataset is not None
@@ -42,32 +44,66 @@ class FidelityNotes:
             found[modality] = self._known[key]
         return found
 
+    def prediction_flips(self, job: Job, got: Embeddings, outcome: Outcome) -> dict[str, Any]:
+        """How many of a sample of the test examples the task predicts otherwise when they are embedded in float32.
+
+        All that it learns from (bank, train, class prompts) stays as the run has it. It is empty for a run in fp32, and for a
+        task that predicts nothing, or on more or other than one embedding of each test example.
+        """
+        asked = [(need, work) for need, work in job.works if not need.tuning]
+        if self._settings.extract.precision == "fp32" or "prediction" not in outcome.examples or len(asked) != 1:
+            return {}
+        ((need, work),) = asked
+        assert job.dataset is not None
+        if len(got.test) != 1 or view_size(work.view) != 1 or job.dataset.declaration.frames is not None:
+            return {}
+        (test,) = got.test
+        part = test.take(np.array(spread(len(test), SAMPLE)))
+        try:
+            again = job.task.protocol.score(replace(got, test=(self._in_float32(job, need, work, part),)), self._settings.seed)
+        except Exception as error:  # of whatever cannot be asked about a few examples alone: no number of the task is wrong
+            return {"not measured": str(error)}
+        before, after = (dict(zip(one.examples.id, one.examples.prediction, strict=True)) for one in (outcome, again))
+        return {"examples": len(after), "flips": sum(before[name] != predicted for name, predicted in after.items())}
+
+    def _in_float32(self, job: Job, need: Need, work: Work, part: TestSplit) -> TestSplit:
+        assert job.dataset is not None
+        keys: dict[str, str] = {}
+        for name in need.splits:
+            split = job.dataset.splits[name]
+            keys |= dict(zip(map(str, split.ids), split.media[need.column].keys, strict=True))
+        wanted = [keys[str(one)] for one in part.ids]
+        exact = self._exact(work, list(dict.fromkeys(wanted)))
+        return replace(part, x=exact.rows(wanted)[:, 0])
+
     def _measure(self, job: Job, need: Need, work: Work, shelf: Shelf) -> dict[str, Any]:
         absent = set(shelf.missing(work.keys))
-        there = [place for place, key in enumerate(work.keys) if key not in absent]
-        chosen = [there[place] for place in spread(len(there), SAMPLE)]
-        sample = Work(
-            address=replace(work.address, precision="fp32"),
-            view=work.view,
-            keys=tuple(work.keys[place] for place in chosen),
-            places=tuple(work.places[place] for place in chosen),
-        )
-        exact = Shelf(self._settings.store, sample.address)
-        tower = self._towers[work.address.tower]
+        there = [key for key in work.keys if key not in absent]
+        keys = [there[place] for place in spread(len(there), SAMPLE)]
         try:
-            extract(sample, tower, exact, replace(self._settings.extract, precision="fp32"))
+            exact = self._exact(work, keys)
         except RepbenchError as error:  # a note is missing then, and no number is wrong
             return {"not measured": str(error)}
-        label = np.repeat(_labels(job, need, sample.keys), view_size(work.view))
-        return asdict(fidelity(_rows(exact, sample.keys), _rows(shelf, sample.keys), label))
+        label = np.repeat(_labels(job, need, keys), view_size(work.view))
+        return asdict(fidelity(_rows(exact, keys), _rows(shelf, keys), label))
+
+    def _exact(self, work: Work, keys: Sequence[str]) -> Shelf:
+        """The shelf of float32 that holds these items of a work. Raises as `extract`."""
+        places = dict(zip(work.keys, work.places, strict=True))
+        address = replace(work.address, precision="fp32")
+        sample = Work(address=address, view=work.view, keys=tuple(keys), places=tuple(places[key] for key in keys))
+        exact = Shelf(self._settings.store, address)
+        tower = self._towers[address.tower]
+        extract(sample, tower, exact, replace(self._settings.extract, precision="fp32"))
+        return exact
 
 
-def _rows(shelf: Shelf, keys: tuple[str, ...]) -> np.ndarray:
+def _rows(shelf: Shelf, keys: Sequence[str]) -> np.ndarray:
     rows = shelf.rows(keys)
     return rows.reshape(-1, rows.shape[2])
 
 
-def _labels(job: Job, need: Need, keys: tuple[str, ...]) -> np.ndarray:
+def _labels(job: Job, need: Need, keys: Sequence[str]) -> np.ndarray:
     """One number an item: equal numbers, equal labels."""
     assert job.dataset is not None
     known: dict[str, str] = {}
