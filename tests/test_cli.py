@@ -244,6 +244,19 @@ def test_another_stop_rule_is_another_task_and_is_recorded(at: Path, monkeypatch
     assert (same, again) == (nearest, certified)  # nothing to do again, and nothing replaced
 
 
+def test_an_approximate_index_is_another_task_and_warns(at: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = ("run", "control:pixels", "--tasks", "knn/colours", *RUN)
+    assert call(monkeypatch, *run) == 0
+    assert call(monkeypatch, *run, "--index", "exact") == 0
+    [exact] = read_records(at / "results")
+    assert call(monkeypatch, *run, "--index", "ivf") == 0
+    [_, approximate] = sorted(read_records(at / "results"), key=lambda record: len(record.inputs.told))
+    assert (exact.options["index"], approximate.options["index"]) == ("exact", "ivf")
+    assert approximate.inputs.told == ("index=ivf",)
+    assert not exact.warnings
+    assert "approximate index (ivf): 100.0% of the exact ones" in approximate.warnings[0]
+
+
 def test_a_dry_run_prints_the_plan_and_writes_nothing(
     at: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

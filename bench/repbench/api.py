@@ -49,6 +49,7 @@ def evaluate(
     trust_checkpoint: bool = False,
     trust_remote_code: bool = False,
     stop_rule: str = "certified",
+    index: str | None = None,
     steps: int | None = None,
     grid: str | None = None,
     prompts: str | Path | None = None,
@@ -64,7 +65,8 @@ def evaluate(
     that failed has the metric "failed", no value, and a reason. The default leaves out datasets that have yet to be fetched,
     and costly tasks, which must be named: `fine-tune/*`, which `steps` and `grid` ("3x2") make smaller. `trust_checkpoint`
     unpickles checkpoint files in full, which runs any code that they hold, and `trust_remote_code` runs the Python of an
-    `hf:` model's repository; `stop_rule` of linear probes is "certified" or "sklearn".
+    `hf:` model's repository; `stop_rule` of linear probes is "certified" or "sklearn"; `index` of `knn` is "exact",
+    the default, or "ivf", which is approximate.
     `prompts` is a file of zero-shot prompts in place of the declared ones.
     `deviating` lets in copies of datasets that are known to differ from the published data, and marks their rows;
     `accept_changed_data` computes results in `out` again whose data have changed since, which is an error otherwise.
@@ -77,7 +79,7 @@ def evaluate(
     """
     catalogue = load_catalogue([Path(path) for path in plugins])
     folder = Path(data) if data is not None else None
-    told = {"stop_rule": stop_rule, "steps": steps, "grid": grid}
+    told = {"stop_rule": stop_rule, "index": index, "steps": steps, "grid": grid}
     own = read_prompts(Path(prompts)) if prompts is not None else None
     chosen = [task.with_options(told).with_prompts(own) for task in catalogue.select_here(patterns(tasks), folder)]
     check_device(device)

@@ -12,6 +12,7 @@ from repbench.embeddings.embedded import TestSplit, TuningSplit
 from repbench.errors import ProtocolError
 from repbench.measure import average_precision, classification, intervals
 from repbench.measure.classification import Judged
+from repbench.measure.finite import finite_rows
 from repbench.protocol import Estimate, Outcome
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def check_split(split: TuningSplit | TestSplit, what: str, *, dimensions: int = 
     if split.x.ndim != dimensions:
         shape = "(n, dim)" if dimensions == 2 else "(n, crops, dim)"
         raise ProtocolError(f"the {what} embeddings have shape {split.x.shape}; expected {shape}.")
-    finite = np.isfinite(split.x).all(axis=tuple(range(1, dimensions)))
+    finite = finite_rows(split.x)
     if not finite.all():
         raise ProtocolError(f"{int((~finite).sum())} of {len(split)} {what} embeddings are NaN or infinite.")
 

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from repbench.embeddings.embedded import Embeddings
 
 
+LATER: Mapping[str, bool] = {"later": True}
+"""Metadata of an option that a protocol learnt later: at its default it says nothing in a task's digest: results stay."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
     """A number with its 95 % interval (NaN bounds where no interval is known)."""

@@ -107,10 +107,12 @@ class Task:
     def digest(self) -> str:
         """Digest of all that defines the task: protocol, its version and options, and the facts of the dataset.
 
-        Options that are empty and by default so say nothing: a protocol that learns another asks the same as before.
+        Options that are empty and by default so, or that came later (protocol.LATER) and are as by default, say nothing: a
+        protocol that learns another asks the same as before.
         """
-        silent = {one.name for one in dataclasses.fields(cast(Any, self.protocol)) if one.default == ()}
-        said = {name: value for name, value in self.options.items() if name not in silent or value}
+        later = [one for one in dataclasses.fields(cast(Any, self.protocol)) if one.default == () or one.metadata.get("later")]
+        silent = {one.name: one.default for one in later}
+        said = {name: value for name, value in self.options.items() if name not in silent or value != silent[name]}
         return digest_json([self.protocol_name, self.protocol.version, digest_json(said), self.dataset.digest])
 
 

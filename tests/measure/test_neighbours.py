@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import faiss
 import numpy as np
 import pytest
@@ -9,7 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.neighbors import NearestNeighbors
 
 from repbench.errors import ProtocolError
-from repbench.measure import neighbours
+from repbench.measure import candidates, neighbours
 from repbench.measure.candidates import search_by_candidates
 from repbench.measure.geometry import unit_rows
 from repbench.measure.neighbours import search, vote
@@ -138,3 +142,44 @@ def test_candidates_prove_nothing_where_too_many_rows_are_as_near() -> None:
     found, _, _ = search_by_candidates(np.concatenate([BANK[:1], QUERIES]), bank, 5, neighbours.RESOLUTION)
     assert not found[0]  # 300 rows tie: which of them come first is not known from 17 candidates
     assert found[1:].mean() > 0.9
+
+
+def test_a_bank_in_many_blocks_gives_the_same_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
+    bank = np.concatenate([RNG.normal(size=(4000, 24)), RNG.normal(size=(70, 24))]).astype(np.float32)
+    bank[2000:3900] = 2 * bank[:1900]  # ties whose two rows lie in different blocks
+    expected = search_by_candidates(QUERIES, bank, 5, neighbours.RESOLUTION)
+    monkeypatch.setattr(candidates, "BANK", 24 * 1200)  # blocks of 17 groups, and a last one of a few rows
+    for ours, reference in zip(search_by_candidates(QUERIES, bank, 5, neighbours.RESOLUTION), expected, strict=True):
+        assert_array_equal(ours, reference)
+
+
+SEARCH_OF_A_MAP = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from repbench.measure import approximate, candidates, neighbours
+
+candidates.BANK = candidates.NUMBERS = 2**20
+neighbours.ROWS = 64
+bank = np.load(sys.argv[1], mmap_mode="r")
+neighbours.search(bank[:16], bank[:6000], 3)  # what libraries reserve at their first use
+approximate.search(bank[:16], bank[:500], 3, "ivf", 0)
+status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+most = 1024 * int(status["VmData"].split()[0]) + int(float(sys.argv[2]) * bank.nbytes)
+resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+_, exact = neighbours.search(bank[::1000], bank, 3)
+assert (exact[:, 0] == np.arange(0, len(bank), 1000)).all()
+if len(sys.argv) > 3:
+    _, rows, told = approximate.search(bank[::1000], bank, 3, sys.argv[3], 0)
+    assert (rows[:, 0] == np.arange(0, len(bank), 1000)).all()
+    assert told["recall"] > 0.3
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is the kernel's of Linux")
+@pytest.mark.parametrize("arguments", [["0.25"], ["0.75", "ivf"]], ids=["exact", "ivf"])
+def test_a_map_is_searched_in_a_fraction_of_the_memory_that_it_would_take(arguments: list[str], tmp_path: Path) -> None:
+    np.save(tmp_path / "bank.npy", np.random.default_rng(3).normal(size=(200_000, 256)).astype(np.float32))
+    given = [sys.executable, "-c", SEARCH_OF_A_MAP, str(tmp_path / "bank.npy"), *arguments]
+    done = subprocess.run(given, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]

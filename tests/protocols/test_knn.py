@@ -8,9 +8,11 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.neighbors import KNeighborsClassifier
 
 from repbench.datasets.declaration import DatasetDeclaration, Validation
+from repbench.digests import digest_json
 from repbench.embeddings.embedded import Embeddings, TestSplit, TuningSplit
 from repbench.errors import ProtocolError
 from repbench.protocols.knn import KNN
+from repbench.tasks import Task
 
 CLASSES = ("ant", "bee", "cat")
 
@@ -106,3 +108,29 @@ def test_impossible_options_are_refused() -> None:
         KNN(k=0)
     with pytest.raises(ValueError, match="temperature is 0"):
         KNN(temperature=0.0)
+
+
+def test_an_approximate_index_tells_its_recall_and_warns() -> None:
+    got = random_embeddings(n=6000)
+    exact, ours = KNN().score(got, 0), KNN(index="ivf").score(got, 0)
+    assert not exact.diagnostics.keys() & {"index", "warnings"}
+    told = ours.diagnostics["index"]
+    assert told["kind"] == "ivf"
+    assert 0.9 < told["recall"] <= 1
+    assert told["recall_queries"] == 150
+    assert ours.diagnostics["warnings"] == [
+        f"neighbours by an approximate index (ivf): {told['recall']:.1%} of the exact ones are found, over 150 of the queries"
+    ]
+    assert ours.metrics["accuracy"].value == pytest.approx(exact.metrics["accuracy"].value, abs=0.02)
+    with pytest.raises(ValueError, match="index is 'tree'; expected one of exact, ivf"):
+        KNN(index="tree")
+
+
+def test_an_index_is_another_task_and_the_default_is_the_task_that_it_was() -> None:
+    task = Task(protocol_name="knn", protocol=KNN(), dataset=dataset())
+    before = digest_json(["knn", 1, digest_json({"k": 20, "temperature": 0.07}), dataset().digest])
+    assert task.digest == before
+    other = task.with_options({"index": "ivf"})
+    assert other.digest != before
+    assert other.told == ("index=ivf",)
+    assert other.with_options({"index": None}).digest == other.digest

@@ -44,6 +44,11 @@ if TYPE_CHECKING:
     show_default=True,
     help="Where linear probes stop: at the proven optimum, or where scikit-learn's default does (as in old tables).",
 )
+@click.option(
+    "--index",
+    type=click.Choice(["exact", "ivf"]),
+    help="How knn searches; ivf is approximate, for banks of millions: the record tells its recall. [default: exact]",
+)
 @click.option("--features", help="Each a row: layers, cls, mean, max, projection, backbone, own (layer3,layer4,own).")
 @click.option("--steps", type=click.IntRange(min=1), help="Steps of each fine-tuning run, for a quick look. [default: 20000]")
 @click.option("--grid", metavar="RATESxDECAYS", help="Learning rates and weight decays of fine-tuning. [default: 7x8]")
@@ -84,7 +89,7 @@ def run(
     from repbench.session import run_encoders
 
     settings, load = _settings(options)
-    told = {name: options[name] for name in ("stop_rule", "steps", "grid")}
+    told = {name: options[name] for name in ("stop_rule", "index", "steps", "grid")}
     status = run_encoders(
         encoders,
         tasks,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from repbench.errors import ProtocolError
+from repbench.measure.finite import finite_rows
 from repbench.measure.geometry import unit_rows
 
 RESOLUTION = 1e-6  # similarities closer than this are one similarity; float32 embeddings carry no more
@@ -19,10 +20,10 @@ def search(queries: np.ndarray, bank: np.ndarray, k: int, *, rows: int = ROWS) -
     queries (q, d), bank (n, d); k is clipped to n. Similarity is the cosine in float64, rounded to 1e-6, and 0 where a vector
     is zero; equal similarities are ordered by row number. So duplicates tie exactly, and neither the block size `rows` nor the
     machine decides an order. Large searches find candidates by float32 products, with a margin that proves that none is missed
-    (measure/candidates.py). Raises ProtocolError for an empty bank, k < 1, unequal widths, or values that are not finite.
+    (measure/candidates.py). The bank may be a memory map larger than memory: it is read in blocks. Raises as `check`.
     """
     queries, bank = np.asarray(queries), np.asarray(bank)
-    _check(queries, bank, k)
+    check(queries, bank, k)
     n, k = len(bank), min(k, len(bank))
     if not len(queries):
         return np.empty((0, k)), np.empty((0, k), dtype=np.int64)
@@ -82,7 +83,8 @@ def _largest(keys: np.ndarray, k: int) -> np.ndarray:
     return np.partition(keys, keys.shape[1] - k, axis=1)[:, -k:].copy()
 
 
-def _check(queries: np.ndarray, bank: np.ndarray, k: int) -> None:
+def check(queries: np.ndarray, bank: np.ndarray, k: int) -> None:
+    """Raise ProtocolError for k < 1, tables of unequal widths, an empty bank, and values that are not finite."""
     if k < 1:
         raise ProtocolError(f"k is {k}; expected at least 1 neighbour.")
     if queries.ndim != 2 or bank.ndim != 2 or queries.shape[1] != bank.shape[1]:
@@ -90,6 +92,6 @@ def _check(queries: np.ndarray, bank: np.ndarray, k: int) -> None:
     if not len(bank):
         raise ProtocolError("the bank in which neighbours are searched is empty.")
     for name, table in (("queries", queries), ("bank", bank)):
-        bad = int((~np.isfinite(table).all(axis=1)).sum())
+        bad = int((~finite_rows(table)).sum())
         if bad:
             raise ProtocolError(f"{bad} of {len(table)} {name} are NaN or infinite.")

@@ -15,6 +15,7 @@ from repbench.embeddings.pairs import column_items, pair_key
 from repbench.embeddings.store import Address, Shelf
 from repbench.embeddings.views import view_size
 from repbench.errors import EmbeddingError, ProtocolError
+from repbench.measure.finite import finite_rows
 from repbench.run.plan import Job
 from repbench.run.trainable import ToTrain
 
@@ -143,7 +144,7 @@ def _append(first: Split, other: Split, name: str) -> Split:
 
 
 def _check_finite(x: np.ndarray, split: Split, need: AnyNeed) -> None:
-    bad = np.flatnonzero(~np.isfinite(x.reshape(len(x), -1)).all(axis=1))
+    bad = np.flatnonzero(~finite_rows(x))
     if len(bad):
         raise EmbeddingError(
             f"{'scores' if isinstance(need, PairScores) else 'embeddings'} are NaN or infinite for {len(bad)} of {len(x)} items"
