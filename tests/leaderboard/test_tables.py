@@ -149,28 +149,51 @@ def test_unlike_rows_are_set_apart_and_never_averaged() -> None:
     assert "- quick on knn/x: a quick look (--limit 5)" in markdown(board)
 
 
-def test_a_full_result_never_loses_to_quick_looks_of_whichever_task() -> None:
-    looks = [record(name, f"knn/{name}", 0.9, inputs=replace(INPUTS, limit=5)) for name in "xyz"]
-    board = make_board([*looks, record("full", "linear-probe/x", 0.5)])
+def test_a_full_result_never_loses_to_quick_looks_of_its_task() -> None:
+    looks = [record(name, "knn/x", 0.9, inputs=replace(INPUTS, limit=5)) for name in "xyz"]
+    board = make_board([*looks, record("full", "knn/x", 0.5)])
     assert [one.encoder for one in board.done] == ["full"]
-    assert board.limit is None
+    assert board.limits == {}
     assert len(board.stale) == 3
+
+
+def test_a_task_of_which_all_rows_have_one_limit_is_ranked_and_every_title_says_of_how_many(tmp_path: Path) -> None:
+    few = [record(name, "knn/x", value, inputs=replace(INPUTS, limit=6000)) for name, value in (("a", 0.7), ("b", 0.6))]
+    other = record("c", "knn/x", 0.9, inputs=replace(INPUTS, limit=9))
+    full = [record(name, "linear-probe/x", 0.5) for name in "ab"]
+    board = make_board([*few, other, *full])
+    assert board.limits == {"knn/x": 6000}
+    assert [one.encoder for one in board.stale] == ["c"]
+    assert wide_table(board).set_index("encoder")["common_rank"].to_dict() == {"a": 1.25, "b": 1.75}
+    publish(board, tmp_path)
+    title = "knn/x (of 6,000 examples)"
+    said = f"Not of all examples: {title.replace('(', '').replace(')', '')}, at most so many a split (or one a class)"
+    assert title in pd.read_csv(tmp_path / "leaderboard.csv").columns
+    for text in (markdown(board), board_text(board, {}, 200), (tmp_path / "leaderboard.tex").read_text()):
+        assert title in text
+        assert said in text
+    assert "- c on knn/x: a quick look (--limit 9)" in markdown(board)
+    page = (tmp_path / "leaderboard.html").read_text()
+    assert said in page
+    assert page.count('"of":"of 6,000 examples"') == 1
+    assert "| linear-probe/x " in markdown(board)
 
 
 def test_a_board_of_quick_looks_says_so(tmp_path: Path) -> None:
     looks = [record("a", task, 0.9, inputs=replace(INPUTS, limit=5)) for task in ("knn/x", "knn/y")]
-    board = make_board([*looks, record("a", "knn/z", 0.5, inputs=replace(INPUTS, limit=9))])
-    assert board.limit == 5
-    assert board.tasks == ["knn/x", "knn/y"]
+    board = make_board([*looks, record("b", "knn/y", 0.5, inputs=replace(INPUTS, limit=9))])
+    assert board.limits == {"knn/x": 5, "knn/y": 9}
+    board = make_board([*looks, *looks, record("b", "knn/x", 0.5, inputs=replace(INPUTS, limit=5))])
+    assert board.limits == {"knn/x": 5, "knn/y": 5}
     assert "A quick look: at most 5 examples a split" in markdown(board)
     publish(with_published(board, all_tables()), tmp_path)
     said = "A quick look: at most 5 examples a split (or one a class)."
     assert board_text(board, {}, 200).startswith(f"{said}\n\n")
     assert f"% {said}\n" in (tmp_path / "leaderboard.tex").read_text()
-    assert pd.read_csv(tmp_path / "leaderboard.csv").set_index("encoder")["limit"].to_dict() == {"a": 5}
+    assert {f"knn/{name} (of 5 examples)" for name in "xy"} <= set(pd.read_csv(tmp_path / "leaderboard.csv").columns)
     full = make_board([record("a", "knn/x", 0.9)])
     publish(full, tmp_path)
-    assert "limit" not in pd.read_csv(tmp_path / "leaderboard.csv").columns
+    assert "knn/x" in pd.read_csv(tmp_path / "leaderboard.csv").columns
     assert "quick look" not in board_text(full, {}, 200)
 
 

@@ -86,8 +86,6 @@ def _printed(board: Board, verdicts: Verdicts, width: int) -> list[str]:
     lines += [failed] if (failed := failures_text(board, width)) else []
     if board.published:
         lines += ["reported in papers, not measured here:", *published_lines(board)]
-    if board.limit is not None:
-        lines.append(f"a quick look: at most {board.limit} examples a split (or one a class)")
     return [*lines, *(f"left out: {line}" for line in stale_lines(board))]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from repbench.leaderboard.judge import Verdict, Verdicts
-from repbench.leaderboard.tables import Board, common_tasks, limit_line, wide_table
+from repbench.leaderboard.tables import Board, common_tasks, limit_line, task_title, wide_table
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -25,6 +25,7 @@ def latex(board: Board, verdicts: Verdicts) -> str:
     """A tabular with rules of booktabs; bold as on the page; every name is escaped."""
     wide = wide_table(board).set_index("encoder")
     cells = {task: wide[task].to_dict() for task in board.tasks}
+    titles = {task: escaped(task_title(board, task)) for task in board.tasks}
     which = f"{len(common_tasks(board))} common tasks"
     lines = [
         "% needs \\usepackage{booktabs}",
@@ -34,7 +35,7 @@ def latex(board: Board, verdicts: Verdicts) -> str:
         _line(["task", *(escaped(str(name)) for name in wide.index)]),
         "\\midrule",
         *(
-            _line([escaped(task), *(_cell(cells[task][name], verdicts.get((name, task))) for name in wide.index)])
+            _line([titles[task], *(_cell(cells[task][name], verdicts.get((name, task))) for name in wide.index)])
             for task in board.tasks
         ),
         "\\midrule",

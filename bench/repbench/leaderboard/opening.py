@@ -6,13 +6,14 @@ are at least half of what each of those was asked. Where they share less, each g
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from repbench.leaderboard.aggregates import mean_rank, rank_intervals
 from repbench.leaderboard.judge import Verdicts
+from repbench.leaderboard.limits import titled
 from repbench.leaderboard.questions import FIRST, QUESTIONS
 from repbench.leaderboard.standing import OPEN, PARTLY, REAL, Grid, best_at, grid_of, standing
 from repbench.leaderboard.tables import Board, common_tasks
@@ -113,7 +114,7 @@ def _leader(grid: Grid, rows: np.ndarray, places: list[int], total: int | None) 
     above = [row for row in having.tolist() if not grid.competes[row] and rank[row] < rank[first]]
     count = f"{len(places)} tasks"
     if total is None:
-        named = count if len(places) > FEW else " and ".join(grid.tasks[place] for place in places)
+        named = count if len(places) > FEW else " and ".join(grid.titles[place] for place in places)
         start, after = f"On {named}, asked of {len(entrants)} encoders, ", ""
     elif len(entrants) == total:
         start, after = "Over all, ", f" over the {count} that {'both' if total == 2 else f'all {total}'} encoders were asked"
@@ -181,15 +182,15 @@ def opening_section(board: Board, verdicts: Verdicts) -> list[str]:
         return []
     parts = [one_line(plain(opening.lead))] if opening.lead else []
     parts += ["\n".join(f"- {one_line(plain(line))}" for line in opening.groups)] if opening.groups else []
-    rows = [(one.question, asked(one), one.best, MARKS[one.sure], one.words) for one in opening.cards]
+    rows = [(one.question, asked(one, board.limits), one.best, MARKS[one.sure], one.words) for one in opening.cards]
     table = ["| question | tasks | best encoder | is it ahead? | how it stands |", "|---|---|---|---|---|"]
     table += [f"| {' | '.join(map(one_line, row))} |" for row in rows]
     return [*parts, "## Who is best at what, and is it real?", "\n".join(table), REALLY]
 
 
-def asked(card: Card) -> str:
-    """The tasks of a card in short: its protocol, and its datasets where they are few."""
-    datasets = [task.partition("/")[2] for task in card.tasks]
+def asked(card: Card, limits: Mapping[str, int]) -> str:
+    """The tasks of a card in short: its protocol, and its datasets where they are few, with the limits that they have."""
+    datasets = [titled(task.partition("/")[2], limits.get(task)) for task in card.tasks]
     return f"{card.protocol}: {', '.join(datasets) if len(datasets) <= FEW else f'{len(datasets)} datasets'}"
 
 

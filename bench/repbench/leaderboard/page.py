@@ -14,6 +14,7 @@ from repbench.leaderboard.blind import beside_blind
 from repbench.leaderboard.curves import Curves, run_and_step
 from repbench.leaderboard.judge import Verdict, Verdicts
 from repbench.leaderboard.label_free import foretold
+from repbench.leaderboard.limits import examples_words
 from repbench.leaderboard.opening import Opening, opening_of
 from repbench.leaderboard.redundancy import few_tasks_line, tasks_alike
 from repbench.leaderboard.tables import (
@@ -22,6 +23,7 @@ from repbench.leaderboard.tables import (
     common_tasks,
     failed_lines,
     has_gaps,
+    limit_line,
     nothing_line,
     stale_lines,
     who_share,
@@ -49,7 +51,7 @@ def render_page(
         nothing="" if board.done else nothing_line(board),
         failed=failed_lines(board),
         stale=stale_lines(board),
-        limit=board.limit,
+        limit=limit_line(board),
         common=common_line(board),
     )
 
@@ -127,7 +129,10 @@ def _content(board: Board, verdicts: Verdicts, pairs: Pairs, curves: Curves) -> 
         "foretold": _foretold(board),
         "alike": _alike(board),
         "few": few_tasks_line(board),
-        "tasks": [_task(asked[task]) | {"common": task in common, "classes": curves["tasks"].get(task)} for task in tasks],
+        "tasks": [
+            _task(asked[task], board.limits) | {"common": task in common, "classes": curves["tasks"].get(task)}
+            for task in tasks
+        ],
         "rows": [
             _row(entry, place, tasks, records[str(entry["encoder"])], verdicts, curves, brief)
             for place, entry in enumerate(wide.to_dict("records"))
@@ -161,7 +166,7 @@ def _foretold(board: Board) -> dict[str, list[float | int | None]]:
     }
 
 
-def _task(record: Record) -> dict[str, Any]:
+def _task(record: Record, limits: Mapping[str, int]) -> dict[str, Any]:
     return {
         "name": record.task,
         "protocol": record.protocol,
@@ -174,6 +179,7 @@ def _task(record: Record) -> dict[str, Any]:
         "digest": record.inputs.task_digest,
         "version": record.task_version,
         "options": dict(record.options),
+        **({"of": examples_words(limits[record.task])} if record.task in limits else {}),
     }
 
 

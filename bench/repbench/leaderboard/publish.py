@@ -25,9 +25,10 @@ from repbench.leaderboard.tables import (
     limit_line,
     nothing_line,
     stale_lines,
+    task_title,
     wide_table,
 )
-from repbench.leaderboard.wide_rows import with_failures, with_limit, with_reported
+from repbench.leaderboard.wide_rows import whole_table
 from repbench.results.files import write_atomically
 
 _PLACES = ["place_low", "place_high", "drop_low", "drop_high"]
@@ -45,7 +46,7 @@ def publish(
     """Write leaderboard.csv, .long.csv, .md, .tex, .parquet (the long table) and .html; returns their paths."""
     verdicts = verdicts or {}
     texts = {
-        "leaderboard.csv": csv_text(with_failures(with_reported(with_limit(wide_table(board), board), board), board)),
+        "leaderboard.csv": csv_text(whole_table(board, reported=True)),
         "leaderboard.long.csv": csv_text(long_table(board)),
         "leaderboard.md": markdown(board, verdicts),
         "leaderboard.tex": latex(board, verdicts),
@@ -95,7 +96,7 @@ def main_table(board: Board, verdicts: Verdicts) -> str:
     left_out = [] if common_line(board) else ["common_mean", "common_rank"]
     numbers = wide.drop(columns=["kind", *_PLACES, *left_out])
     columns = [_column(numbers[name], name, verdicts) for name in numbers.columns]
-    titles = [name if name in chance else name.replace("_", " ") for name in numbers.columns]
+    titles = [task_title(board, name) if name in chance else name.replace("_", " ") for name in numbers.columns]
     if len(wide) > FEW:
         return _plain([list(row) for row in zip(numbers.index, *columns, strict=True)], ["encoder", *titles])
     rows = [

@@ -13,8 +13,8 @@ from repbench.leaderboard.latex import latex
 from repbench.leaderboard.long import long_table
 from repbench.leaderboard.page import page_holds
 from repbench.leaderboard.publish import csv_text, main_table
-from repbench.leaderboard.tables import Board, wide_table
-from repbench.leaderboard.wide_rows import with_failures, with_limit
+from repbench.leaderboard.tables import Board
+from repbench.leaderboard.wide_rows import whole_table
 
 
 def unlike_tables(folder: Path, board: Board, read: ReadExamples) -> list[str]:
@@ -23,7 +23,7 @@ def unlike_tables(folder: Path, board: Board, read: ReadExamples) -> list[str]:
         verdicts = judge(board, read)
     except RepbenchError:
         return []  # examples that cannot be read are told where each record is recomputed
-    wide, long = csv_text(with_failures(with_limit(wide_table(board), board), board)), csv_text(long_table(board))
+    wide, long = csv_text(whole_table(board, reported=False)), csv_text(long_table(board))
     holds: dict[str, Callable[[Path], bool]] = {
         "leaderboard.csv": lambda path: _text(path) == wide,
         "leaderboard.long.csv": lambda path: _text(path) == long,

@@ -9,7 +9,7 @@ import numpy as np
 
 from repbench.leaderboard.aggregates import oriented
 from repbench.leaderboard.judge import Verdicts
-from repbench.leaderboard.tables import Board, lower_is_better, value_table
+from repbench.leaderboard.tables import Board, lower_is_better, task_title, value_table
 
 REAL, PARTLY, OPEN = "real", "partly", "open"  # how sure it is that an encoder is ahead: on all tasks, on some, on none
 
@@ -24,6 +24,7 @@ class Grid:
 
     names: list[str]
     tasks: list[str]
+    titles: list[str]  # of the tasks, with the limits that they have
     x: np.ndarray
     bold: np.ndarray
     tested: np.ndarray
@@ -47,6 +48,7 @@ def grid_of(board: Board, verdicts: Verdicts) -> Grid:
     return Grid(
         names=names,
         tasks=tasks,
+        titles=[task_title(board, task) for task in tasks],
         x=oriented(values, lower_is_better(board)),
         bold=np.array([[one is not None and one.bold for one in row] for row in cells], dtype=bool).reshape(shape),
         tested=np.array([[one is not None and one.tested for one in row] for row in cells], dtype=bool).reshape(shape),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from repbench.leaderboard import aggregates
+from repbench.leaderboard.limits import limits_line, limits_of, titled
 from repbench.results.record import DONE, UNFIT, Inputs, Record
 
 
@@ -22,7 +23,7 @@ class Board:
     stale: tuple[Record, ...]
     failed: tuple[Record, ...]
     published: tuple[Record, ...] = ()  # what papers report of the same tasks: shown beside, and part of nothing
-    limit: int | None = None  # of all records in `done`: None for full results, else examples a split
+    limits: Mapping[str, int] = field(default_factory=dict)  # by task, examples a split: of those that all rows have so few of
     made: dict[str, pd.DataFrame] = field(default_factory=dict, compare=False, repr=False)  # its tables, each made once
 
     @cached_property
@@ -37,10 +38,10 @@ class Board:
 
 
 def make_board(records: Iterable[Record]) -> Board:
-    """Name the rows and sort records apart. Only records of the same limit, and of one task only those with the same question
-    and data, are comparable; the others are stale and never averaged in.
+    """Name the rows and sort records apart. Of one task only records of the same limit, with the same question and data, are
+    comparable; the others are stale and never averaged in.
 
-    Full results go before quick looks; among quick looks the commonest limit stays. Of one task the most frequent question
+    Of a task full results go before those of a limit; among limits the commonest stays. Of one task the most frequent question
     stays, a declared one before one of which a run set options (among equals the first in order of its digests); and of
     several answers of one encoder the strictest. A failure for want of data that were read since (the copy was refused, and
     then taken with --deviating) is no failure any more.
@@ -51,21 +52,21 @@ def make_board(records: Iterable[Record]) -> Board:
     rows = row_names(found)
     ordered = sorted((_renamed(one, rows[named(one)]) for one in found), key=_order)
     done = [record for record in ordered if record.status == DONE]
-    limit = _commonest_limit(done)
+    limits = limits_of(done)
     counts: dict[str, Counter[tuple[str, str]]] = {}
     for record in done:
-        if record.inputs.limit == limit:
+        if record.inputs.limit == limits.get(record.task):
             counts.setdefault(record.task, Counter())[_question(record)] += 1
     told = {_question(record) for record in done if record.inputs.told}
     chosen = {task: min(found, key=lambda key: (key in told, -found[key], key)) for task, found in counts.items()}
     kept: dict[tuple[str, str], Record] = {}
     stale: list[Record] = []
     for record in done:
-        fits = record.inputs.limit == limit and _question(record) == chosen[record.task]
+        fits = record.inputs.limit == limits.get(record.task) and _question(record) == chosen[record.task]
         if not fits or kept.setdefault((record.task, record.encoder), record) is not record:
             stale.append(record)
     failed = {(one.task, one.encoder, one.reason): one for one in ordered if one.status != DONE}
-    return Board(done=tuple(kept.values()), stale=tuple(stale), failed=tuple(failed.values()), limit=limit)
+    return Board(done=tuple(kept.values()), stale=tuple(stale), failed=tuple(failed.values()), limits=limits)
 
 
 def _unread(record: Record) -> tuple[str, str, Inputs]:
@@ -120,8 +121,13 @@ def failed_count(board: Board) -> int:
 
 
 def limit_line(board: Board) -> str:
-    """What is said above the rows of a quick look, all of which have one limit; empty for full results."""
-    return "" if board.limit is None else f"A quick look: at most {board.limit} examples a split (or one a class)."
+    """What is said above the rows where tasks have limits; empty for full results."""
+    return limits_line(board.limits, board.tasks)
+
+
+def task_title(board: Board, task: str) -> str:
+    """The title of the column of a task: where all its rows have a limit, with it."""
+    return titled(task, board.limits.get(task))
 
 
 def nothing_line(board: Board) -> str:
@@ -140,19 +146,11 @@ def is_unfit(record: Record) -> bool:
 
 
 def _why_stale(record: Record, board: Board) -> str:
-    limit = record.inputs.limit
-    if limit != board.limit:
-        return "a full result among quick looks" if limit is None else f"a quick look (--limit {limit})"
+    if record.inputs.limit != board.limits.get(record.task):
+        return f"a quick look (--limit {record.inputs.limit})"
     if any(one.task == record.task and _question(one) == _question(record) for one in board.done):
         return "another answer of the same encoder is shown"
     return "another version of the task, its options or its data than the other rows"
-
-
-def _commonest_limit(done: Iterable[Record]) -> int | None:
-    counts = Counter(record.inputs.limit for record in done)
-    if None in counts or not counts:
-        return None
-    return max(counts, key=lambda limit: (counts[limit], limit or 0))
 
 
 def _said(inputs: Inputs) -> tuple[str, ...]:

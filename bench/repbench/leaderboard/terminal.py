@@ -14,6 +14,7 @@ import pandas as pd
 from repbench.leaderboard.blocks import GAP, Column, in_blocks, in_lines, width_of, wrapped_name
 from repbench.leaderboard.differences import Difference
 from repbench.leaderboard.judge import Verdicts
+from repbench.leaderboard.limits import titled
 from repbench.leaderboard.long import long_table
 from repbench.leaderboard.opening import opening_lines, opening_of
 from repbench.leaderboard.tables import (
@@ -24,6 +25,7 @@ from repbench.leaderboard.tables import (
     has_gaps,
     limit_line,
     nothing_line,
+    task_title,
     wide_table,
 )
 
@@ -90,7 +92,8 @@ def _tasks_down(board: Board, wide: pd.DataFrame, verdicts: Verdicts, width: int
     chance = {record.task: record.chance for record in board.done}
     rows = _task_rows(board.tasks, width)
     aggregates = aggregate_columns(board)
-    names = [label for label, _ in rows] + [column.replace("_", " ") for column in aggregates]
+    names = [titled(label, board.limits.get(task)) for label, task in rows]
+    names += [column.replace("_", " ") for column in aggregates]
     chances = [_number(chance[task]) if task else "" for _, task in rows] + [""] * len(aggregates)
     columns = [] if width < ROOMY / 2 else [Column(title="chance", cells=chances)]
     for name in map(str, wide.index):
@@ -106,7 +109,10 @@ def _encoders_down(board: Board, wide: pd.DataFrame, verdicts: Verdicts, width: 
         Column(title=one.replace("_", " "), cells=[_aggregate(value, one) for value in wide[one].tolist()])
         for one in aggregate_columns(board)
     ]
-    columns += [Column(title=task, cells=[_cell(wide, name, task, verdicts) for name in names]) for task in board.tasks]
+    columns += [
+        Column(title=task_title(board, task), cells=[_cell(wide, name, task, verdicts) for name in names])
+        for task in board.tasks
+    ]
     return in_blocks(Column(title="encoder", cells=shown, left=True), columns, width, _letters(width))
 
 
@@ -132,7 +138,12 @@ def _task_rows(tasks: Sequence[str], width: int) -> list[tuple[str, str]]:
 
 def board_json(board: Board) -> str:
     """The wide table, one object an encoder, and the long one, one object a metric; nothing is rounded."""
-    tables = {"limit": board.limit, "common_tasks": common_tasks(board), "wide": wide_table(board), "long": long_table(board)}
+    tables = {
+        "limits": dict(board.limits),
+        "common_tasks": common_tasks(board),
+        "wide": wide_table(board),
+        "long": long_table(board),
+    }
     content = {
         key: json.loads(one.to_json(orient="records")) if isinstance(one, pd.DataFrame) else one for key, one in tables.items()
     }

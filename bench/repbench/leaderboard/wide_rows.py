@@ -1,21 +1,19 @@
-"""What leaderboard.csv has beside the wide table: the limit of a quick look, what papers report, and what failed."""
+"""What leaderboard.csv has beside the wide table: the limits of tasks, what papers report, and what failed."""
 
 from __future__ import annotations
 
 import pandas as pd
 
-from repbench.leaderboard.tables import Board, is_unfit
+from repbench.leaderboard.tables import Board, is_unfit, task_title, wide_table
 
-WHOLE = ("tasks", "limit", "place_low", "place_high", "drop_low", "drop_high")  # columns of whole numbers
+WHOLE = ("tasks", "place_low", "place_high", "drop_low", "drop_high")  # columns of whole numbers
 
 
-def with_limit(wide: pd.DataFrame, board: Board) -> pd.DataFrame:
-    """The wide table of a quick look with a column `limit` behind the kind, so that no row is read as a full result."""
-    if board.limit is None:
-        return wide
-    table = wide.copy()
-    table.insert(2, "limit", pd.Series([board.limit] * len(wide), dtype="Int64"))
-    return table
+def whole_table(board: Board, *, reported: bool) -> pd.DataFrame:
+    """What leaderboard.csv holds: the wide table, below it what is `reported` and what failed; limits stand in the titles."""
+    wide = wide_table(board)
+    table = with_failures(with_reported(wide, board) if reported else wide, board)
+    return table.rename(columns={task: task_title(board, task) for task in board.tasks})
 
 
 def with_failures(wide: pd.DataFrame, board: Board) -> pd.DataFrame:

@@ -21,7 +21,7 @@ const LONG = 16;
 function provenance(row, column) {
   const cell = row.cells[column.place], task = column.task, isPlain = ([, value]) => value === null || typeof value !== "object";
   const plain = Object.fromEntries(Object.entries(cell.d || {}).filter(isPlain)), more = Object.fromEntries(Object.entries(cell.d || {}).filter(one => !isPlain(one)));
-  open(nameNode("h2", `${row.name} on ${task.name}`), facts([
+  open(nameNode("h2", `${row.name} on ${task.name}${task.of ? ` (${task.of})` : ""}`), facts([
     ["result", hover(cell, task)], ["chance", task.chance], ["beside blind rules", cell.x], ["all metrics", cell.m], ["command", row.command],
     ["convergence", plain], ["and more", more], ["load report", row.load], ["encoder fingerprint", row.fingerprint], ["dataset fingerprint", task.data], ["task digest", task.digest],
     ["task version", task.version], ["options", task.options], ["towers", row.towers], ["notes", row.notes], ["seconds", cell.t], ["versions", row.versions],

@@ -8,7 +8,8 @@ function headNode(column, place) {
     const task = column.task;
     button.append(make("small", task.protocol), make("small", task.metric + (!task.judges ? ", describes" : column.low ? " ↓ better" : "")));
     if (task.chance !== null) button.append(make("small", "chance " + show(task.chance)));
-    button.title = `${task.name}\n${task.metric}${column.low ? ", lower is better" : ""}`;
+    if (task.of) button.append(make("small", task.of));
+    button.title = `${task.name}${task.of ? `, ${task.of}` : ""}\n${task.metric}${column.low ? ", lower is better" : ""}`;
   } else if (column.hint) button.title = column.hint;
   if (state.column === column.key) head.setAttribute("aria-sort", state.up ? "ascending" : "descending");
   button.addEventListener("click", () => {

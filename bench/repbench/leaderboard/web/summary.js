@@ -12,7 +12,7 @@ function sentence(tag, pieces) { // text and names in turns
 }
 
 function card({ protocol, tasks, question, best, sure, words }) {
-  const datasets = tasks.map(place => data.tasks[place].dataset), on = datasets.length > 3 ? `${datasets.length} datasets` : datasets.join(", ");
+  const datasets = tasks.map(place => data.tasks[place]).map(task => task.dataset + (task.of ? ` (${task.of})` : "")), on = datasets.length > 3 ? `${datasets.length} datasets` : datasets.join(", ");
   const node = make("button", undefined, { class: "card", title: `show the tasks of ${protocol}` });
   node.append(make("small", `${protocol}: ${on}`), make("em", question || protocol), nameNode("strong", best), make("span", words, { class: "verdict " + sure }));
   node.addEventListener("click", () => {
