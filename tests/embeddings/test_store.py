@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -13,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from repbench.embeddings import assembled
 from repbench.embeddings.store import Address, Shelf, TakenError
 from repbench.errors import StoreError
 
@@ -165,3 +169,64 @@ def test_eight_processes_on_one_store_compute_each_chunk_once(tmp_path: Path) ->
         worker.join(60)
     assert sorted(done.get(timeout=5) for _ in range(4)) == [0, 10, 20, 30]
     assert done.empty()
+
+
+def test_a_large_table_is_a_map_of_a_file_that_nobody_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf = Shelf(tmp_path, ADDRESS)
+    for start in range(0, 60, 20):
+        shelf.add(keys(20, start), rows(60, dim=6)[start : start + 20])
+    wanted = [keys(60)[place] for place in np.random.default_rng(0).permutation(60)]
+    small, frames = shelf.rows(wanted), shelf.frames(wanted, np.arange(60) % 2, 2)
+    assert not isinstance(small.base, np.memmap)
+    there = sorted(tmp_path.rglob("*"))
+    monkeypatch.setattr(assembled, "LARGE", 0)
+    large = shelf.rows(wanted)
+    assert isinstance(large.base, np.memmap)
+    assert type(large) is np.ndarray
+    assert sorted(tmp_path.rglob("*")) == there
+    np.testing.assert_array_equal(large, small)
+    np.testing.assert_array_equal(shelf.frames(wanted, np.arange(60) % 2, 2), frames)
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS])
+def test_a_table_for_which_no_file_can_be_had_is_made_in_memory(
+    code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    shelf = Shelf(tmp_path, ADDRESS)
+    shelf.add(keys(5), rows(5))
+    monkeypatch.setattr(assembled, "LARGE", 0)
+    monkeypatch.setattr(os, "posix_fallocate", refused)
+    table = shelf.rows(keys(5))
+    assert not isinstance(table.base, np.memmap)
+    np.testing.assert_array_equal(table, rows(5))
+
+
+ASSEMBLED = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from repbench.embeddings import assembled
+from repbench.embeddings.store import Address, Shelf
+
+assembled.LARGE = float(sys.argv[2])
+shelf = Shelf(Path(sys.argv[1]), Address(tower="abc", view="plain", precision="fp32"))
+keys = [f"{place:032x}" for place in range(60_000)]
+shelf.rows(keys[:600])
+status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+most = 1024 * int(status["VmData"].split()[0]) + 60 * 2**20
+resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+assert shelf.rows(keys).sum() > 0
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is the kernel's of Linux")
+@pytest.mark.parametrize(("large", "fits"), [("0", True), ("inf", False)])
+def test_rows_of_a_large_split_take_no_memory_of_their_own(large: str, fits: bool, tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path, ADDRESS)
+    for start in range(0, 60_000, 6_000):
+        shelf.add(keys(6_000, start), np.ones((6_000, 1, 512), dtype=np.float32))  # 12 MB of 120
+    done = subprocess.run([sys.executable, "-c", ASSEMBLED, str(tmp_path), large], capture_output=True, text=True, check=False)
+    assert (done.returncode == 0) == fits, done.stderr[-2000:]

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from repbench.datasets import items
-from repbench.embeddings import extract, views
+from repbench.embeddings import assembled, extract, views
 from repbench.embeddings.embedded import Embeddings
 from repbench.encoder import Encoder, Tower
 from repbench.encoders.load import load_encoder
@@ -69,7 +69,7 @@ def test_every_task_that_fits_is_scored_and_one_that_does_not_says_why(colours: 
 def test_a_record_holds_what_is_needed_to_repeat_the_number(colours: Path) -> None:
     run(colours)
     (record,) = [one for one in read_records(colours / "results") if one.task == "knn/colours"]
-    assert record.options == {"k": 20, "temperature": 0.07}
+    assert record.options == {"k": 20, "temperature": 0.07, "index": "exact"}
     assert record.chance == pytest.approx(1 / 3)
     assert record.n == 18
     assert record.towers["image"]["features"] == "RGB pixels in [-1, 1], 32 x 32, bilinear"
@@ -230,6 +230,16 @@ sys.argv = ["repbench", "run", "random:test_resnet,size=32", "control:random", "
 sys.argv += ["--plugin", "colours.toml", "--data", "data", "--out", results, "--store", store, "--quiet"]
 main()
 """
+
+
+def test_results_are_the_same_where_embeddings_come_as_a_memory_map(colours: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = ",".join((FOUR, "few-shot/colours", "clustering/colours", "spectrum/colours", "calibration/colours"))
+    in_memory = run(colours, tasks=chosen)
+    monkeypatch.setattr(assembled, "LARGE", 0)
+    mapped = run(colours, tasks=chosen, results=colours / "others")
+    assert sum(record.status == DONE for record in mapped.values()) >= 6
+    for task, record in mapped.items():
+        assert replace(record, circumstances={}) == replace(in_memory[task], circumstances={})
 
 
 def test_a_run_that_is_killed_at_any_moment_resumes_to_the_same_bytes(colours: Path) -> None:

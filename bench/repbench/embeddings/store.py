@@ -17,6 +17,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from repbench.digests import digest_iterable, digest_text
+from repbench.embeddings.assembled import new_table
 from repbench.errors import StoreError
 from repbench.remote import send, synchronise
 
@@ -65,11 +66,14 @@ class Shelf:
         return [key for key in keys if key not in self._places]
 
     def rows(self, keys: Sequence[str]) -> np.ndarray:
-        """The embeddings of `keys`, float32 (n, views, dim), in order. Raises StoreError if one is not there."""
+        """The embeddings of `keys`, float32 (n, views, dim), in order; a map of a file where they are large (assembled.py).
+
+        Raises StoreError if one is not there.
+        """
         out: np.ndarray | None = None
         for places, rows in self._parts(keys):
             if out is None:
-                out = np.empty((len(keys), *rows.shape[1:]), dtype=np.float32)
+                out = new_table((len(keys), *rows.shape[1:]), self._root)
             out[places] = rows
         return out if out is not None else np.empty((0, 1, 0), dtype=np.float32)
 
@@ -82,7 +86,7 @@ class Shelf:
         for places, rows in self._parts(keys):
             chosen = rows[:, 0].reshape(len(places), count, -1)[np.arange(len(places)), frame[places]]
             if out is None:
-                out = np.empty((len(keys), chosen.shape[1]), dtype=np.float32)
+                out = new_table((len(keys), chosen.shape[1]), self._root)
             out[places] = chosen
         return out if out is not None else np.empty((0, 0), dtype=np.float32)
 
