@@ -196,3 +196,24 @@ def test_the_packs_that_ship_share_nothing() -> None:
     dataset = open_dataset(CATALOGUE.dataset("digits"))
     train, test = (set(dataset.splits[name].media["image"].keys) for name in ("train", "test"))
     assert train.isdisjoint(test)
+
+
+def test_a_run_says_once_what_gives_the_published_preparation(tmp_path: Path) -> None:
+    encoder = load_encoder("random:small:resnet,size=32", LoadOptions())
+    asked = [job(tmp_path, encoder, protocol, family="transfer") for protocol in ("linear-probe", "linear-probe", "knn")]
+    heard = io.StringIO()
+    report = Report(stream=heard)
+    report.begin(make_plan(encoder, [], Datasets(settings(tmp_path)), settings(tmp_path)), 0)
+    for one in asked:
+        (record,) = execute(
+            make_plan(encoder, [one.task], Datasets(settings(tmp_path)), settings(tmp_path)),
+            settings(tmp_path),
+            Report(quiet=True),
+        )
+        report.finish(replace(record, conventions=conventions(one, encoder)))
+    notes = [line.strip() for line in heard.getvalue().splitlines() if "note:" in line]
+    assert [line.partition(";")[0] for line in notes] == [
+        "note: the preprocessing is not the published one (resize shorter side to 224 bicubic, centre crop 224",
+        "note: the preprocessing is not the published one (resize shorter side to 256 bicubic, centre crop 224",
+    ]
+    assert f"the options {RECIPE} of the encoder give" in notes[0]

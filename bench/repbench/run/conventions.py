@@ -17,6 +17,7 @@ RULES = {
     "positive": "a class with only difficult objects is a positive (CLIP_benchmark)",
 }
 SHOWN = 3
+OTHERWISE = "not the published one"  # how the words on preprocessing begin where images were prepared in another way
 
 
 def conventions(job: Job, encoder: Encoder) -> dict[str, str]:
@@ -50,7 +51,7 @@ def _preprocessing(job: Job, encoder: Encoder) -> str:
     if prepare.words.startswith(f"{published.words},"):
         return f"as published ({published.source}): {published.words}, by PIL; own mean and std"
     change = f"which the options {published.options} of the encoder give"
-    return f"not the published one ({published.words}; {published.source}), {change}; by PIL"
+    return f"{OTHERWISE} ({published.words}; {published.source}), {change}; by PIL"
 
 
 def _validation(job: Job, declaration: DatasetDeclaration) -> str:

@@ -10,6 +10,7 @@ from typing import Any, TextIO
 from repbench.encoder import LoadReport
 from repbench.errors import counted
 from repbench.results.record import DONE, Record
+from repbench.run.conventions import OTHERWISE
 from repbench.run.plan import Plan
 
 SHOWN = 8  # names of each kind in the load report
@@ -26,11 +27,13 @@ class Report:
         self._bar: Any = None
         self.embedded = 0  # items so far
         self.failed = 0  # tasks so far, of all encoders
+        self._told: set[str] = set()  # notes on the encoder that have been given
 
     def begin(self, plan: Plan, items: int) -> None:
         """A new encoder: so many items are to be embedded."""
         self._done_before = {job.task.name for job in plan.jobs if job.is_done}
         self._unfit = {job.task.name for job in plan.jobs if job.is_unfit}
+        self._told = set()
         if self._quiet:
             return
         print(
@@ -73,6 +76,10 @@ class Report:
             self._bar.set_postfix_str(f"{self.failed} failed")
         for words in record.warnings:
             self.line(f"    warning: {words}")
+        prepared = record.conventions.get("preprocessing", "")
+        if prepared.startswith(OTHERWISE) and prepared not in self._told:
+            self._told.add(prepared)
+            self.line(f"    note: the preprocessing is {prepared}")
 
     def line(self, line: str) -> None:
         """A line, above the bar where there is one."""
