@@ -70,7 +70,8 @@ def evaluate(
     `prompts` is a file of zero-shot prompts in place of the declared ones.
     `deviating` lets in copies of datasets that are known to differ from the published data, and marks their rows;
     `accept_changed_data` computes results in `out` again whose data have changed since, which is an error otherwise.
-    `item_timeout` is the seconds after which an item that hangs in one of the `workers` counts as a bad item.
+    `item_timeout` is the seconds after which an item that hangs in one of the `workers` counts as a bad item; without it the
+    task fails after 600.
     With `dry_run` nothing is written, and the table says of each task whether it is "to do", "done" or "not possible", and
     how many embeddings it adds. With `features` ("layer3,layer4,mean") each is a row, NAME[FEATURE]; `read_features` then
     says which is best and what hangs on the choice.

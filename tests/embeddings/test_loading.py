@@ -9,7 +9,9 @@ import signal
 import threading
 import time
 import warnings
+from concurrent.futures import Future
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from repbench.datasets.items import DECODERS, EncodedItems, Items, decode_image
+from repbench.embeddings import loading
 from repbench.embeddings.extract import Work, distinct, extract
 from repbench.embeddings.loading import Loader, Source
 from repbench.embeddings.options import ExtractOptions
@@ -49,13 +52,22 @@ def tower(prepare: Any, module: nn.Module | None = None) -> Tower:
     return Tower(prepare=prepare, module=module or nn.Identity(), dim=3, fingerprint="f")
 
 
-@pytest.mark.parametrize("workers", [1, 3])
-def test_a_worker_that_is_killed_is_a_clear_error_within_seconds(tmp_path: Path, workers: int) -> None:
+class Leaving(Length):
+    """A library that ends the process, as if all were well."""
+
+    def __call__(self, text: str) -> Tensor:
+        if text == "die" and multiprocessing.parent_process() is not None:
+            os._exit(0)
+        return super().__call__(text)
+
+
+@pytest.mark.parametrize(("workers", "prepare"), [(1, Length()), (3, Length()), (2, Leaving())])
+def test_a_worker_that_dies_is_a_clear_error_within_seconds(tmp_path: Path, workers: int, prepare: Length) -> None:
     items = texts(*(f"text {place}" for place in range(40)), "die", *("x" * place for place in range(30)))
     wanted = work(items)
     began = time.monotonic()
     with pytest.raises(EmbeddingError, match=r"loader processes died .* --workers 0"):
-        extract(wanted, tower(Length()), Shelf(tmp_path, wanted.address), ExtractOptions(workers=workers, batch_size=8))
+        extract(wanted, tower(prepare), Shelf(tmp_path, wanted.address), ExtractOptions(workers=workers, batch_size=8))
     assert time.monotonic() - began < 15
     assert not multiprocessing.active_children()
 
@@ -78,6 +90,48 @@ def test_an_item_on_which_a_worker_hangs_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"text 20: it was not loaded within 1 seconds \(--item-timeout\)"):
         extract(wanted, tower(Hanging()), Shelf(tmp_path, wanted.address), options)
     assert not multiprocessing.active_children()
+
+
+@pytest.mark.parametrize("on_bad_item", ["fail", "skip"])
+def test_a_run_waits_for_no_worker_for_ever_and_skips_nothing_that_it_was_not_told_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_bad_item: str
+) -> None:
+    assert 60 <= loading.PATIENCE <= 3600
+    monkeypatch.setattr(loading, "PATIENCE", 1)
+    wanted, options = hanging(), ExtractOptions(workers=2, batch_size=8, on_bad_item=on_bad_item)
+    began = time.monotonic()
+    with pytest.raises(
+        EmbeddingError, match=r"not loaded text 20, text 21, text 22, text 23 within 1 seconds .*--item-timeout"
+    ):
+        extract(wanted, tower(Hanging()), Shelf(tmp_path, wanted.address), options)
+    assert time.monotonic() - began < 15
+    assert not multiprocessing.active_children()
+
+
+def test_a_worker_that_never_begins_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "PATIENCE", 1)
+    monkeypatch.setattr(loading, "_begin", lambda source: time.sleep(1000))  # a process that was forked in the wrong moment
+    wanted = work(texts("a"))
+    source = Source(keys=wanted.keys, places=wanted.places, prepare=Length(), seed=0)
+    with pytest.raises(EmbeddingError, match="not loaded anything within 1 seconds"):
+        Loader(source, ExtractOptions(workers=1, item_timeout=100))
+    with (
+        pytest.raises(EmbeddingError, match="not loaded text 0 within 1 seconds"),
+        Loader(source, ExtractOptions(workers=1)) as loader,
+    ):
+        list(loader.groups([(0, ("plain",))], 1))
+    assert not multiprocessing.active_children()
+
+
+def test_the_time_for_which_a_run_is_stopped_is_not_a_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(futures: object, timeout: float) -> SimpleNamespace:  # each look is an hour late
+        looks.append(timeout)
+        return SimpleNamespace(done=set())
+
+    looks: list[float] = []
+    monkeypatch.setattr(loading, "wait", stopped)
+    assert not loading._is_done(Future(), 12)
+    assert looks == [5, 5, 2]
 
 
 def test_an_item_on_which_a_worker_hangs_can_be_skipped_and_all_others_are_embedded_in_order(tmp_path: Path) -> None:

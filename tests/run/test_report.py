@@ -47,6 +47,25 @@ def test_the_share_of_tied_examples_is_printed_where_any_tied() -> None:
     assert "tied" not in second
 
 
+def test_what_a_record_warns_of_is_printed_again_where_it_was_done_before() -> None:
+    stopped = {"converged": False, "unproven": [0.1]}
+    records = [
+        replace(record("e", "linear-probe/x", 0.5), diagnostics=stopped),
+        record("e", "knn/x", 0.5),
+    ]
+    jobs = [SimpleNamespace(task=SimpleNamespace(name=one.task), is_done=True, is_unfit=False) for one in records]
+    stream = io.StringIO()
+    report = Report(stream=stream)
+    report.begin(SimpleNamespace(**{**vars(PLAN), "jobs": jobs}), 0)  # type: ignore[arg-type]
+    for one in records:
+        report.finish(one)
+    report.end()
+    task, warning = stream.getvalue().splitlines()[1:]
+    assert task.startswith("  linear-probe/x ")
+    assert task.endswith("n = 10, done before")
+    assert warning == "    warning: a fit stopped before it was proven near its optimum (at strength 0.1)"
+
+
 def test_a_terminal_sees_the_count_in_the_bar_from_the_first_failure_on() -> None:
     bars = [part for part in told(Terminal()).split("\r") if part.startswith("embedding")]
     assert "failed" not in bars[0]

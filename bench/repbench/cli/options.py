@@ -57,7 +57,11 @@ EMBEDDING = (  # what every command that embeds understands
     click.option("--precision", default="fp32", show_default=True, help="fp32, or weights converted to bf16 or fp16."),
     click.option("--batch-size", default=64, show_default=True, help="Items in a forward pass, at most."),
     click.option("--workers", default=0, show_default=True, help="Processes that decode and prepare items; 0: threads."),
-    click.option("--item-timeout", type=float, help="Seconds after which an item that hangs in a worker is a bad item."),
+    click.option(
+        "--item-timeout",
+        type=float,
+        help="Seconds after which an item that hangs in a worker is a bad item. [default: an error after 600]",
+    ),
 )
 
 

@@ -12,7 +12,7 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from functools import cache
@@ -31,6 +31,8 @@ from repbench.errors import DataError, EmbeddingError, RepbenchError
 AHEAD = 2  # groups that are loaded while the network works on another one
 SLICE = 4  # items that are handed to a thread or process at once: handing over costs as much as a small image
 MOST_THREADS = 16
+PATIENCE = 600.0  # seconds that a loader process may take for a few items, or to begin, before the run gives it up
+LOOK = 5.0  # seconds between two looks
 _WITH_FEWER = "What is done is stored; give the same command with fewer --workers, or with --workers 0 to load in this process."
 Wanted = tuple[int, tuple[str, ...]]  # index of an item in its source, and the views in which it is wanted
 _ONE_AT_A_TIME = threading.Lock()  # for preparations that are not known to bear threads
@@ -127,8 +129,8 @@ class Loader:
     def groups(self, wanted: Sequence[Wanted], size: int) -> Iterator[list[Loaded]]:
         """The items `wanted`, `size` at a time and in order; few groups are held at once.
 
-        An item on which a loader process hangs longer than it may comes with that as its reason. Raises EmbeddingError when a
-        loader process dies, or memory runs out in it.
+        An item on which a loader process hangs longer than the `item_timeout` comes with that as its reason. Raises
+        EmbeddingError when a loader process dies, memory runs out in it, or, where there is no `item_timeout`, it hangs.
         """
         waiting: deque[list[_Part]] = deque()
         step = SLICE if self._timeout is None else 1  # so that it is known which item hangs
@@ -152,9 +154,11 @@ class Loader:
         parts = waiting.popleft()
         found: list[Loaded] = []
         for place, part in enumerate(parts):
-            try:
-                found += part.future.result(self._timeout)
-            except TimeoutError:
+            if not self._workers or _is_done(part.future, self._timeout or PATIENCE):  # a thread that hangs cannot be ended
+                found += part.future.result()
+            elif self._timeout is None:
+                raise self._stuck([self._source.places[index] for index, _ in part.wanted])
+            else:
                 found.append(self._hung(part.wanted[0][0]))
                 self._begin_again([*parts[place + 1 :], *(later for group in waiting for later in group)])
         return found
@@ -165,14 +169,27 @@ class Loader:
         return Loaded(key=self._source.keys[index], reason=reason)
 
     def _begin_again(self, parts: Sequence[_Part]) -> None:
-        """End all processes, for one hangs and may not be asked to end, and load in new ones what is not loaded yet."""
-        for process in list(getattr(self._pool, "_processes", None) or {}):
-            os.kill(process, signal.SIGKILL)
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        """End all processes, and load in new ones what is not loaded yet."""
+        self._end_pool()
         self._pool = self._begin_pool()
         for part in parts:
             if part.future.cancelled() or part.future.exception() is not None:
                 part.future = self._pool.submit(self._load, part.wanted)
+
+    def _end_pool(self) -> None:
+        """End all processes, for one hangs and may not be asked to end."""
+        for process in list(getattr(self._pool, "_processes", None) or {}):
+            os.kill(process, signal.SIGKILL)
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _stuck(self, places: Sequence[tuple[Items, int]]) -> EmbeddingError:
+        """Of a loader process that hangs: the error that tells it. All processes are ended."""
+        self._end_pool()
+        names = ", ".join(items.names[place] for items, place in places)
+        return EmbeddingError(
+            f"a loader process has not loaded {names or 'anything'} within {PATIENCE:g} seconds and is given up. --item-timeout"
+            f" SECONDS tells which item it is, or gives it longer; with --on-bad-item skip that item is left out. {_WITH_FEWER}"
+        )
 
     def _begin_part(self, wanted: Sequence[Wanted]) -> _Part:
         return _Part(wanted, self._pool.submit(self._load, wanted))
@@ -180,10 +197,23 @@ class Loader:
     def _begin_pool(self) -> Executor:
         if not self._workers:
             return ThreadPoolExecutor(self._threads)
-        pool = ProcessPoolExecutor(self._workers, initializer=_begin, initargs=(self._source,))
+        self._pool = ProcessPoolExecutor(self._workers, initializer=_begin, initargs=(self._source,))
         if self._timeout is not None:
-            pool.submit(_load_all, ()).result()  # the start of a process is not the time of an item
-        return pool
+            begun = self._pool.submit(_load_all, ())  # the start of a process is not the time of an item
+            if not _is_done(begun, PATIENCE):
+                raise self._stuck([])
+            begun.result()
+        return self._pool
+
+
+def _is_done(future: Future[Any], seconds: float) -> bool:
+    """Wait at most so long. The time for which the run itself is stopped (Ctrl-Z) counts as one look at most."""
+    left = seconds
+    while left > 0:
+        if wait([future], timeout=min(left, LOOK)).done:
+            return True
+        left -= LOOK
+    return False
 
 
 def _threads(device: str) -> int:

@@ -64,14 +64,15 @@ class Report:
             self._bar.update(items)
 
     def finish(self, record: Record) -> None:
-        """A task is finished (or was done before, or does not fit: those are counted already)."""
-        if self._quiet or record.task in self._done_before or record.task in self._unfit:
+        """A task is finished (or was done before, or does not fit: those are counted already, and only warnings are told)."""
+        before = record.task in self._done_before
+        if self._quiet or record.task in self._unfit or (before and not record.warnings):
             return
         failed = record.status != DONE
         self.failed += failed
         so_far = f" ({self.failed} failed so far)" if failed and self.failed > 1 else ""
         begins = f"{record.encoder:<36} " if self._named else "  "
-        self.line(f"{begins}{record.task:<40} {_result(record)}{so_far}")
+        self.line(f"{begins}{record.task:<40} {_result(record)}{', done before' * before}{so_far}")
         if failed and self._bar is not None:
             self._bar.set_postfix_str(f"{self.failed} failed")
         for words in record.warnings:
