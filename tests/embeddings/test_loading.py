@@ -100,9 +100,7 @@ def test_a_run_waits_for_no_worker_for_ever_and_skips_nothing_that_it_was_not_to
     monkeypatch.setattr(loading, "PATIENCE", 1)
     wanted, options = hanging(), ExtractOptions(workers=2, batch_size=8, on_bad_item=on_bad_item)
     began = time.monotonic()
-    with pytest.raises(
-        EmbeddingError, match=r"not loaded text 20, text 21, text 22, text 23 within 1 seconds .*--item-timeout"
-    ):
+    with pytest.raises(EmbeddingError, match=r"not loaded text 20, text 21, .* within 1 seconds .*--item-timeout"):
         extract(wanted, tower(Hanging()), Shelf(tmp_path, wanted.address), options)
     assert time.monotonic() - began < 15
     assert not multiprocessing.active_children()

@@ -74,7 +74,8 @@ def test_a_record_holds_what_is_needed_to_repeat_the_number(colours: Path) -> No
     assert record.n == 18
     assert record.towers["image"]["features"] == "RGB pixels in [-1, 1], 32 x 32, bilinear"
     assert record.inputs.seed == 0
-    assert set(record.circumstances) == {"device", "batch_size", "workers", "seconds", "command", "embedded", "examples"}
+    told = {"device", "batch_size", "passes", "workers", "seconds", "command", "embedded", "examples"}
+    assert set(record.circumstances) == told
 
 
 def test_nan_embeddings_fail_their_task_and_name_the_first_item(colours: Path) -> None:
@@ -286,6 +287,10 @@ def test_memory_that_runs_out_changes_no_number_and_is_told_in_the_record(colour
     note = "out of memory on cpu: passes of 4 items instead of 32"
     assert hungry["knn/colours"].circumstances["notes"] == {"image": {"batch": note}}
     assert "notes" not in plain["knn/colours"].circumstances
+    assert [one["knn/colours"].circumstances["batch_size"] for one in (hungry, plain)] == [32, 64]
+    assert hungry["knn/colours"].circumstances["passes"] == {"image": 4}  # Hungry takes 5 at most
+    again = run(colours, small_images(Hungry()), results=colours / "again", store=colours / "other-store")
+    assert "passes" not in again["knn/colours"].circumstances  # its embeddings were there
 
 
 def test_reduced_precision_is_measured_on_a_sample_and_told_in_the_record(colours: Path) -> None:

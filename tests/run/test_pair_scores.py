@@ -68,7 +68,8 @@ def judging(module: nn.Module) -> Encoder:
 
 
 def run(root: Path, encoder: Encoder | str, tasks: str = "compositional*/small", **changes: Any) -> dict[str, Record]:
-    given = Settings(results=root / "results", store=root / "store", data=root / "data", **changes)
+    places = {"results": root / "results", "store": root / "store", "data": root / "data"}
+    given = Settings(**places | changes)
     given = replace(given, extract=replace(given.extract, batch_size=4))
     chosen = load_catalogue([root / "small.toml"]).select([tasks])
     built = load_encoder(encoder) if isinstance(encoder, str) else encoder
@@ -87,6 +88,26 @@ def test_each_distinct_pair_is_judged_once_and_never_again(small: Path) -> None:
     run(small, judging(module), "compositional-lm/small")
     texts = IMAGES * (1 + len(KINDS))
     assert module.asked - padded <= len(NULL_IMAGES) * texts + 2 * 4  # only captions beside noise are new
+
+
+class Hungry(Counting):
+    """It has memory for two pairs at once."""
+
+    def forward(self, images: Tensor, texts: Tensor) -> Tensor:
+        if len(images) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return super().forward(images, texts)
+
+
+def test_memory_that_runs_out_in_a_scorer_changes_no_score_and_is_told_in_the_record(small: Path) -> None:
+    plain = run(small, judging(Counting()), "compositional-itm/small")["compositional-itm"]
+    others = {"results": small / "others", "store": small / "other-store"}
+    hungry = run(small, judging(Hungry()), "compositional-itm/small", **others)["compositional-itm"]
+    assert plain.circumstances["passes"] == {"itm scorer": 4}
+    assert "notes" not in plain.circumstances
+    assert hungry.circumstances["passes"] == {"itm scorer": 2}
+    assert hungry.circumstances["notes"] == {"itm scorer": {"batch": "out of memory on cpu: passes of 2 items instead of 4"}}
+    assert hungry.metrics == plain.metrics
 
 
 def test_the_prior_of_likelier_foils_is_taken_out_by_an_alpha_that_was_chosen_on_held_out_images(small: Path) -> None:

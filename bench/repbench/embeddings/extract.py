@@ -87,6 +87,10 @@ class Extractor:
         """What is to be told of the forward passes of a tower: why they were not as fast or as large as was asked for."""
         return self._forwards[tower.fingerprint].notes if tower.fingerprint in self._forwards else {}
 
+    def passes(self, tower: Tower) -> int:
+        """How many items a forward pass of a tower really took; 0 where none was run."""
+        return self._forwards[tower.fingerprint].passes if tower.fingerprint in self._forwards else 0
+
     def fill(self, work: Work, share: Share = WHOLE, *, ahead: bool = False) -> dict[str, str]:
         """Embed what of `work` is not on its shelf yet, and in passing what others want of the same items.
 

@@ -39,6 +39,11 @@ class Forward:
         self._size = options.batch_size
         self._sized = options.device != "cpu"
 
+    @property
+    def passes(self) -> int:
+        """Items in each pass, the smallest that were needed; 0 where none was run."""
+        return self._size if self._module is not None else 0
+
     def in_passes(self, inputs: Tensor) -> int:
         """How many of these inputs (n, ...) fill whole passes."""
         if not self._sized:
@@ -74,7 +79,7 @@ class Forward:
                 f"out of memory on {device} with a single item; use another --device or a smaller input (size=PIXELS)."
             ) from error
         self._size //= 2
-        self.notes["batch"] = f"out of memory on {device}: passes of {self._size} items instead of {self._options.batch_size}"
+        self.notes["batch"] = halved(self._size, self._options)
         if device.startswith("cuda"):
             torch.cuda.empty_cache()
 
@@ -124,6 +129,11 @@ class Forward:
             return
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             yield
+
+
+def halved(size: int, options: ExtractOptions) -> str:
+    """The note of passes that memory made smaller."""
+    return f"out of memory on {options.device}: passes of {size} items instead of {options.batch_size}"
 
 
 class Half(nn.Module):

@@ -21,9 +21,7 @@ class ExtractOptions:
     workers: int = 0  # loader processes; 0 decodes in threads of this one
     seed: int = 0  # of random views
     on_bad_item: str = "fail"  # or "skip"
-    item_timeout: float | None = (
-        None  # seconds after which a loader process that hangs on an item is ended; see loading.PATIENCE
-    )
+    item_timeout: float | None = None  # seconds after which a loader process that hangs on an item is ended
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:

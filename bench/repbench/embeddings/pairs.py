@@ -13,7 +13,7 @@ from repbench.datasets.dataset import Split
 from repbench.datasets.items import Items, noise_images
 from repbench.digests import digest_text
 from repbench.embeddings.extract import CHUNK
-from repbench.embeddings.forward import copied, finishes_batches
+from repbench.embeddings.forward import copied, finishes_batches, halved
 from repbench.embeddings.loading import Loader, Source
 from repbench.embeddings.memory import is_out_of_memory
 from repbench.embeddings.needs import NULL_IMAGES, PairScores
@@ -76,6 +76,14 @@ class PairExtractor:
         self._scorers = {scorer.fingerprint: scorer for scorer in scorers}
         self._forwards: dict[str, PairForward] = {}
         self._shelves, self._options, self._progress = shelves, options, progress
+
+    def notes(self, scorer: PairScorer) -> dict[str, str]:
+        """What is to be told of the passes of a scorer: why they were not as large as was asked for."""
+        return self._forwards[scorer.fingerprint].notes if scorer.fingerprint in self._forwards else {}
+
+    def passes(self, scorer: PairScorer) -> int:
+        """How many pairs a pass of a scorer really took; 0 where none was run."""
+        return self._forwards[scorer.fingerprint].passes if scorer.fingerprint in self._forwards else 0
 
     def fill(self, work: PairWork) -> dict[str, str]:
         """Judge what of `work` is not on its shelf yet. Returns the items that were skipped: key of the item -> reason.
@@ -177,12 +185,21 @@ def _loaders(work: PairWork, scorer: PairScorer, options: ExtractOptions) -> tup
 
 
 class PairForward:
-    """The forward passes of one scorer, all of one shape: the last is filled up by repeating a pair."""
+    """The forward passes of one scorer, all of one shape: the last is filled up by repeating a pair.
+
+    When memory runs out, the passes become half as large; `notes` tells of it.
+    """
 
     def __init__(self, scorer: PairScorer, options: ExtractOptions) -> None:
+        self.notes: dict[str, str] = {}
         self._scorer, self._options = scorer, options
         self._size = options.batch_size
         self._module: nn.Module | None = None
+
+    @property
+    def passes(self) -> int:
+        """Pairs in each pass, the smallest that were needed; 0 where none was run."""
+        return self._size if self._module is not None else 0
 
     def __call__(self, images: Tensor, texts: Tensor) -> np.ndarray:
         """Scores float32 (n,) of prepared images (n, ...) and texts (n, ...). Raises EmbeddingError when the scorer fails."""
@@ -198,6 +215,7 @@ class PairForward:
                 if not is_out_of_memory(error) or self._size == 1:
                     raise EmbeddingError(f"the scorer failed on {len(part[0])} pairs ({error}).") from error
                 self._size //= 2
+                self.notes["batch"] = halved(self._size, self._options)
             else:
                 start += len(part[0])
         return np.concatenate(rows)

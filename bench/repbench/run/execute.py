@@ -14,6 +14,7 @@ import pandas as pd
 
 from repbench.embeddings.decoded import Decoded
 from repbench.embeddings.extract import Extractor, Work
+from repbench.embeddings.needs import PairScores
 from repbench.embeddings.pairs import PairExtractor
 from repbench.embeddings.store import Address, Shelf
 from repbench.embeddings.text_judges import judged
@@ -104,7 +105,7 @@ def _do(job: Job, plan: Plan, supply: Supply, settings: Settings, report: Report
         ask = partial(judged, store=settings.store, options=settings.extract, log=report.line)
         got, left_out = gather(job, supply.shelves, unread, ask, training, settings.extract.device)
         told = {"embedded": report.embedded - before}
-        told |= _told(_towers(job, plan), supply.extractor) | _named("fidelity", supply.notes.of(job, supply.shelves))
+        told |= _told(job, plan, supply) | _named("fidelity", supply.notes.of(job, supply.shelves))
         outcome = checked(job.task.protocol.score(got, settings.seed))
         told |= _named("prediction_flips", supply.notes.prediction_flips(job, got, outcome))
     except RepbenchError as error:
@@ -161,9 +162,19 @@ def _towers(job: Job, plan: Plan) -> dict[str, Tower]:
     return dict(sorted(used.items()))
 
 
-def _told(towers: Mapping[str, Tower], extractor: Extractor) -> dict[str, Any]:
-    """What the forward passes of the job's towers have to tell: a smaller batch, a network that could not be made faster."""
-    return _named("notes", {modality: notes for modality, tower in towers.items() if (notes := extractor.notes(tower))})
+def _told(job: Job, plan: Plan, supply: Supply) -> dict[str, Any]:
+    """What the forward passes of the job's towers and scorers have to tell: how many items they really took (`passes`, of those
+    that this run made), and notes of a smaller batch or a network that could not be made faster.
+    """
+    towers, extractor, judges = _towers(job, plan), supply.extractor, supply.judges
+    scorers = {_scorer_name(need): plan.encoder.scorers[need.scorer] for need, _ in job.pair_works}
+    passes = {name: extractor.passes(one) for name, one in towers.items()}
+    passes |= {name: judges.passes(one) for name, one in scorers.items()}
+    notes = {name: extractor.notes(one) for name, one in towers.items()}
+    notes |= {name: judges.notes(one) for name, one in scorers.items()}
+    return _named("passes", {name: size for name, size in passes.items() if size}) | _named(
+        "notes", {name: words for name, words in notes.items() if words}
+    )
 
 
 def _named(name: str, content: Mapping[str, Any]) -> dict[str, Any]:
@@ -197,7 +208,7 @@ def make_record(
         skipped=skipped,
         towers={
             **{modality: _tower_words(tower) for modality, tower in sorted(towers.items())},
-            **{f"{need.scorer} scorer": _scorer_words(encoder.scorers[need.scorer]) for need, _ in job.pair_works},
+            **{_scorer_name(need): _scorer_words(encoder.scorers[need.scorer]) for need, _ in job.pair_works},
         },
         load_report=asdict(encoder.load_report) if encoder.load_report is not None else None,
         notes={name: without_secrets(words) for name, words in encoder.notes.items()},
@@ -243,6 +254,10 @@ def _what_came_out(outcome: Outcome) -> dict[str, Any]:
         "chances": outcome.chances,
         "diagnostics": outcome.diagnostics,
     }
+
+
+def _scorer_name(need: PairScores) -> str:
+    return f"{need.scorer} scorer"
 
 
 def _scorer_words(scorer: PairScorer) -> dict[str, Any]:
