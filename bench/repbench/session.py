@@ -1,4 +1,4 @@
-"""One run of the command: several encoders, one after the other, on the tasks that are asked."""
+"""One run of the command: several encoders, as many together as an engine likes, on the tasks that are asked."""
 
 from __future__ import annotations
 

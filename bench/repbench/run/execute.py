@@ -45,7 +45,7 @@ def execute(plan: Plan, settings: Settings, report: Report) -> list[Record]:
 def execute_together(
     plans: Sequence[Plan], settings: Settings, report: Report, decoded: Decoded | None = None
 ) -> list[list[Record]]:
-    """Do several plans, and return the records of each. Encoders that prepare items in one way share what is decoded.
+    """Do several plans, and return the records of each. Encoders that prepare items in one way are embedded in one pass.
 
     `decoded` is what the encoders before these left, and takes what these decode for the next.
     """
@@ -57,12 +57,17 @@ def execute_together(
     judges = PairExtractor(scorers, shelves, settings.extract, report.advance)
     found = []
     for place, plan in enumerate(plans):
-        lacking = [keys for later in plans[place:] for keys in later.lacking(shelves)]
+        lacking = [keys for later in plans[place:] if _share(plan, later) for keys in later.lacking(shelves)]
         report.begin(plan, sum(map(len, lacking)))
         notes = FidelityNotes(plan.towers, settings)
         supply = Supply(shelves=shelves, extractor=extractor, judges=judges, notes=notes)
         found.append(_do_all(plan, supply, settings, report))
     return found
+
+
+def _share(plan: Plan, later: Plan) -> bool:
+    """Whether two encoders have towers that prepare items in one way."""
+    return any(one.prepare == other.prepare for one in plan.towers.values() for other in later.towers.values())
 
 
 def _do_all(plan: Plan, supply: Supply, settings: Settings, report: Report) -> list[Record]:
