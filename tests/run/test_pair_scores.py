@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from repbench.embeddings.needs import NULL_IMAGES
-from repbench.encoder import Encoder, PairScorer
+from repbench.embeddings.options import ExtractOptions
+from repbench.encoder import Encoder, PairScorer, Tower
 from repbench.encoders.load import load_encoder
 from repbench.leaderboard.shares import shares_of
 from repbench.protocols._blind import OWN_PRIOR
@@ -65,6 +66,30 @@ def text_shade(text: str) -> Tensor:
 def judging(module: nn.Module) -> Encoder:
     scorer = PairScorer(prepare={"image": image_shade, "text": text_shade}, module=module, fingerprint="counting")
     return Encoder(name="judge", towers={}, scorers={"lm": scorer, "itm": scorer})
+
+
+class Around(nn.Module):
+    """A shade as a place on a circle; in reduced precision, as a `sign` has it, that or the one opposite."""
+
+    def __init__(self, sign: float) -> None:
+        super().__init__()
+        self.one, self.sign = nn.Parameter(torch.ones(1), requires_grad=False), sign
+
+    def forward(self, shades: Tensor) -> Tensor:
+        angle = shades[:, 0] * self.one
+        place = torch.stack([angle.cos(), angle.sin()], dim=1)
+        return place if self.one.dtype == torch.float32 else place * self.sign
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_choices_among_captions_that_reduced_precision_flips_are_counted(small: Path, sign: float) -> None:
+    image = Tower(prepare=image_shade, module=Around(sign).eval(), dim=2, fingerprint="image")
+    text = Tower(prepare=text_shade, module=Around(1.0).eval(), dim=2, fingerprint="text")
+    encoder = Encoder(name="around", towers={"image": image, "text": text})
+    record = run(small, encoder, "compositional/small", extract=ExtractOptions(precision="bf16"))["compositional"]
+    assert record.status == DONE
+    assert record.value.value == (1.0 if sign > 0 else 0.0)  # type: ignore[union-attr]
+    assert record.circumstances["prediction_flips"] == {"examples": record.n, "flips": 0 if sign > 0 else record.n}
 
 
 def run(root: Path, encoder: Encoder | str, tasks: str = "compositional*/small", **changes: Any) -> dict[str, Record]:

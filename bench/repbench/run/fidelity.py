@@ -48,19 +48,16 @@ class FidelityNotes:
         """How many of a sample of the test examples the task predicts otherwise when they are embedded in float32.
 
         All that it learns from (bank, train, class prompts) stays as the run has it. It is empty for a run in fp32, and for a
-        task that predicts nothing, or on more or other than one embedding of each test example.
+        task that predicts nothing, or by other than one embedding of each column of a test example.
         """
+        if self._settings.extract.precision == "fp32" or "prediction" not in outcome.examples or not _can_sample(job, got):
+            return {}
         asked = [(need, work) for need, work in job.works if not need.tuning]
-        if self._settings.extract.precision == "fp32" or "prediction" not in outcome.examples or len(asked) != 1:
-            return {}
-        ((need, work),) = asked
-        assert job.dataset is not None
-        if len(got.test) != 1 or view_size(work.view) != 1 or job.dataset.declaration.frames is not None:
-            return {}
-        (test,) = got.test
-        part = test.take(np.array(spread(len(test), SAMPLE)))
+        places = np.array(spread(len(got.test[0]), SAMPLE))
+        judged = {rule: scores[places] for rule, scores in got.judged.items()}
         try:
-            again = job.task.protocol.score(replace(got, test=(self._in_float32(job, need, work, part),)), self._settings.seed)
+            exact = (self._in_float32(job, *ask, test.take(places)) for ask, test in zip(asked, got.test, strict=True))
+            again = job.task.protocol.score(replace(got, test=tuple(exact), judged=judged), self._settings.seed)
         except Exception as error:  # of whatever cannot be asked about a few examples alone: no number of the task is wrong
             return {"not measured": str(error)}
         before, after = (dict(zip(one.examples.id, one.examples.prediction, strict=True)) for one in (outcome, again))
@@ -96,6 +93,18 @@ class FidelityNotes:
         tower = self._towers[address.tower]
         extract(sample, tower, exact, replace(self._settings.extract, precision="fp32"))
         return exact
+
+
+def _can_sample(job: Job, got: Embeddings) -> bool:
+    """Whether test is one table of examples, with one embedding of each in every column."""
+    assert job.dataset is not None
+    asked = [work for need, work in job.works if not need.tuning]
+    return (
+        len(asked) == len(got.test) > 0
+        and all(np.array_equal(test.ids, got.test[0].ids) for test in got.test)
+        and all(view_size(work.view) == 1 for work in asked)
+        and job.dataset.declaration.frames is None
+    )
 
 
 def _rows(shelf: Shelf, keys: Sequence[str]) -> np.ndarray:
