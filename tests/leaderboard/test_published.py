@@ -194,6 +194,15 @@ def test_they_rank_when_that_is_asked() -> None:
     assert not [key for key, verdict in judge(board, lambda record: None).items() if "reported" in key[0] and verdict.bold]
 
 
+def test_they_never_rank_where_a_task_was_asked_of_few_examples() -> None:
+    few = [replace(one, inputs=replace(one.inputs, limit=100)) for one in measured() if one.task == "linear-probe/cifar10"]
+    full = [one for one in measured() if one.task == "linear-probe/cifar100"]
+    board = with_published(make_board([*few, *full]), all_tables(), rank=True)
+    assert {one.task for one in board.published} == {"linear-probe/cifar10"}
+    assert {one.task for one in board.done if one.encoder_kind == "published"} == {"linear-probe/cifar100"}
+    assert {one.inputs.limit for one in (*board.published, *board.done) if one.encoder_kind == "published"} == {None}
+
+
 def test_a_row_of_another_metric_is_not_set_beside() -> None:
     metrics = {"mean-per-class": Metric(value=0.5, low=None, high=None)}
     board = make_board([replace(probed("a", "cifar10", 0.5), primary="mean-per-class", metrics=metrics)])

@@ -100,7 +100,10 @@ def all_tables() -> Mapping[str, tuple[Reported, ...]]:
 
 
 def with_published(board: Board, tables: Mapping[str, Sequence[Reported]], *, rank: bool = False) -> Board:
-    """The board with what the tables report of its tasks, in the metric that the task shows; `rank` lets them count."""
+    """The board with what the tables report of its tasks, in the metric that the task shows.
+
+    `rank` lets them count, but where a task has a limit: papers report of all examples.
+    """
     asked = {record.task: record for record in reversed(board.done)}
     found = tuple(
         _record(one, name, asked[one.task])
@@ -108,7 +111,9 @@ def with_published(board: Board, tables: Mapping[str, Sequence[Reported]], *, ra
         for one in rows
         if one.task in asked and asked[one.task].primary == one.metric
     )
-    return replace(board, done=board.done + found) if rank else replace(board, published=found)
+    counts = [rank and one.task not in board.limits for one in found]
+    counted, beside = (tuple(one for one, it in zip(found, counts, strict=True) if it == kind) for kind in (True, False))
+    return replace(board, done=board.done + counted, published=beside)
 
 
 def _record(one: Reported, table: str, asked: Record) -> Record:
@@ -122,7 +127,7 @@ def _record(one: Reported, table: str, asked: Record) -> Record:
         task=one.task,
         protocol=asked.protocol,
         dataset=asked.dataset,
-        inputs=replace(asked.inputs, encoder_fingerprint=digest_text(PUBLISHED, row), seed=0, precision="fp32"),
+        inputs=replace(asked.inputs, encoder_fingerprint=digest_text(PUBLISHED, row), seed=0, precision="fp32", limit=None),
         task_version=asked.task_version,
         options={},
         primary=one.metric,
