@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from repbench.datasets.items import DECODERS, EncodedItems, Items, decode_image
 from repbench.embeddings import loading
 from repbench.embeddings.extract import Work, distinct, extract
-from repbench.embeddings.loading import Loader, Source
+from repbench.embeddings.loading import PLAIN, Loader, Source
 from repbench.embeddings.options import ExtractOptions
 from repbench.embeddings.store import Address, Shelf
 from repbench.encoder import Tower
@@ -110,7 +110,7 @@ def test_a_worker_that_never_begins_is_not_waited_for_for_ever(monkeypatch: pyte
     monkeypatch.setattr(loading, "PATIENCE", 1)
     monkeypatch.setattr(loading, "_begin", lambda source: time.sleep(1000))  # a process that was forked in the wrong moment
     wanted = work(texts("a"))
-    source = Source(keys=wanted.keys, places=wanted.places, prepare=Length(), seed=0)
+    source = Source(keys=wanted.keys, places=wanted.places, prepares=[Length()], seed=0)
     with pytest.raises(EmbeddingError, match="not loaded anything within 1 seconds"):
         Loader(source, ExtractOptions(workers=1, item_timeout=100))
     with (
@@ -223,16 +223,16 @@ def test_few_items_are_held_at_once_however_many_there_are(tmp_path: Path) -> No
 
 def test_threads_load_in_order() -> None:
     items = texts(*("z" * place for place in range(50)))
-    source = Source(keys=items.keys, places=[(items, place) for place in range(50)], prepare=Length(), seed=0)
+    source = Source(keys=items.keys, places=[(items, place) for place in range(50)], prepares=[Length()], seed=0)
     before = torch.get_num_threads()
     torch.set_num_threads(4)
     try:
         with Loader(source, ExtractOptions()) as loader:
-            groups = list(loader.groups([(place, ("plain",)) for place in range(50)], 8))
+            groups = list(loader.groups([(place, (PLAIN,)) for place in range(50)], 8))
     finally:
         torch.set_num_threads(before)
     assert [len(group) for group in groups] == [8] * 6 + [2]
-    assert [loaded.inputs["plain"][0, 0] for group in groups for loaded in group] == list(range(50))
+    assert [loaded.inputs[PLAIN][0, 0] for group in groups for loaded in group] == list(range(50))
 
 
 def test_a_preparation_that_fails_is_an_error_that_names_the_item(tmp_path: Path) -> None:

@@ -89,15 +89,13 @@ def test_images_are_decoded_and_prepared_once_for_encoders_that_prepare_alike(
     assert apart == together
 
 
-def test_an_encoder_that_prepares_otherwise_between_them_changes_nothing(
-    colours: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_encoder_that_prepares_otherwise_is_given_what_is_decoded_once(
+    workers: int, colours: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counts = Counts(colours, monkeypatch)
-    assert run(colours, "together", ALIKE[0], OTHER, ALIKE[1]) == 0
-    assert counts.taken() == (
-        DISTINCT,
-        2 * PREPARED + 3 * TRIED,
-    )  # what was decoded is kept for the other (embeddings/decoded.py)
+    assert run(colours, "together", ALIKE[0], OTHER, ALIKE[1], workers=workers) == 0
+    assert counts.taken() == (DISTINCT, 2 * PREPARED + 3 * TRIED)
     for spec in (*ALIKE, OTHER):
         assert run(colours, "apart", spec) == 0
     assert stored(colours, "together") == stored(colours, "apart")

@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
 
 from repbench.datasets.items import Items
 from repbench.embeddings.decoded import Decoded
-from repbench.embeddings.forward import Forward
-from repbench.embeddings.loading import Loader, Source
+from repbench.embeddings.forward import Forward, prepared_together
+from repbench.embeddings.loading import Form, Loader, Source, Wanted
 from repbench.embeddings.options import ExtractOptions, check_device
 from repbench.embeddings.store import Address, Shelf, TakenError
 from repbench.embeddings.views import view_size
@@ -61,7 +62,7 @@ def extract(
 
 
 class Extractor:
-    """Embeds the works of one encoder, or of several features of one. What they want of an item is done when it is loaded."""
+    """Embeds the works of one encoder, or of several. What they want of an item is done when it is loaded."""
 
     def __init__(
         self,
@@ -101,37 +102,36 @@ class Extractor:
         skipped: dict[str, str] = {}
         if not self._shelves[work.address].missing(work.keys):
             return skipped
-        tower = self._towers[work.address.tower]
-        source = Source(
-            keys=work.keys, places=work.places, prepare=tower.prepare, seed=self._options.seed, decoded=self._decoded
-        )
+        forms, prepares = self._forms(work)
+        source = Source(keys=work.keys, places=work.places, prepares=prepares, seed=self._options.seed, decoded=self._decoded)
         chunks = [range(start, min(start + CHUNK, len(work.keys))) for start in range(0, len(work.keys), CHUNK)]
         taken: list[range] = []
         with Loader(source, self._options) as loader:
             for chunk in chunks[share.number :: share.of]:
                 try:
-                    skipped |= self._fill_chunk(work, chunk, loader, wait=False)
+                    skipped |= self._fill_chunk(work, forms, chunk, loader, wait=False)
                 except TakenError:
                     taken.append(chunk)
             for chunk in [] if ahead else taken:
-                skipped |= self._fill_chunk(work, chunk, loader, wait=True)
+                skipped |= self._fill_chunk(work, forms, chunk, loader, wait=True)
         return skipped
 
-    def _fill_chunk(self, work: Work, places: range, loader: Loader, *, wait: bool) -> dict[str, str]:
+    def _fill_chunk(
+        self, work: Work, forms: Mapping[Address, Form], places: range, loader: Loader, *, wait: bool
+    ) -> dict[str, str]:
         keys = work.keys[places.start : places.stop]
         if not self._shelves[work.address].missing(keys):
             return {}
         with contextlib.ExitStack() as claims:
-            addresses = self._addresses(work)
-            for address in sorted(addresses, key=lambda address: address.folder):  # one order, so that nobody waits in a ring
+            for address in sorted(forms, key=lambda address: address.folder):  # one order, so that nobody waits in a ring
                 claims.enter_context(self._shelves[address].claim(keys, wait=wait))
-            absent = {address: self._keys[address] & set(self._shelves[address].missing(keys)) for address in addresses}
+            absent = {address: self._keys[address] & set(self._shelves[address].missing(keys)) for address in forms}
             wanted = [
-                (place, tuple(dict.fromkeys(self._views[one] for one in addresses if work.keys[place] in absent[one])))
+                (place, tuple(dict.fromkeys(form for one, form in forms.items() if work.keys[place] in absent[one])))
                 for place in places
                 if work.keys[place] in absent[work.address]
             ]
-            trays, bad = self._embed(work, wanted, absent, loader)
+            trays, bad = self._embed(work, forms, wanted, absent, loader)
             for address, tray in trays.items():
                 if tray.keys:
                     self._shelves[address].add(tray.keys, tray.array(view_size(self._views[address])))
@@ -142,25 +142,40 @@ class Extractor:
             )
         return bad
 
-    def _addresses(self, work: Work) -> list[Address]:
-        """That of the work, then other views and other towers with the same preparation; only images have other views."""
+    def _forms(self, work: Work) -> tuple[dict[Address, Form], list[Callable[[Any], torch.Tensor]]]:
+        """The form in which each address wants the items, that of the work first, and the preparations that forms count.
+
+        Of others, those whose towers can be given what is decoded for this one; only images have other views.
+        """
         is_image = work.places[0][0].modality == "image"
-        prepare = self._towers[work.address.tower].prepare
-        others = [other for other in self._keys if other != work.address and self._towers[other.tower].prepare == prepare]
-        return [work.address, *(other for other in others if is_image or view_size(self._views[other]) == 1)]
+        own = self._towers[work.address.tower].prepare
+        forms, prepares = {work.address: (work.view, 0)}, [own]
+        for address in self._keys:
+            prepare, view = self._towers[address.tower].prepare, self._views[address]
+            if address in forms or not prepared_together(own, prepare) or not (is_image or view_size(view) == 1):
+                continue
+            if prepare not in prepares:
+                prepares.append(prepare)
+            forms[address] = (view, prepares.index(prepare))
+        return forms, prepares
 
     def _embed(
-        self, work: Work, wanted: Sequence[tuple[int, tuple[str, ...]]], absent: Mapping[Address, set[str]], loader: Loader
+        self,
+        work: Work,
+        forms: Mapping[Address, Form],
+        wanted: Sequence[Wanted],
+        absent: Mapping[Address, set[str]],
+        loader: Loader,
     ) -> tuple[dict[Address, _Tray], dict[str, str]]:
         trays = {address: _Tray(self._forward(self._towers[address.tower])) for address in absent}
         bad: dict[str, str] = {}
         for group in loader.groups(wanted, self._options.batch_size):
             bad |= {loaded.key: loaded.reason for loaded in group if loaded.reason}
             for address, tray in list(trays.items()):
-                view = self._views[address]
+                form = forms[address]
                 with _dropping(trays, address, unless=work.address):
                     tray.take(
-                        [(one.key, one.inputs[view]) for one in group if view in one.inputs and one.key in absent[address]]
+                        [(one.key, one.inputs[form]) for one in group if form in one.inputs and one.key in absent[address]]
                     )
         for address, tray in list(trays.items()):
             with _dropping(trays, address, unless=work.address):

@@ -189,3 +189,8 @@ def copied(module: nn.Module) -> nn.Module:
 def finishes_batches(prepare: object) -> TypeGuard[ImagePreprocess]:
     """Whether this preparation comes in two steps: `pixels` for each item, `scale` for a batch."""
     return type(prepare) is ImagePreprocess
+
+
+def prepared_together(one: object, other: object) -> bool:
+    """Whether two preparations may be given one decoded item: they are equal, or both our own, which change no picture."""
+    return one == other or (finishes_batches(one) and finishes_batches(other))

@@ -34,49 +34,53 @@ MOST_THREADS = 16
 PATIENCE = 600.0  # seconds that a loader process may take for a few items, or to begin, before the run gives it up
 LOOK = 5.0  # seconds between two looks
 _WITH_FEWER = "What is done is stored; give the same command with fewer --workers, or with --workers 0 to load in this process."
-Wanted = tuple[int, tuple[str, ...]]  # index of an item in its source, and the views in which it is wanted
+Form = tuple[str, int]  # the view in which an item is wanted, and by which of its source's preparations
+PLAIN: Form = ("plain", 0)
+Wanted = tuple[int, tuple[Form, ...]]  # index of an item in its source, and the forms in which it is wanted
 _ONE_AT_A_TIME = threading.Lock()  # for preparations that are not known to bear threads
 
 
 @dataclass(frozen=True, kw_only=True)
 class Loaded:
-    """The model inputs of one item by view, uint8 or float (variants, ...), or the reason why there are none."""
+    """The model inputs of one item by form, uint8 or float (variants, ...), or the reason why there are none."""
 
     key: str
-    inputs: dict[str, np.ndarray] = field(default_factory=dict)
+    inputs: dict[Form, np.ndarray] = field(default_factory=dict)
     reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Where items are (`keys` and `places`, n each) and how they are prepared. Loader processes get a copy.
+    """Where items are (`keys` and `places`, n each) and the ways in which they are prepared. Loader processes get a copy.
 
-    `decoded` is what other encoders left decoded, and takes what is decoded here; for threads alone.
+    Of several ways each leaves the picture that it is given as it was (`prepared_together`). `decoded` is what other encoders
+    left decoded, and takes what is decoded here; for threads alone.
     """
 
     keys: Sequence[str]
     places: Sequence[tuple[Items, int]]
-    prepare: Callable[[Any], torch.Tensor]
+    prepares: Sequence[Callable[[Any], torch.Tensor]]
     seed: int
     decoded: Decoded | None = None
 
     def load_all(self, wanted: Sequence[Wanted]) -> list[Loaded]:
         """Several items, in order."""
-        return [self.load(index, views) for index, views in wanted]
+        return [self.load(index, forms) for index, forms in wanted]
 
-    def load(self, index: int, views: tuple[str, ...]) -> Loaded:
-        """One item, decoded once, in each of `views`. The first of them is what is asked for and must succeed."""
+    def load(self, index: int, forms: tuple[Form, ...]) -> Loaded:
+        """One item, decoded once, in each of `forms`. The first of them is what is asked for and must succeed."""
         key, (items, place) = self.keys[index], self.places[index]
         raw = cache(lambda: items.load(place))
+        pictures = cache(lambda view: self._viewed(raw, key, view))
         try:
             items.check(place, key)
-            pictures = self._viewed(raw, key, views[0])
+            pictures(forms[0][0])
         except DataError as error:
             return Loaded(key=key, reason=str(error))
-        found = {views[0]: self._prepared(pictures, items.names[place])}
-        for view in views[1:]:
-            with contextlib.suppress(RepbenchError):  # it is told to those who ask for that view in the first place
-                found[view] = self._prepared(self._viewed(raw, key, view), items.names[place])
+        found = {forms[0]: self._prepared(pictures(forms[0][0]), forms[0], items.names[place])}
+        for form in forms[1:]:
+            with contextlib.suppress(RepbenchError):  # it is told to those who ask for that form in the first place
+                found[form] = self._prepared(pictures(form[0]), form, items.names[place])
         return Loaded(key=key, inputs=found)
 
     def _viewed(self, raw: Callable[[], Any], key: str, view: str) -> list[Any]:
@@ -89,13 +93,14 @@ class Source:
             self.decoded.keep(key, view, self.seed, made)
         return made
 
-    def _prepared(self, pictures: Sequence[Any], name: str) -> np.ndarray:
+    def _prepared(self, pictures: Sequence[Any], form: Form, name: str) -> np.ndarray:
         """The inputs of all variants, stacked; only pixels where the preparation can finish a whole batch later."""
+        prepare = self.prepares[form[1]]
         try:
-            if finishes_batches(self.prepare):
-                return np.stack([self.prepare.pixels(one).numpy() for one in pictures])
+            if finishes_batches(prepare):
+                return np.stack([prepare.pixels(one).numpy() for one in pictures])
             with _ONE_AT_A_TIME:
-                return np.stack([self.prepare(one).numpy() for one in pictures])
+                return np.stack([prepare(one).numpy() for one in pictures])
         except RepbenchError:
             raise
         except Exception as error:  # a user's preparation may raise anything

@@ -14,7 +14,7 @@ from repbench.datasets.items import Items, noise_images
 from repbench.digests import digest_text
 from repbench.embeddings.extract import CHUNK
 from repbench.embeddings.forward import copied, finishes_batches, halved
-from repbench.embeddings.loading import Loader, Source
+from repbench.embeddings.loading import PLAIN, Loader, Source
 from repbench.embeddings.memory import is_out_of_memory
 from repbench.embeddings.needs import NULL_IMAGES, PairScores
 from repbench.embeddings.options import PRECISIONS, ExtractOptions
@@ -155,7 +155,7 @@ class _Inputs:
             places.setdefault(items[side], pair[side])
         self._index = {key: index for index, key in enumerate(places)}
         prepare = scorer.prepare["image" if side == 0 else "text"]
-        source = Source(keys=list(places), places=list(places.values()), prepare=prepare, seed=options.seed)
+        source = Source(keys=list(places), places=list(places.values()), prepares=(prepare,), seed=options.seed)
         self._loader = Loader(source, options)
         self._before = _Side({}, {})
 
@@ -169,13 +169,13 @@ class _Inputs:
         """The inputs of these keys."""
         known = {key: self._before.inputs[key] for key in keys if key in self._before.inputs}
         bad = {key: self._before.bad[key] for key in keys if key in self._before.bad}
-        fresh = [(self._index[key], ("plain",)) for key in dict.fromkeys(keys) if key not in known and key not in bad]
+        fresh = [(self._index[key], (PLAIN,)) for key in dict.fromkeys(keys) if key not in known and key not in bad]
         for group in self._loader.groups(fresh, max(1, len(fresh))):
             for one in group:
                 if one.reason:
                     bad[one.key] = one.reason
                 else:
-                    known[one.key] = torch.from_numpy(one.inputs["plain"][0])
+                    known[one.key] = torch.from_numpy(one.inputs[PLAIN][0])
         self._before = _Side(known, bad)
         return self._before
 

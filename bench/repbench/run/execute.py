@@ -14,6 +14,7 @@ import pandas as pd
 
 from repbench.embeddings.decoded import Decoded
 from repbench.embeddings.extract import Extractor, Work
+from repbench.embeddings.forward import prepared_together
 from repbench.embeddings.needs import PairScores
 from repbench.embeddings.pairs import PairExtractor
 from repbench.embeddings.store import Address, Shelf
@@ -45,7 +46,7 @@ def execute(plan: Plan, settings: Settings, report: Report) -> list[Record]:
 def execute_together(
     plans: Sequence[Plan], settings: Settings, report: Report, decoded: Decoded | None = None
 ) -> list[list[Record]]:
-    """Do several plans, and return the records of each. Encoders that prepare items in one way are embedded in one pass.
+    """Do several plans, and return the records of each. Encoders that can be given one decoded item are embedded in one pass.
 
     `decoded` is what the encoders before these left, and takes what these decode for the next.
     """
@@ -66,8 +67,8 @@ def execute_together(
 
 
 def _share(plan: Plan, later: Plan) -> bool:
-    """Whether two encoders have towers that prepare items in one way."""
-    return any(one.prepare == other.prepare for one in plan.towers.values() for other in later.towers.values())
+    """Whether two encoders have towers that can be given one decoded item."""
+    return any(prepared_together(one.prepare, other.prepare) for one in plan.towers.values() for other in later.towers.values())
 
 
 def _do_all(plan: Plan, supply: Supply, settings: Settings, report: Report) -> list[Record]:

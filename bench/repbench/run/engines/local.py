@@ -30,7 +30,7 @@ class _Begun:
 class LocalEngine:
     """Holds plans until somebody waits for one or their encoders are too large to be held together, then does all at once.
 
-    So encoders that prepare items in one way share one pass over the data. What one pass decodes is kept for the next.
+    So encoders share one pass over the data (`Extractor`). What one pass decodes is kept for the next.
     """
 
     def __init__(self) -> None:
