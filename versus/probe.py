@@ -27,6 +27,7 @@ from sklearn.linear_model import LogisticRegression, _logistic
 
 from repbench.measure import logistic
 from repbench.measure.solver import descent
+from repbench.protocols import linear_probe
 
 SHAPES = {
     "pets": (3680, 2048, 37, 0.16),
@@ -210,9 +211,15 @@ def counted() -> Iterator[list[int]]:
 def probe(
     train: np.ndarray, labels: np.ndarray, val: np.ndarray, truth: np.ndarray, rule: str
 ) -> tuple[logistic.Path, logistic.Solution, float]:
-    """Path, refit at the strength that is best on validation, and the score there."""
+    """Path, refit at the strength that is best on validation, and the score there: what a linear probe does."""
     path = logistic.fit_path(train, labels, int(labels.max()) + 1, stop_rule=rule)
-    scores = [float((one.argmax(axis=1) == truth).mean()) for one in path.scores(val)]
+
+    def judge(logits: np.ndarray) -> float:
+        return float((logits.argmax(axis=1) == truth).mean())
+
+    scores = [judge(logits) for logits in path.scores(val)]
+    if rule == logistic.CERTIFIED:
+        path, scores = linear_probe.settled(path, scores, val, judge)
     best = max((place for place, score in enumerate(scores) if score == max(scores)), key=lambda place: path[place].strength)
     return path, path.refit(val, truth, path[best].strength), max(scores)
 

@@ -9,8 +9,9 @@ from scipy import optimize
 from sklearn.linear_model import LogisticRegression
 
 from repbench.errors import ProtocolError
-from repbench.measure.logistic import CERTIFIED, SKLEARN, SLOPE, SMALL, STRENGTHS, Solution, fit, fit_path
+from repbench.measure.logistic import CERTIFIED, SKLEARN, SLOPE, STRENGTHS, Solution, fit, fit_path
 from repbench.measure.solver import coordinates
+from repbench.measure.solver.problem import SMALL
 
 
 def data(n: int, d: int, classes: int, separation: float = 0.4, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -80,6 +81,21 @@ def test_all_45_strengths_are_certified(shape: tuple[int, int, int, float]) -> N
     assert [solution.strength for solution in solutions] == list(STRENGTHS)
     assert max(solution.relative_gap for solution in solutions) <= 1e-4
     assert all(solution.converged for solution in solutions)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_settled_solution_is_proven_a_hundred_times_finer_and_the_others_stay(shape: tuple[int, int, int, float]) -> None:
+    x, y = data(*shape)
+    path = fit_path(x, y, shape[2], (10.0, 0.1, 1e-3))
+    settled = path.settled([1])
+    assert settled[0] is path[0]
+    assert settled[2] is path[2]
+    assert settled[1].relative_gap <= 1e-6
+    assert settled[1].evaluations > path[1].evaluations
+    assert settled[1].objective <= path[1].objective * (1 + 1e-12)
+    assert (settled[1].objective - newton(x, y, shape[2], 0.1)) / settled[1].objective <= settled[1].relative_gap + 1e-9
+    [scores] = settled.scores(x, [1])
+    assert np.allclose(scores, settled[1].scores(x), atol=1e-9)
 
 
 @pytest.mark.parametrize("strength", [1e-2, 1.0, 1e2])

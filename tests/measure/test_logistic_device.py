@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from repbench.measure import logistic
 from repbench.measure.logistic import Path, fit, fit_path
+from repbench.measure.solver import problem
 from repbench.measure.solver.coordinates import Coordinates
+from repbench.measure.solver.problem import Problem
 from tests.measure.test_logistic import data
 
 STRENGTHS = (10.0, 1.0, 0.1)
@@ -21,7 +22,7 @@ X, Y = data(300, 12, 4)
 @pytest.fixture
 def large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every problem counts as a large one."""
-    monkeypatch.setattr(logistic, "SMALL", 0)
+    monkeypatch.setattr(problem, "SMALL", 0)
 
 
 @pytest.fixture
@@ -85,11 +86,11 @@ def test_memory_that_runs_out_at_the_refit_changes_nothing_of_it(monkeypatch: py
     expected = path.refit(X[240:], Y[240:], 1.0)
     for name in ("with_more", "refitted"):
         with monkeypatch.context() as patched:
-            patched.setattr(logistic._Problem, name, once(getattr(logistic._Problem, name)))
+            patched.setattr(Problem, name, once(getattr(Problem, name)))
             found = path.refit(X[240:], Y[240:], 1.0)
         assert np.array_equal(found.weights, expected.weights)
         assert found.evaluations == expected.evaluations
-    monkeypatch.setattr(logistic._Problem, "with_more", once(once(logistic._Problem.with_more)))
+    monkeypatch.setattr(Problem, "with_more", once(once(Problem.with_more)))
     with pytest.raises(torch.OutOfMemoryError):  # and what runs out again is told
         path.refit(X[240:], Y[240:], 1.0)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partialmethod
-
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
@@ -12,10 +10,10 @@ from sklearn.metrics import balanced_accuracy_score
 from repbench.datasets.declaration import ELEVEN_POINT, DatasetDeclaration, Validation
 from repbench.embeddings.embedded import Embeddings, TestSplit, TuningSplit
 from repbench.errors import ProtocolError
-from repbench.measure import average_precision
+from repbench.measure import average_precision, logistic
 from repbench.measure.logistic import STRENGTHS
 from repbench.measure.solver import descent
-from repbench.protocols.linear_probe import LinearProbe
+from repbench.protocols.linear_probe import CLOSE, LinearProbe
 
 CLASSES = ("ant", "bee", "cat", "dog")
 METRICS = ("accuracy", "mean-per-class")
@@ -89,11 +87,55 @@ def test_the_record_has_the_certificate_of_every_strength_and_names_those_that_a
 
 
 def test_strengths_at_which_the_work_ran_out_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(descent.Descent, "to", partialmethod(descent.Descent.to, most=2))
+    whole = descent.Descent.to
+    monkeypatch.setattr(descent.Descent, "to", lambda self, strength, rule, most=0: whole(self, strength, rule, 2))
     told = LinearProbe(gap=1e-12).score(embeddings(), 0).diagnostics
     assert told["unproven"] == [row["strength"] for row in told["validation"] if row["relative_gap"] > 1e-12]
     assert told["unproven"]
     assert not told["converged"]
+
+
+def overlapping(order: np.ndarray) -> Embeddings:
+    """Twelve classes that overlap so much that the best strength is a matter of single examples; rows of train in an order."""
+    rng = np.random.default_rng(1)
+    centres = rng.normal(size=(12, 40))
+
+    def split(n: int) -> tuple[np.ndarray, np.ndarray]:
+        label = np.concatenate([np.arange(12), rng.integers(0, 12, n - 12)])
+        return (1.1 * centres[label] + 3.0 * rng.normal(size=(n, 40))).astype(np.float32), label
+
+    (x, label), val, test = split(500), split(600), split(300)
+    names = tuple("abcdefghijkl")
+    return Embeddings(
+        tuning=(tuning(x[order], label[order], names), tuning(*val, names)),
+        test=(held_out(*test, names),),
+        metric="accuracy",
+    )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_neither_the_order_of_rows_nor_the_other_strengths_change_the_choice_or_a_prediction(
+    monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    probe = LinearProbe(gap=3e-3)  # so coarse that the path alone chooses another strength where every second one is left out
+    told = probe.score(overlapping(np.arange(500)), 0)
+    shuffled = probe.score(overlapping(np.random.default_rng(seed).permutation(500)), 0)
+    assert shuffled.diagnostics["strength"] == told.diagnostics["strength"]
+    assert shuffled.examples["prediction"].tolist() == told.examples["prediction"].tolist()
+    some = STRENGTHS[STRENGTHS.index(told.diagnostics["strength"]) % (seed + 2) :: seed + 2]
+    monkeypatch.setattr(logistic.fit_path, "__defaults__", (some,))
+    fewer = probe.score(overlapping(np.arange(500)), 0)
+    assert [row["strength"] for row in fewer.diagnostics["validation"]] == list(some)
+    assert fewer.diagnostics["strength"] == told.diagnostics["strength"]
+    assert fewer.examples["prediction"].tolist() == told.examples["prediction"].tolist()
+
+
+def test_the_strengths_among_which_one_chooses_are_solved_a_hundred_times_finer() -> None:
+    told = LinearProbe().score(overlapping(np.arange(500)), 0).diagnostics["validation"]
+    best = max(row["score"] for row in told)
+    close = [row["relative_gap"] for row in told if row["score"] >= best - CLOSE]
+    assert len(close) > 1
+    assert max(close) <= 1e-6 < max(row["relative_gap"] for row in told)
 
 
 def test_the_dataset_s_metric_chooses_the_strength() -> None:

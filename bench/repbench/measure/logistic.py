@@ -27,63 +27,23 @@ that are computed from them anew have another gradient, and it takes other dual 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from functools import cached_property
-from itertools import islice
 from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
 from repbench.errors import ProtocolError
-from repbench.measure.solver.machine import threads, with_room
+from repbench.measure.solver.machine import with_room
+from repbench.measure.solver.solution import STRENGTHS, Solution, whole
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from repbench.measure.solver.descent import Rule
+    from repbench.measure.solver.problem import Problem
 
-    from repbench.measure.solver.coordinates import Coordinates
-    from repbench.measure.solver.descent import Descent, Rule, Stop
-    from repbench.measure.solver.losses import Loss
+__all__ = ["CERTIFIED", "SKLEARN", "SLOPE", "STOP_RULES", "STRENGTHS", "Path", "Solution", "fit", "fit_path"]
 
-STRENGTHS: tuple[float, ...] = tuple(float(value) for value in np.logspace(-6, 5, 45))
-FINE = 1e-6  # a gap below this is proven in float64 only
-SMALL = 10**7  # n x d x classes below which float64 on one thread of the CPU is used
 SLOPE = 1e-4  # scikit-learn's default `tol`: of the largest entry of the gradient of the mean loss
 CERTIFIED, SKLEARN = STOP_RULES = ("certified", "sklearn")
-FINER = 100.0  # times smaller is the gap of a refit
-STRIDE, LOOSE = 3, 0.01  # on the way to one strength: every so many of STRENGTHS, solved to this gap
-SURE = 10.0  # times what the path lets expect: a refit whose start is worse than that does not start from the path
-
-
-@dataclass(frozen=True, kw_only=True)
-class Solution:
-    """The fit at one strength, and how well it is solved."""
-
-    strength: float
-    objective: float
-    gradient_norm: float
-    relative_gap: float  # proven: (F - min F) / F is at most this
-    evaluations: int  # products of the data with a residual, spent on this strength
-    converged: bool
-    _stop: Stop
-    _coordinates: Coordinates
-
-    @cached_property
-    def weights(self) -> np.ndarray:
-        """Weights float64 (d, classes) for features as they were given."""
-        weights: np.ndarray = self._coordinates.back(self._stop.point[:, :-1]).T.double().cpu().numpy()
-        return weights
-
-    @cached_property
-    def intercept(self) -> np.ndarray:
-        """Intercepts float64 (classes,); of those of a softmax, free up to a shift, the ones that sum to zero."""
-        intercept: np.ndarray = self._stop.point[:, -1].double().cpu().numpy() - self._coordinates.mean.numpy() @ self.weights
-        return intercept
-
-    def scores(self, x: np.ndarray) -> np.ndarray:
-        """Logits (n, classes), float64, of features (n, d)."""
-        scores: np.ndarray = np.asarray(x, dtype=np.float64) @ self.weights + self.intercept
-        return scores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +51,7 @@ class Path(Sequence[Solution]):
     """One solution per strength, in the order in which they were asked for."""
 
     _solutions: tuple[Solution, ...]
-    _problem: _Problem
+    _problem: Problem
 
     def __len__(self) -> int:
         return len(self._solutions)
@@ -103,26 +63,38 @@ class Path(Sequence[Solution]):
     def __getitem__(self, place: int | slice) -> Solution | Sequence[Solution]:
         return self._solutions[place]
 
-    def scores(self, x: np.ndarray) -> Iterator[np.ndarray]:
-        """Logits (n, classes) of features (n, d), strength by strength, in the precision of the fit."""
+    def scores(self, x: np.ndarray, places: Sequence[int] | None = None) -> Iterator[np.ndarray]:
+        """Logits (n, classes) of features (n, d), strength by strength (or at some places), in the precision of the fit."""
         import torch
 
-        told = 0
+        told, places = 0, range(len(self)) if places is None else places
         try:
-            for logits in self._scores(x):
+            for logits in self._scores(x, places):
                 yield logits
                 told += 1
         except torch.OutOfMemoryError:
-            yield from islice(self._on_cpu()._scores(x), told, None)
+            yield from self._on_cpu()._scores(x, places[told:])
 
-    def _scores(self, x: np.ndarray) -> Iterator[np.ndarray]:
+    def _scores(self, x: np.ndarray, places: Sequence[int]) -> Iterator[np.ndarray]:
         with self._problem.threads():
             z = self._problem.coordinates.place(x)
-        for solution in self._solutions:
-            point = solution._stop.point
+        for place in places:
+            point = self._solutions[place]._stop.point
             with self._problem.threads():  # not around the yield: the caller's own work keeps its threads
                 logits = z @ point[:, :-1].T + point[:, -1]
             yield logits.cpu().numpy()
+
+    def settled(self, places: Sequence[int]) -> Path:
+        """This path with the solutions at some places gone on with, until a hundredth of its gap is proven.
+
+        So the order of the rows, the other strengths and the number of threads are seen no more in what these predict. Where
+        that is not proven in MOST_FINE evaluations more, the nearest that was reached stays. `evaluations` count all.
+        """
+        return with_room(lambda: self._settled(places), lambda: self._on_cpu()._settled(places))
+
+    def _settled(self, places: Sequence[int]) -> Path:
+        finer = self._problem.settled({place: self._solutions[place] for place in places})
+        return replace(self, _solutions=tuple(finer.get(place, one) for place, one in enumerate(self._solutions)))
 
     def refit(self, x: np.ndarray, y: np.ndarray, strength: float) -> Solution:
         """The solution at one strength for the features of this path and these (n, d) together.
@@ -169,7 +141,9 @@ def fit_path(
         raise ProtocolError(f"strengths must be above 0; got {list(strengths)}.")
 
     def path(where: str) -> Path:
-        problem = _Problem.of(x, y, classes, rule, where)
+        from repbench.measure.solver.problem import Problem
+
+        problem = Problem.of(x, y, classes, rule, where)
         solved = {solution.strength: solution for solution in problem.down(order)}
         return Path(_solutions=tuple(solved[strength] for strength in strengths), _problem=problem)
 
@@ -186,123 +160,11 @@ def fit(x: np.ndarray, y: np.ndarray, classes: int, strength: float, *, gap: flo
     rule = _rule(gap, CERTIFIED)
 
     def solved(where: str) -> Solution:
-        return _whole(_Problem.of(x, y, classes, rule, where).reach(strength, rule))
+        from repbench.measure.solver.problem import Problem
+
+        return whole(Problem.of(x, y, classes, rule, where).reach(strength, rule))
 
     return with_room(lambda: solved(device), lambda: solved("cpu"))
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Problem:
-    """Rows in coordinates, their labels, and when a fit may stop."""
-
-    coordinates: Coordinates
-    z: Tensor  # (n, r)
-    y: np.ndarray
-    classes: int
-    rule: Rule
-
-    @classmethod
-    def of(cls, x: np.ndarray, y: np.ndarray, classes: int, rule: Rule, device: str) -> _Problem:
-        import torch
-
-        from repbench.measure.solver.coordinates import Coordinates
-
-        x, y = _checked(x, y)
-        small = x.size * classes < SMALL
-        dtype = torch.float64 if small or rule.gap < FINE else torch.float32
-        with threads(small):
-            coordinates = Coordinates(x, dtype, device if device.startswith("cuda") and not small else "cpu")
-        return cls(coordinates=coordinates, z=coordinates.z, y=y, classes=classes, rule=rule)
-
-    def with_more(self, x: np.ndarray, y: np.ndarray) -> _Problem:
-        """These rows and more."""
-        import torch
-
-        x, y = _checked(x, y)
-        with self.threads():
-            wider = self.coordinates.wider(self.z, x)
-            z = torch.cat([self.z, self.coordinates.place(x)]) if wider is self.coordinates else wider.z
-            return replace(self, coordinates=wider, z=z, y=np.concatenate([self.y, y]))
-
-    def on_cpu(self) -> _Problem:
-        """The same, in the memory of the machine."""
-        coordinates = self.coordinates.on_cpu()
-        return replace(self, coordinates=coordinates, z=coordinates.z)
-
-    def threads(self) -> AbstractContextManager[None]:
-        """One thread where the products are too small to share."""
-        return threads(self.z.numel() * self.classes < SMALL)
-
-    def down(self, strengths: Sequence[float]) -> list[Solution]:
-        """The solutions at falling strengths."""
-        with self.threads():
-            descent = self._descent()
-            return [self._solution(descent.to(strength, self.rule)) for strength in strengths]
-
-    def refitted(self, solved: Sequence[Solution], strength: float, rows: int) -> Solution:
-        """The solution at one strength, from those of fewer `rows`."""
-        import torch
-
-        from repbench.measure.solver.descent import between
-
-        near = min(solved, key=lambda one: abs(np.log(one.strength * len(self.z) / (strength * rows))))
-        fine = replace(self.rule, gap=self.rule.gap / FINER)
-        way: list[Solution] = []
-        with self.threads():
-            descent = self._descent()
-            start = between([one._stop for one in solved], strength * rows / len(self.z))
-            weights = self.coordinates.from_narrower(start[:, :-1], near._coordinates)
-            descent.start_from(torch.cat([weights, start[:, -1:]], dim=1))
-            if descent.objective(strength) <= SURE * near.objective * len(self.z) / rows:
-                way.append(self._solution(descent.to(strength, fine)))
-        if not way or not way[-1].converged:
-            way += self.reach(strength, fine)
-        return _whole(way)
-
-    def reach(self, strength: float, rule: Rule) -> list[Solution]:
-        """The solution at one strength, last, after those on a coarse way down from the strong end."""
-        loose = replace(self.rule, gap=max(LOOSE, rule.gap))
-        with self.threads():
-            descent = self._descent()
-            way = [self._solution(descent.to(other, loose)) for other in _way(strength)]
-            way.append(self._solution(descent.to(strength, rule)))
-            if not way[-1].converged and rule.gap < self.rule.gap:  # what is promised is the gap of the path
-                way.append(self._solution(descent.prove(strength, self.rule)))
-            return way
-
-    def _descent(self) -> Descent:
-        from repbench.measure.solver.descent import Descent
-
-        return Descent(self.coordinates, self.z, self._loss())
-
-    def _loss(self) -> Loss:
-        import torch
-
-        from repbench.measure.solver.losses import OneVsRest, Softmax
-
-        y = torch.from_numpy(self.y).to(self.z.device)
-        return Softmax(y.long(), self.classes) if y.ndim == 1 else OneVsRest(y.T.to(self.z.dtype).contiguous())
-
-    def _solution(self, stop: Stop) -> Solution:
-        return Solution(
-            strength=stop.strength,
-            objective=stop.objective,
-            gradient_norm=stop.gradient_norm,
-            relative_gap=stop.relative_gap,
-            evaluations=stop.evaluations,
-            converged=stop.converged,
-            _stop=stop,
-            _coordinates=self.coordinates,
-        )
-
-
-def _checked(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    x, y = np.asarray(x), np.asarray(y)
-    if x.ndim != 2 or not len(x) or len(x) != len(y):
-        raise ProtocolError(f"logistic regression needs features (n, d) and n labels; got {x.shape} and {y.shape}.")
-    if not all(np.isfinite(x[first : first + 8192]).all() for first in range(0, len(x), 8192)):
-        raise ProtocolError("logistic regression needs finite features; some are NaN or infinite.")
-    return x, y
 
 
 def _rule(gap: float, stop_rule: str) -> Rule:
@@ -311,12 +173,3 @@ def _rule(gap: float, stop_rule: str) -> Rule:
     if stop_rule not in STOP_RULES:
         raise ProtocolError(f"stop_rule is {stop_rule!r}; expected one of {', '.join(STOP_RULES)}.")
     return Rule(gap=gap, slope=None if stop_rule == CERTIFIED else SLOPE)
-
-
-def _way(strength: float) -> list[float]:
-    above = [other for other in STRENGTHS if other > 1.001 * strength]
-    return above[STRIDE - 1 :: STRIDE][::-1]
-
-
-def _whole(way: Sequence[Solution]) -> Solution:
-    return replace(way[-1], evaluations=sum(solution.evaluations for solution in way))

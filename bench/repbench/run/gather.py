@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from repbench.datasets.check import DERIVED
 from repbench.datasets.dataset import Dataset, Split
 from repbench.datasets.declaration import DatasetDeclaration
 from repbench.embeddings.embedded import Embeddings, TestSplit, TuningSplit
@@ -46,7 +47,7 @@ def gather(
     for need in job.task.needs:
         whole = _joined(need, job.dataset)
         kept = _kept(whole, left_out, need)
-        split = whole.take(kept) if len(kept) < len(whole) else whole
+        split = whole if np.array_equal(kept, np.arange(len(whole))) else whole.take(kept)
         clusters = split.columns[declaration.cluster].astype(str) if declaration.cluster in split.columns else None
         if isinstance(need, TextJudges):
             judged = ask(need, split, split.ids if clusters is None else clusters)
@@ -83,10 +84,15 @@ def gather(
 
 
 def _kept(split: Split, left_out: Mapping[str, str], need: AnyNeed) -> np.ndarray:
-    """The places of the examples that can be used, int64 (m,)."""
+    """The places of the examples that can be used, int64 (m,).
+
+    Those to tune on come in the order of their ids, so that the order of a copy decides no tie, no draw and no rounding.
+    """
     kept = np.array([place for place, one in enumerate(split.ids) if str(one) not in left_out], dtype=np.int64)
     if not len(kept):
         raise ProtocolError(f"{need.dataset}: the split {need.split!r} has no example that can be used.")
+    if need.tuning and not set(need.splits) & set(DERIVED):
+        return kept[np.argsort(split.ids[kept].astype(str), kind="stable")]
     return kept
 
 

@@ -10,13 +10,17 @@ import torch
 
 from repbench.measure.solver import hessian
 from repbench.measure.solver.coordinates import Coordinates
+from repbench.measure.solver.dual import LowerBound
 from repbench.measure.solver.lbfgs import History, Solve, dot
 from repbench.measure.solver.losses import Judged, Loss
 
-MOST_EVALUATIONS = 200  # per strength; what is not proven by then says so
+MOST_EVALUATIONS = 2000  # per strength; what is not proven by then says so
 PAIRS = 20  # of curvature that L-BFGS keeps; on features of trained encoders 10 cost a quarter more evaluations
-PATIENCE = 20  # evaluations at one strength after which the Hessian is inverted (anew)
+MOST_PAIRS, NUMBERS = 60, 10**6  # where they are small, so many numbers in all: a third fewer evaluations of hard problems
+PATIENCE = 20  # evaluations at one strength after which the Hessian is inverted
+RENEWED = 30  # evaluations after which it is inverted anew, as the weights of the rows have moved
 NEAR = 30.0  # times the gap: from there on the intercept is settled at each evaluation, as the proof needs it
+FAR = 3000.0  # the same where PATIENCE has ended: there the dual is mixed of many points, and each needs it
 SUMMED = 8192  # rows of a gradient that are summed in the products' precision; above, in float64
 SAMPLE = 4096  # rows by which starts are compared
 
@@ -55,7 +59,7 @@ class Descent:
         self._point[:, -1] = loss.start().to(z)
         self._logits = self._point[:, -1:].repeat(1, len(z))
         self._residual = torch.empty_like(self._logits)
-        self._history = History(PAIRS, self._point)
+        self._history = History(int(np.clip(NUMBERS // self._point.numel(), PAIRS, MOST_PAIRS)), self._point)
         self._trail: list[tuple[float, torch.Tensor, torch.Tensor]] = []  # the last three: strength, point, logits
         self._coupled: tuple[float, torch.Tensor, torch.Tensor] | None = None  # strength, values, vectors
         self._exact: Solve | None = None  # division by the Hessian where it was inverted last
@@ -78,10 +82,10 @@ class Descent:
         self._trail = [*self._trail[-2:], (strength, stop.point, self._logits.clone())]
         return stop
 
-    def prove(self, strength: float, rule: Rule) -> Stop:
-        """What another rule says of the point that was reached: one evaluation."""
+    def go_on(self, strength: float, rule: Rule) -> Stop:
+        """The solution at the strength of the point that was reached, by another rule; one evaluation may do."""
         self._rule = rule
-        return self._minimise(strength, 1)
+        return self._minimise(strength, MOST_EVALUATIONS)
 
     def _predict(self, strength: float) -> None:
         """The best start: the last solution, or the line or parabola in log strength through the last two or three."""
@@ -101,14 +105,17 @@ class Descent:
             self._logits = _combined(shares, logits)
 
     def _minimise(self, strength: float, most: int) -> Stop:
-        evaluations = 0
+        evaluations, proven, inverted = 0, LowerBound(strength), PATIENCE
         now, settled = self._settle(self._loss.judge(self._logits, self._residual), strength)
         while True:
             objective = self._objective(now.loss, self._point, strength)
             gradient = self._gradient(now, strength)
             evaluations += 1
             norm = float(gradient[:, :-1].double().square().sum().sqrt())
-            bound = norm**2 / (2 * strength) / max(objective, 1e-300)
+            least = objective - norm**2 / (2 * strength)
+            if settled and evaluations > PATIENCE and self._rule.slope is None:
+                least = max(least, proven.learn(objective, gradient[:, :-1], self._point[:, :-1]))
+            bound = (objective - least) / max(objective, 1e-300)
             self._history.learn(self._point, gradient, strength, float(now.uncertainty.sum()))
             done = self._is_done(bound, gradient, strength, settled)
             if done or evaluations >= most:
@@ -122,8 +129,9 @@ class Descent:
                     converged=done,
                 )
             if bound > self._rule.gap or self._rule.slope is not None:
-                if evaluations == PATIENCE:
+                if evaluations == inverted:
                     self._exact = hessian.solver(self._z, self._loss, now.residual, strength)
+                    inverted += hessian.lasts(self._z, self._loss, RENEWED)
                 solve = self._solver(now, strength)
                 direction = self._loss.free(self._history.direction(gradient, solve, self._exact is not None))
                 found = self._search(direction, strength, dot(gradient, direction))
@@ -132,7 +140,8 @@ class Descent:
                 elif not self._history.forget():  # rounding has eaten the descent, and not by the pairs: give up
                     evaluations = most - 1
             settled = False
-            if self._rule.slope is None and (bound <= NEAR * self._rule.gap or evaluations >= most - 1):
+            near = NEAR if evaluations < PATIENCE else FAR
+            if self._rule.slope is None and (bound <= near * self._rule.gap or evaluations >= most - 1):
                 now, settled = self._settle(now, strength)
 
     def _is_done(self, bound: float, gradient: torch.Tensor, strength: float, settled: bool) -> bool:

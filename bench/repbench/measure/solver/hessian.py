@@ -6,13 +6,14 @@ Rows that are certain by now bend nothing and are left out: their weight is belo
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from repbench.measure.solver.lbfgs import Solve
 from repbench.measure.solver.losses import Loss, Softmax
 
 MOST_NUMBERS = 4 * 10**7  # in these Hessians: 320 MB
-MOST_WORK = 300  # evaluations that the blocks may cost as much as
+MOST_WORK = 600  # evaluations that the blocks may cost as much as: on raw pixels of 768 numbers they spare thousands
 MOST_WHOLE = 4 * 10**7  # numbers of the whole Hessian
 ENOUGH = 16  # rows a dimension: the pairs of curvature mend what a sample of these tells wrong
 MOST_WHOLE_WORK = 1000  # evaluations for that one: it settles what the blocks leave unproven
@@ -24,15 +25,25 @@ def solver(z: torch.Tensor, loss: Loss, residual: torch.Tensor, strength: float)
 
     z (n, r) are the features, intercepts come last.
     """
+    whole, blocks = _work(z, loss)
+    if isinstance(loss, Softmax) and whole <= MOST_WHOLE_WORK:
+        return _divide_by_whole(_wide(z), loss, residual, strength)
+    return _divide_by_blocks(_wide(z), residual, strength) if blocks <= MOST_WORK else None
+
+
+def lasts(z: torch.Tensor, loss: Loss, least: int) -> int:
+    """Evaluations for which a Hessian is to serve, at `least` so many: a quarter of what it costs."""
+    whole, blocks = _work(z, loss)
+    work = whole if isinstance(loss, Softmax) and whole <= MOST_WHOLE_WORK else blocks
+    return max(least, int(min(work, 1e9) / 4))
+
+
+def _work(z: torch.Tensor, loss: Loss) -> tuple[float, float]:
+    """Evaluations that the whole Hessian and the blocks cost as much as, with their inverses; infinite without room."""
     n, width = len(z), z.shape[1] + 1
     whole = loss.classes * width
-    work = whole / 4 * (min(n, ENOUGH * width) + whole) / n
-    if isinstance(loss, Softmax) and whole**2 <= MOST_WHOLE and work <= MOST_WHOLE_WORK:
-        return _divide_by_whole(_wide(z), loss, residual, strength)
-    # of the blocks and their inverses, over the work of two products
-    if loss.classes * width**2 <= MOST_NUMBERS and width / 2 * (1 + width / n) <= MOST_WORK:
-        return _divide_by_blocks(_wide(z), residual, strength)
-    return None
+    work = whole / 4 * (min(n, ENOUGH * width) + whole) / n if whole**2 <= MOST_WHOLE else np.inf
+    return work, width / 2 * (1 + width / n) if loss.classes * width**2 <= MOST_NUMBERS else np.inf
 
 
 def _wide(z: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,143 @@
+"""One problem of logistic regression: its rows in coordinates, and the ways to its solutions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from repbench.errors import ProtocolError
+from repbench.measure.solver.coordinates import Coordinates
+from repbench.measure.solver.descent import MOST_EVALUATIONS, Descent, Rule, Stop, between
+from repbench.measure.solver.losses import Loss, OneVsRest, Softmax
+from repbench.measure.solver.machine import threads
+from repbench.measure.solver.solution import STRENGTHS, Solution, whole
+
+FINE = 1e-6  # a gap below this is proven in float64 only
+SMALL = 10**7  # n x d x classes below which float64 on one thread of the CPU is used
+FINER = 100.0  # times smaller is the gap of a refit, and of the solutions among which one chooses
+MOST_FINE = 200  # evaluations for that: what is promised is the gap of the path
+STRIDE, LOOSE = 3, 0.01  # on the way to one strength: every so many of STRENGTHS, solved to this gap
+SURE = 10.0  # times what the path lets expect: a refit whose start is worse than that does not start from the path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """Rows in coordinates, their labels, and when a fit may stop."""
+
+    coordinates: Coordinates
+    z: torch.Tensor  # (n, r)
+    y: np.ndarray
+    classes: int
+    rule: Rule
+
+    @classmethod
+    def of(cls, x: np.ndarray, y: np.ndarray, classes: int, rule: Rule, device: str) -> Problem:
+        """Features (n, d) and labels, as `logistic.fit_path` takes and refuses them."""
+        x, y = _checked(x, y)
+        small = x.size * classes < SMALL
+        dtype = torch.float64 if small or rule.gap < FINE else torch.float32
+        with threads(small):
+            coordinates = Coordinates(x, dtype, device if device.startswith("cuda") and not small else "cpu")
+        return cls(coordinates=coordinates, z=coordinates.z, y=y, classes=classes, rule=rule)
+
+    def with_more(self, x: np.ndarray, y: np.ndarray) -> Problem:
+        """These rows and more."""
+        x, y = _checked(x, y)
+        with self.threads():
+            wider = self.coordinates.wider(self.z, x)
+            z = torch.cat([self.z, self.coordinates.place(x)]) if wider is self.coordinates else wider.z
+            return replace(self, coordinates=wider, z=z, y=np.concatenate([self.y, y]))
+
+    def on_cpu(self) -> Problem:
+        """The same, in the memory of the machine."""
+        coordinates = self.coordinates.on_cpu()
+        return replace(self, coordinates=coordinates, z=coordinates.z)
+
+    def threads(self) -> AbstractContextManager[None]:
+        """One thread where the products are too small to share."""
+        return threads(self.z.numel() * self.classes < SMALL)
+
+    def down(self, strengths: Sequence[float]) -> list[Solution]:
+        """The solutions at falling strengths."""
+        with self.threads():
+            descent = self._descent()
+            return [self._solution(descent.to(strength, self.rule)) for strength in strengths]
+
+    def settled(self, solved: Mapping[int, Solution]) -> dict[int, Solution]:
+        """The same solutions at a finer gap, from the strongest penalty to the weakest."""
+        fine, finer = replace(self.rule, gap=self.rule.gap / FINER), {}
+        with self.threads():
+            descent = self._descent()
+            for place, one in sorted(solved.items(), key=lambda item: -item[1].strength):
+                descent.start_from(one._stop.point)
+                on = self._solution(descent.to(one.strength, fine, most=MOST_FINE))
+                better = on if on.relative_gap < one.relative_gap else one
+                finer[place] = replace(
+                    better, evaluations=one.evaluations + on.evaluations, converged=one.converged or on.converged
+                )
+        return finer
+
+    def refitted(self, solved: Sequence[Solution], strength: float, rows: int) -> Solution:
+        """The solution at one strength, from those of fewer `rows`."""
+        near = min(solved, key=lambda one: abs(np.log(one.strength * len(self.z) / (strength * rows))))
+        fine = replace(self.rule, gap=self.rule.gap / FINER)
+        way: list[Solution] = []
+        with self.threads():
+            descent = self._descent()
+            start = between([one._stop for one in solved], strength * rows / len(self.z))
+            weights = self.coordinates.from_narrower(start[:, :-1], near._coordinates)
+            descent.start_from(torch.cat([weights, start[:, -1:]], dim=1))
+            if descent.objective(strength) <= SURE * near.objective * len(self.z) / rows:
+                way.append(self._solution(descent.to(strength, fine, most=MOST_FINE)))
+        if not way or not way[-1].converged:
+            way += self.reach(strength, fine)
+        return whole(way)
+
+    def reach(self, strength: float, rule: Rule) -> list[Solution]:
+        """The solution at one strength, last, after those on a coarse way down from the strong end."""
+        loose = replace(self.rule, gap=max(LOOSE, rule.gap))
+        with self.threads():
+            descent = self._descent()
+            way = [self._solution(descent.to(other, loose)) for other in _way(strength)]
+            finer = rule.gap < self.rule.gap
+            way.append(self._solution(descent.to(strength, rule, most=MOST_FINE if finer else MOST_EVALUATIONS)))
+            if finer and not way[-1].converged:
+                way.append(self._solution(descent.go_on(strength, self.rule)))
+            return way
+
+    def _descent(self) -> Descent:
+        return Descent(self.coordinates, self.z, self._loss())
+
+    def _loss(self) -> Loss:
+        y = torch.from_numpy(self.y).to(self.z.device)
+        return Softmax(y.long(), self.classes) if y.ndim == 1 else OneVsRest(y.T.to(self.z.dtype).contiguous())
+
+    def _solution(self, stop: Stop) -> Solution:
+        return Solution(
+            strength=stop.strength,
+            objective=stop.objective,
+            gradient_norm=stop.gradient_norm,
+            relative_gap=stop.relative_gap,
+            evaluations=stop.evaluations,
+            converged=stop.converged,
+            _stop=stop,
+            _coordinates=self.coordinates,
+        )
+
+
+def _checked(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    x, y = np.asarray(x), np.asarray(y)
+    if x.ndim != 2 or not len(x) or len(x) != len(y):
+        raise ProtocolError(f"logistic regression needs features (n, d) and n labels; got {x.shape} and {y.shape}.")
+    if not all(np.isfinite(x[first : first + 8192]).all() for first in range(0, len(x), 8192)):
+        raise ProtocolError("logistic regression needs finite features; some are NaN or infinite.")
+    return x, y
+
+
+def _way(strength: float) -> list[float]:
+    above = [other for other in STRENGTHS if other > 1.001 * strength]
+    return above[STRIDE - 1 :: STRIDE][::-1]
