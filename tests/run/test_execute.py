@@ -11,10 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from repbench.datasets import items
+from repbench.datasets.dataset import Dataset
 from repbench.embeddings import assembled, extract, views
 from repbench.embeddings.embedded import Embeddings
 from repbench.encoder import Encoder, Tower
@@ -64,6 +66,35 @@ def test_every_task_that_fits_is_scored_and_one_that_does_not_says_why(colours: 
     assert unfit.status == FAILED
     assert unfit.reason == "missing modality: it needs a tower for text; control:pixels has image, audio."
     assert records["linear-probe/colours"].value.value == 1.0  # type: ignore[union-attr]
+
+
+def test_the_order_of_the_rows_of_a_copy_changes_no_score(
+    colours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks = "few-shot/colours,knn/colours,linear-probe/colours"
+    expected = run(colours, tasks=tasks)
+    read, given = Datasets._read, list[Embeddings]()
+
+    def shuffled(self: Datasets, *needed: Any) -> Dataset:
+        found = read(self, *needed)
+        assert isinstance(found, Dataset)
+        rng = np.random.default_rng(0)
+        return replace(found, splits={name: one.take(rng.permutation(len(one))) for name, one in found.splits.items()})
+
+    def score(self: KNN, got: Embeddings, seed: int) -> Outcome:
+        given.append(got)
+        return whole(self, got, seed)
+
+    whole = KNN.score
+    monkeypatch.setattr(Datasets, "_read", shuffled)
+    monkeypatch.setattr(KNN, "score", score)
+    records = run(colours, tasks=tasks, results=tmp_path / "elsewhere")
+    [train] = given[0].tuning
+    assert train.ids.tolist() == sorted(train.ids.tolist())
+    assert given[0].test[0].ids.tolist() != sorted(given[0].test[0].ids.tolist())
+    for task, record in records.items():
+        for name, value in expected[task].metrics.items():
+            assert record.metrics[name].value == value.value, (task, name)
 
 
 def test_a_record_holds_what_is_needed_to_repeat_the_number(colours: Path) -> None:

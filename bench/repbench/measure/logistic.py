@@ -12,14 +12,16 @@ strength (solver/coordinates.py). L-BFGS, preconditioned by it, goes down the pa
 an iteration costs two products of the data, its line search none, and neither does the start at each strength, a polynomial
 through the last solutions; the pairs of curvature carry over (solver/descent.py). Where that is slow (weak strengths, classes
 that overlap) and there is room, the Hessian takes over, whole or class by class (solver/hessian.py). The refit on more rows
-starts from the path, or where that would be far off, goes down from the strong end in a few steps. Small problems run in
+starts from the path, or where that would be far off, goes down from the strong end in a few steps. Strengths between which a
+choice is made are gone on with (`Path.settled`), so that none depends on the way on which it was reached. Small problems run in
 float64 on the CPU, large ones with float32 products and float64 sums (unless the asked gap is finer than float32 can prove), on
 the CPU or, where that is the `device` that is given, on CUDA; what does not fit there goes on on the CPU.
 
 Proof: F is strongly convex in W with modulus `strength`, hence, with b at its optimum, F - min F is at most
 ||grad_W||^2 / (2 strength). This bound, relative to F, is the `relative_gap` of each solution. It is the duality gap at the
 probabilities p of the kept logits, so it holds with whatever rounding made these logits, while grad_W = x'(p - y) + strength W
-is right. With float32 products that is up to their rounding: recomputed in float64 from the weights the gap is the same within
+is right. Where L-BFGS is slow, mixtures of the probabilities that were met prove more than the last ones (solver/dual.py). With
+float32 products that is up to their rounding: recomputed in float64 from the weights the gap is the same within
 a hundredth (tests) where they are small; where weights are in the hundreds (raw pixels, hardly any penalty) the probabilities
 that are computed from them anew have another gradient, and it takes other dual variables to prove as much.
 """

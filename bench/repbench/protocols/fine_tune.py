@@ -43,7 +43,7 @@ class FineTune:
     momentum: float = 0.9
     smallest: float = 0.08
     flip: float = 0.5
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     costly: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
