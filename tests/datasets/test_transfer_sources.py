@@ -228,7 +228,7 @@ def test_counts_of_positives_tell_another_rule_for_difficult_objects(tmp_path: P
     given = replace(declared, content=Content(positives=positives))
     assert len(open_dataset(given, tmp_path, deviating=True).deviations) == 1  # the declared one alone
     given = replace(declared, content=Content(positives={"test": (2, *positives["test"][1:])}))
-    assert "published are 2" in open_dataset(given, tmp_path, deviating=True).deviations[1]
+    assert "of the class 'aeroplane'; published are 2" in open_dataset(given, tmp_path, deviating=True).deviations[1]
 
 
 @pytest.mark.parametrize("name", [name for name, one in TRANSFER.items() if one.validation and one.validation.places])

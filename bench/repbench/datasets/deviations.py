@@ -74,10 +74,9 @@ def _positives(raw: RawDataset, declaration: DatasetDeclaration) -> Iterator[str
         found = (raw.splits[split].label > 0).sum(axis=0).tolist()
         if found != list(counts):
             place = next(place for place, (one, other) in enumerate(zip(found, counts, strict=False)) if one != other)
-            yield (
-                f"{found[place]} examples of the split {split!r} are of the class in place {place};"
-                f" published are {counts[place]}"
-            )
+            names = raw.class_names or declaration.classes
+            which = f"in place {place}" if isinstance(names, int) else repr(names[place])
+            yield f"{found[place]} examples of the split {split!r} are of the class {which}; published are {counts[place]}"
 
 
 def _sample(items: Items) -> list[bytes]:

@@ -252,7 +252,9 @@ def prompt_split(declaration: DatasetDeclaration, class_names: tuple[str, ...]) 
     for index, class_name in enumerate(class_names):
         prompts = declaration.prompts.of(class_name)
         if not prompts:
-            raise DataError(f"{declaration.name}: the class {class_name!r} has no prompt.")
+            raise DataError(
+                f"{declaration.name}: the class {class_name!r} has no prompt; give it a description, or all a template."
+            )
         texts += prompts
         labels += [index] * len(prompts)
     ids = [f"prompt/{place}" for place in range(len(texts))]
