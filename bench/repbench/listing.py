@@ -8,15 +8,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from repbench.datasets.declaration import DatasetDeclaration
 from repbench.datasets.deviations import UNKNOWN
-from repbench.datasets.fetch.places import fetch_command, how_to_get, is_here, place_of
+from repbench.datasets.fetch.places import command_for, fetch_command, is_here, looked_for, place_of
 from repbench.datasets.probe import RULES, Probe
 from repbench.embeddings.needs import GRAMMAR, SHIPPED, TYPICAL
 from repbench.errors import UnknownNameError
 from repbench.tasks import Catalogue, Task, load_catalogue
+
+if TYPE_CHECKING:
+    from repbench.datasets.table import Absent
 
 ANY = "(of a size that is not declared: a copy of any size is read)"
 
@@ -43,7 +46,8 @@ def list_lines(what: str, plugins: Sequence[Path] = (), data: Path | None = None
             yield f"{one.name:<{name}}  {one.family:<{family}}  {one.title}: {_kinds(one)}; {_sizes(one)}"
     else:
         name = max(map(len, catalogue.tasks))
-        absence = cache(lambda name, splits: _absence(catalogue.datasets[name], data, splits))
+        found = cache(lambda name: looked_for(catalogue.datasets[name], data))
+        absence = cache(lambda name, splits: _absence(catalogue.datasets[name], data, splits, found(name)))
         for task in catalogue.tasks.values():
             told = absence(task.dataset.name, task.splits)
             notes = ["costly: name it, '*' leaves it out"] * task.costly + [told] * bool(told)
@@ -51,11 +55,11 @@ def list_lines(what: str, plugins: Sequence[Path] = (), data: Path | None = None
             yield f"{task.name:<{name}}  {task.dataset.title}{note}"
 
 
-def _absence(dataset: DatasetDeclaration, data: Path | None, splits: Sequence[str]) -> str:
+def _absence(dataset: DatasetDeclaration, data: Path | None, splits: Sequence[str], found: Mapping[str, Path | Absent]) -> str:
     """How to have a dataset of which these splits are not on this machine; "" where they are."""
-    if is_here(dataset, data, splits):
+    if is_here(dataset, data, splits, found):
         return ""
-    command = how_to_get(dataset, data)
+    command = command_for(dataset)
     return f"not here: {command}" if command else f"not here: `repbench show {dataset.name}` says what to bring"
 
 

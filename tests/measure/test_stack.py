@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold
 
 from repbench.measure.solver import stack
 from repbench.measure.solver.stack import fit_stack
@@ -26,6 +27,15 @@ def test_each_problem_is_scikit_learns(strength: float) -> None:
         assert_allclose(found.weights[place], theirs.coef_.T, atol=2e-5)
         assert_allclose(found.intercept[place], theirs.intercept_, atol=2e-5)
         assert_allclose(scores, theirs.decision_function(X.astype(float)), atol=1e-4)
+
+
+def test_the_folds_of_a_cross_validation_are_solved_in_one_stack() -> None:
+    splits = list(StratifiedKFold(5, shuffle=True, random_state=0).split(X, LABEL))
+    rows = np.stack([train for train, _ in splits])
+    found = fit_stack(X, rows, LABEL[rows], 4, 0.1, gap=1e-12)
+    for (train, held_out), scores in zip(splits, found.scores(X), strict=True):
+        theirs = LogisticRegression(C=10, tol=1e-12, max_iter=10_000).fit(X[train].astype(float), LABEL[train])
+        assert_allclose(scores[held_out], theirs.decision_function(X[held_out].astype(float)), atol=1e-4)
 
 
 def test_the_gap_bounds_the_distance_from_the_optimum() -> None:

@@ -95,17 +95,24 @@ def command_for(declaration: DatasetDeclaration) -> str:
     return next((command for command in commands if command), "")
 
 
-def is_here(declaration: DatasetDeclaration, data: Path | None = None, needed: Sequence[str] = ()) -> bool:
+def is_here(
+    declaration: DatasetDeclaration,
+    data: Path | None = None,
+    needed: Sequence[str] = (),
+    found: Mapping[str, Path | Absent] | None = None,
+) -> bool:
     """False if the dataset can be fetched, or must be brought by hand, and is at none of its places.
 
     `data` is the folder of the user's datasets. A copy of some splits alone is here for what needs no others than `needed`.
+    `found` is what `looked_for` said of it, where it was asked before.
     """
-    if not any(source in BY_HAND for source in declaration.sources) and not how_to_get(declaration, data):
+    found = looked_for(declaration, data) if found is None else found
+    if any(isinstance(place, Path) for place in found.values()):
         return True
-    found = looked_for(declaration, data).values()
-    if any(isinstance(place, Path) for place in found):
+    if not any(source in BY_HAND for source in declaration.sources) and not command_for(declaration):
         return True
-    part = part_of(declaration, needed) if any(not isinstance(one, Path) and one.begun for one in found) else None
+    begun = any(not isinstance(one, Path) and one.begun for one in found.values())
+    part = part_of(declaration, needed) if begun else None
     return part is not None and any(places(part, data).values())
 
 

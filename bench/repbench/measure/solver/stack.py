@@ -1,4 +1,4 @@
-"""Many small logistic regressions of one shape, solved side by side: the draws of a few-shot protocol.
+"""Many logistic regressions of one shape, solved side by side: draws of a few-shot protocol, seeds, folds.
 
     F(W, b) = sum_i loss(x_i W + b, y_i) + strength / 2 * ||W||^2        as in measure/logistic.py, for each problem
 
