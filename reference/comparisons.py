@@ -254,6 +254,9 @@ def _words() -> tuple[Question, Question]:
             measures=tuple(Measure(task=f"compositional-{one}/emoji-captions", twin_task=probe) for one in ("itm", "lm")),
             before="The same network is method and twin: it judges the same pairs by its matching head (itm) or by the "
             "captioner's log p(text given image), debiased (lm), and by the dot product of its two projections.",
+            after="264 steps are twelve passes. In one run four times as long (1,056 steps, seed 0) the order is turned: "
+            "matching head 53.6, captioner 50.0, dot product 50.4, chance 50. Our reading, untested: the head begins to tell "
+            "words apart when the dot product has learnt its few names by heart.",
         ),
     )
 
