@@ -84,6 +84,16 @@ def test_a_sound_copy_has_no_problem_and_equal_copies_have_equal_hashes(tmp_path
     assert found.lines[3].startswith("  train     2 examples, 0 to 1 a class, content ")
 
 
+def test_classes_at_the_end_of_the_list_count_where_a_copy_lacks_them(tmp_path: Path) -> None:
+    write_dtd(tmp_path)
+    for split in ("train", "val", "test"):
+        (tmp_path / f"dtd/dtd/labels/{split}1.txt").write_text(f"banded/{split}.jpg\nbanded/{split}2.jpg")
+        path = tmp_path / f"dtd/dtd/images/banded/{split}.jpg"
+        Image.open(path).rotate(90).save(path.with_name(f"{split}2.jpg"))
+    found = check(dtd(), tmp_path)
+    assert [line.split("content")[0].split("examples, ")[1] for line in found.lines[-3:]] == ["0 to 2 a class, "] * 3
+
+
 def test_one_changed_pixel_changes_the_hash_of_its_split_alone(tmp_path: Path) -> None:
     write_dtd(tmp_path)
     before = check(dtd(), tmp_path).lines[-3:]

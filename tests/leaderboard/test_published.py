@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from repbench.cli import cli
 from repbench.datasets.declaration import ELEVEN_POINT
+from repbench.encoders.published import OTHERWISE
 from repbench.errors import DeclarationError, UnknownNameError, UsageError
 from repbench.leaderboard.judge import judge, paired_errors
 from repbench.leaderboard.page import render_page
@@ -347,6 +348,14 @@ def test_squashed_images_and_other_validation_images_are_explanations() -> None:
     assert "The validation images here" not in as_published
     assert "prepared otherwise here: resize both sides" in told("resize both sides to 224 bicubic, centre crop 224", "")
     assert f"The validation images here: {listed}." in told("resize shorter side to 224 bicubic, centre crop 224", listed)
+
+
+def test_a_record_that_says_its_images_were_prepared_otherwise_explains_so_in_every_table() -> None:
+    row = next(one for one in read_table("clip-10") if one.dataset == "cifar10")
+    assert "size-224" not in row.conventions
+    towers = {"image": {"preprocessing": "resize shorter side to 64 bicubic, centre crop 64"}}
+    made = probed(row.system, "cifar10", 0.5, towers=towers, conventions={"preprocessing": f"{OTHERWISE} (224), 64 here"})
+    assert "prepared otherwise here: resize shorter side to 64" in " ".join(reasons(compare_table([row], [made], {})[0]))
 
 
 def test_the_lines_tell_difference_interval_and_what_was_not_measured() -> None:

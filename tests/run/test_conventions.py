@@ -141,6 +141,11 @@ def test_the_rule_for_difficult_objects_and_the_validation_split_are_told(tmp_pa
     assert told["validation"] == "the creators' split"
     other = conventions(job(tmp_path, encoder, metric=ELEVEN_POINT, difficult="negative"), encoder)
     assert "Ericsson" in other["difficult objects"]
+    unknowing = job(tmp_path, encoder, metric=ELEVEN_POINT)
+    assert unknowing.dataset is not None
+    told = "its labels count difficult objects as positives"
+    copy = replace(unknowing, dataset=replace(unknowing.dataset, deviations=(told,)))
+    assert conventions(copy, encoder)["difficult objects"] == f"not known in this copy: {told}"
 
 
 def test_items_that_test_shares_with_train_are_warned_of(tmp_path: Path) -> None:

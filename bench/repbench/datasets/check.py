@@ -95,7 +95,11 @@ def _lines(dataset: Dataset, splits: list[Split], hashes: Mapping[str, str]) -> 
         return
     yield f"  classes   {len(splits[0].class_names)}: {', '.join(splits[0].class_names[:SHOWN])}, …"
     for split in splits:
-        counts = (split.label > 0).sum(axis=0) if split.label.ndim == 2 else np.bincount(split.label)
+        counts = (
+            (split.label > 0).sum(axis=0)
+            if split.label.ndim == 2
+            else np.bincount(split.label, minlength=len(split.class_names))
+        )
         size = f"{len(split)} examples, {counts.min()} to {counts.max()} a class"
         yield f"  {split.name:<9} {size}, content {hashes[split.name]} ({_compared(split.name, declared)})"
 

@@ -27,6 +27,7 @@ class Preparation:
         return f"resize shorter side to {self.resize} bicubic, centre crop {self.crop}"
 
 
+OTHERWISE = "not the published one"  # how the words on preprocessing begin where images were prepared in another way
 PREPARATIONS = {  # by protocol; of those that are not here no preparation is published, or it is the model's own
     "linear-probe": Preparation(
         resize=224, crop=224, source="SimCLR B.8.1", options="size=224,interpolation=bicubic,resize=shortest"

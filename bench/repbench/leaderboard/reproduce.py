@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from repbench.encoders.published import PREPARATIONS
+from repbench.encoders.published import OTHERWISE, PREPARATIONS
 from repbench.leaderboard.published import Reported, convention_words
 from repbench.results.record import DONE, OWN_SPLIT, PUBLISHED, Metric, Record
 
@@ -92,7 +92,8 @@ def reasons(one: Compared) -> list[str]:
         words.append(f"{len(record.skipped)} examples could not be read and were skipped.")
     prepared = str(record.towers.get("image", {}).get("preprocessing", ""))
     wanted = "centre crop 224" if record.protocol == "fine-tune" else PREPARATIONS["linear-probe"].words
-    if "size-224" in one.reported.conventions.split() and prepared and f"{wanted}," not in prepared:
+    at_224 = "size-224" in one.reported.conventions.split() and f"{wanted}," not in prepared
+    if prepared and (at_224 or record.conventions.get("preprocessing", "").startswith(OTHERWISE)):
         words.append(f"The images were prepared otherwise here: {prepared}.")
     held_out = record.conventions.get("validation", "")
     if held_out not in ("", OWN_SPLIT):

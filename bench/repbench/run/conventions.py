@@ -6,7 +6,7 @@ from repbench.datasets.declaration import DatasetDeclaration
 from repbench.datasets.deviations import UNKNOWN
 from repbench.embeddings.needs import TrainableModel
 from repbench.encoder import Encoder
-from repbench.encoders.published import PREPARATIONS
+from repbench.encoders.published import OTHERWISE, PREPARATIONS
 from repbench.results.record import OWN_SPLIT
 from repbench.run.plan import Job
 
@@ -17,7 +17,6 @@ RULES = {
     "positive": "a class with only difficult objects is a positive (CLIP_benchmark)",
 }
 SHOWN = 3
-OTHERWISE = "not the published one"  # how the words on preprocessing begin where images were prepared in another way
 
 
 def conventions(job: Job, encoder: Encoder) -> dict[str, str]:
@@ -27,7 +26,9 @@ def conventions(job: Job, encoder: Encoder) -> dict[str, str]:
     declaration = job.dataset.declaration
     found = {"shared items": _shared(job), "size": _size(job)}
     if declaration.is_multilabel:
-        found["difficult objects"] = RULES[declaration.difficult]
+        # A copy that does not know them cannot follow the rule, and says so among its deviations.
+        unknown = next((told for told in job.dataset.deviations if "difficult objects" in told), "")
+        found["difficult objects"] = f"not known in this copy: {unknown}" if unknown else RULES[declaration.difficult]
     if declaration.family == PUBLISHED:
         found["preprocessing"] = _preprocessing(job, encoder)
         found["validation"] = _validation(job, declaration)

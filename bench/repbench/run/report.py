@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import Any, TextIO
 
 from repbench.encoder import LoadReport
+from repbench.encoders.published import OTHERWISE
 from repbench.errors import counted
 from repbench.results.record import DONE, Record
-from repbench.run.conventions import OTHERWISE
 from repbench.run.plan import Plan
 
 SHOWN = 8  # names of each kind in the load report
