@@ -32,7 +32,7 @@ class Places:
 
 
 def places(queries: np.ndarray, candidates: np.ndarray, wanted: np.ndarray, offered: np.ndarray) -> Places:
-    """Places by cosine, which counts as equal within 1e-6, for queries (n, d) and candidates (m, d).
+    """Places by cosine, rounded to 1e-6 (equal ones are one group), for queries (n, d) and candidates (m, d).
 
     A candidate is a right answer where its key `offered`, int (m,), is the query's, `wanted`, int (n,). Raises ProtocolError
     for unequal widths and for queries without a right answer.
