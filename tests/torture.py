@@ -77,11 +77,11 @@ def count_chunks(name: str) -> None:
     """From here on each chunk that is begun stands in `NAME.begun`: its shelf and its first item."""
     embed = extract.Extractor._embed
 
-    def counted(self: extract.Extractor, work: extract.Work, wanted: Any, *rest: Any) -> Any:
+    def counted(self: extract.Extractor, work: extract.Work, forms: Any, wanted: Any, *rest: Any) -> Any:
         if wanted:  # nothing where another process did it meanwhile
             with open(f"{name}.begun", "a") as stream:
                 stream.write(f"{work.address.folder} {work.keys[wanted[0][0]]}\n")
-        return embed(self, work, wanted, *rest)
+        return embed(self, work, forms, wanted, *rest)
 
     extract.Extractor._embed = counted  # type: ignore[method-assign]
 
