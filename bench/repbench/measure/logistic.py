@@ -89,7 +89,7 @@ class Path(Sequence[Solution]):
     def settled(self, places: Sequence[int]) -> Path:
         """This path with the solutions at some places gone on with, until a hundredth of its gap is proven.
 
-        So the order of the rows, the other strengths and the number of threads are seen no more in what these predict. Where
+        So the order of the rows, the other strengths and the number of threads are hardly seen in what these predict. Where
         that is not proven in MOST_FINE evaluations more, the nearest that was reached stays. `evaluations` count all.
         """
         return with_room(lambda: self._settled(places), lambda: self._on_cpu()._settled(places))
