@@ -14,7 +14,7 @@ from repbench.measure.solver.dual import LowerBound
 from repbench.measure.solver.lbfgs import History, Solve, dot
 from repbench.measure.solver.losses import Judged, Loss
 
-MOST_EVALUATIONS = 400  # per strength; what is not proven by then says so
+MOST_EVALUATIONS = 2000  # per strength; what is not proven by then says so. Hard ones: few rows that are just separable
 PAIRS = 20  # of curvature that L-BFGS keeps; on features of trained encoders 10 cost a quarter more evaluations
 MOST_PAIRS, NUMBERS = 60, 10**6  # where they are small, so many numbers in all: a third fewer evaluations of hard problems
 PATIENCE = 20  # evaluations at one strength after which the Hessian is inverted
