@@ -291,6 +291,8 @@ def test_lists_and_facts_are_printed(monkeypatch: pytest.MonkeyPatch, capsys: py
     shown = capsys.readouterr().out
     assert "Sweet Home 3D" in shown
     assert "to fit and choose" in shown
+    assert call(monkeypatch, "show", "cifar10") == 0
+    assert not [line for line in capsys.readouterr().out.splitlines() if line.rstrip().endswith(":")]
     assert call(monkeypatch, "show", "furniture-scenes") == 0  # composed of the pictures of a pack, and under its licences
     assert "CC-BY-3.0 AND CC-BY-3.0-US AND CC0-1.0" in capsys.readouterr().out
     assert call(monkeypatch, "show", "voices") == 0

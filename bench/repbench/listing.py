@@ -145,7 +145,7 @@ def _dataset_lines(dataset: DatasetDeclaration, catalogue: Catalogue | None) -> 
         size = f"{dataset.validation.per_class} a class" if dataset.validation.per_class else f"{dataset.validation.share:.0%}"
         yield f"  carved    val: {size} of train, by class, seed {dataset.validation.seed}"
     for source, options in dataset.sources.items():
-        yield f"  source    {source}: {_inline(options)}"
+        yield f"  source    {source}: {_inline(options) or 'as it is laid out by default'}"
         if source in ("pack", "composed"):
             yield from _pack_lines(str(options["name"]))
     if dataset.prompts is not None:

@@ -212,3 +212,8 @@ def test_an_empty_folder_of_a_class_is_named_beside_the_count(colours: Path) -> 
         path.unlink()
     with pytest.raises(DataError, match=r"has 12 examples; declared are 18 \(no example of 'green'\)"):
         open_dataset(declared(colours), colours / "data")
+    (colours / "data" / "colours" / "test" / "green").rmdir()
+    for path in (colours / "data" / "colours" / "train" / "green").iterdir():
+        path.unlink()
+    with pytest.raises(DataError, match=r"split 'train' .*\(no example of 'green'\)"):
+        open_dataset(declared(colours), colours / "data")

@@ -228,7 +228,12 @@ def test_counts_of_positives_tell_another_rule_for_difficult_objects(tmp_path: P
     given = replace(declared, content=Content(positives=positives))
     assert len(open_dataset(given, tmp_path, deviating=True).deviations) == 1  # the declared one alone
     given = replace(declared, content=Content(positives={"test": (2, *positives["test"][1:])}))
-    assert "of the class 'aeroplane'; published are 2" in open_dataset(given, tmp_path, deviating=True).deviations[1]
+    words = open_dataset(given, tmp_path, deviating=True).deviations[1]
+    assert words == "examples of the split 'test' by class are other ones: 'aeroplane' 1 (published 2)"
+    given = replace(declared, content=Content(positives={"test": tuple(one + 5 for one in positives["test"])}))
+    words = open_dataset(given, tmp_path, deviating=True).deviations[1]
+    assert "'aeroplane' 1 (published 6), 'bicycle' 1 (published 6), 'bird' 0 (published 5)" in words
+    assert words.endswith(" and 15 more classes")
 
 
 @pytest.mark.parametrize("name", [name for name, one in TRANSFER.items() if one.validation and one.validation.places])

@@ -58,6 +58,13 @@ def test_who_was_asked_the_same_has_a_leader_by_mean_rank() -> None:
     assert "Were the tasks others of their kind, " in said
 
 
+def test_encoders_of_one_mean_rank_share_the_lead() -> None:
+    (said,) = lines_of({"a": {"knn/t0": 0.9, "knn/t1": 0.2}, "b": {"knn/t0": 0.1, "knn/t1": 0.8}})
+    assert said.startswith(
+        "Over all, a shares the lead: mean rank 1.50 over the 2 tasks that both encoders were asked; level with b"
+    )
+
+
 def test_a_leader_of_every_task_hangs_on_no_choice_of_tasks() -> None:
     scores = {name: dict.fromkeys(TASKS, value) for name, value in (("a", 0.9), ("b", 0.8))}
     assert lines_of(scores)[0].endswith(

@@ -20,6 +20,8 @@ from repbench.leaderboard.tables import (
     common_line,
     common_tasks,
     make_board,
+    means_line,
+    stale_lines,
     wide_table,
 )
 from repbench.leaderboard.terminal import board_text
@@ -147,6 +149,24 @@ def test_unlike_rows_are_set_apart_and_never_averaged() -> None:
     assert "old" not in set(wide_table(board).encoder)
     assert "- old on knn/x: another version of the task, its options or its data than the other rows" in markdown(board)
     assert "- quick on knn/x: a quick look (--limit 5)" in markdown(board)
+
+
+def test_rows_of_other_prompts_are_left_out_with_that_reason() -> None:
+    own = [record(name, "zero-shot/x", 0.9, inputs=replace(INPUTS, dataset_fingerprint="own", prompts="1f00")) for name in "a"]
+    rows = [record(name, "zero-shot/x", 0.5) for name in ("b", "c")]
+    (line,) = stale_lines(make_board([*own, *rows]))
+    assert line.endswith(
+        "the prompts 1f00 of a file, where the other rows have the dataset's prompts; a board of runs with the same prompts"
+        " compares them"
+    )
+    assert stale_lines(make_board(own)) == []
+
+
+def test_how_many_tasks_are_in_means_is_said_where_not_all_are() -> None:
+    brier = record("a", "calibration/x", 0.2, higher_is_better=False)
+    assert means_line(make_board([record("a", "knn/x", 0.5)])) == ""
+    line = means_line(make_board([record("a", "knn/x", 0.5), brier]))
+    assert line == "Means are over the 1 of 2 tasks that score a share of right answers."
 
 
 def test_a_full_result_never_loses_to_quick_looks_of_its_task() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
@@ -81,6 +83,20 @@ def test_the_interval_holds_the_chance_of_the_draw() -> None:
     more = FewShot(shots=(1,), draws=200).score(embeddings(noise=1.0), seed=0).metrics["accuracy-1-shot"]
     assert one.low < one.value < one.high
     assert more.high - more.low < one.high - one.low
+
+
+def test_no_interval_leaves_what_a_share_can_be() -> None:
+    metrics = FewShot(shots=(1, 2), draws=2).score(embeddings(noise=0.35), seed=0).metrics.values()
+    assert all(0 <= one.low <= one.value <= one.high <= 1 for one in metrics)
+    assert any(one.high == 1 > one.value for one in metrics)
+
+
+def test_chance_is_that_of_a_guess_among_the_classes_that_could_be_learnt() -> None:
+    whole = FewShot(shots=(1,), draws=2).score(embeddings(), seed=0)
+    assert set(whole.chances.values()) == {whole.chance} == {1 / 3}
+    lost = FewShot(shots=(1,), draws=2).score(replace(embeddings((20, 20, 0)), deviates=True), seed=0)
+    assert lost.chances["accuracy-1-shot"] == pytest.approx(50 / 60 / 2)  # of 30, 20 and 10 to test on the last 10 are lost
+    assert lost.chances["mean-per-class-1-shot"] == pytest.approx(2 / 3 / 2)
 
 
 def test_classes_with_fewer_examples_are_named() -> None:

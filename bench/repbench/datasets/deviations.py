@@ -9,12 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
+from repbench.datasets.classes import place_of
 from repbench.datasets.declaration import DatasetDeclaration
 from repbench.datasets.items import Items, PixelItems
 from repbench.datasets.lossy import image_size, lossy_format
 from repbench.datasets.table import RawDataset
 
 UNKNOWN = 0  # the declared size of a split whose authors state none that could be checked
+SHOWN = 5  # classes that are named, of those that differ
 SAMPLE = 1000  # items of a split that are looked at, evenly spaced; of the sets of pixels this takes a tenth of a second
 
 
@@ -29,17 +31,20 @@ def _sizes(raw: RawDataset, declaration: DatasetDeclaration) -> Iterator[str]:
         if len(raw.splits[split].ids) != size and size != UNKNOWN:
             yield (
                 f"the split {split!r} from {raw.place} has {len(raw.splits[split].ids)} examples; declared are {size}"
-                f"{_empty_classes(raw, split)}"
+                f"{_empty_classes(raw, declaration, split)}"
             )
 
 
-def _empty_classes(raw: RawDataset, split: str) -> str:
-    """The classes of which a split has no example, in words: a folder that was left empty shows itself so."""
-    label, names = raw.splits[split].label, raw.class_names
+def _empty_classes(raw: RawDataset, declaration: DatasetDeclaration, split: str) -> str:
+    """The classes of which a split has no example, in words: a folder that was left empty, or out, shows itself so."""
+    label, theirs = raw.splits[split].label, raw.class_names
+    declared = None if isinstance(declaration.classes, int) else declaration.classes
+    names = declared if declared is not None and (theirs is None or label.dtype.kind in "UO") else theirs
     if names is None or label.ndim != 1:
         return ""
-    seen = {names[one] if isinstance(one, int) and 0 <= one < len(names) else str(one) for one in np.unique(label).tolist()}
-    empty = [name for name in names if name not in seen]
+    seen = [names[one] if isinstance(one, int) and 0 <= one < len(names) else str(one) for one in np.unique(label).tolist()]
+    here = {place_of(one, names, declaration) for one in seen} if names is declared else {names.index(one) for one in seen}
+    empty = [name for place, name in enumerate(names) if place not in here]
     return f" (no example of {', '.join(map(repr, empty[:5]))}{', …' if len(empty) > 5 else ''})" if empty else ""
 
 
@@ -72,11 +77,13 @@ def _pixels(raw: RawDataset, declaration: DatasetDeclaration) -> Iterator[str]:
 def _positives(raw: RawDataset, declaration: DatasetDeclaration) -> Iterator[str]:
     for split, counts in declaration.content.positives.items():
         found = (raw.splits[split].label > 0).sum(axis=0).tolist()
-        if found != list(counts):
-            place = next(place for place, (one, other) in enumerate(zip(found, counts, strict=False)) if one != other)
+        other = [place for place, pair in enumerate(zip(found, counts, strict=False)) if pair[0] != pair[1]]
+        if other:
             names = raw.class_names or declaration.classes
-            which = f"in place {place}" if isinstance(names, int) else repr(names[place])
-            yield f"{found[place]} examples of the split {split!r} are of the class {which}; published are {counts[place]}"
+            which = [f"in place {place}" if isinstance(names, int) else repr(names[place]) for place in other]
+            told = [f"{words} {found[place]} (published {counts[place]})" for words, place in zip(which, other, strict=True)]
+            more = f" and {len(told) - SHOWN} more classes" if len(told) > SHOWN else ""
+            yield f"examples of the split {split!r} by class are other ones: {', '.join(told[:SHOWN])}{more}"
 
 
 def _sample(items: Items) -> list[bytes]:

@@ -121,10 +121,11 @@ def _leader(grid: Grid, rows: np.ndarray, places: list[int], total: int | None) 
     else:
         start, after = f"Among the {len(entrants)} of {total} encoders that were asked the same {count}, ", ""
     parts = [f"mean rank {rank[first]:.2f}{after}"] if len(places) > 1 else []
-    parts += [f"level with {_and_more(grid, level)}"] if level and len(places) > 1 else []
+    shares = bool(level) and len(places) > 1
+    parts += [f"level with {_and_more(grid, level)}"] if shares else []
     parts += [f"the control {_and_more(grid, above)} above it"] if above else []
     sure, words = standing(grid, first, places)
-    leads = " leads: " if total or sure == REAL else " is first: "
+    leads = " shares the lead: " if shares else " leads: " if total or sure == REAL else " is first: "
     parts += [words]
     hangs, *rest = _choice(grid, entrants, places, total)
     return (start, grid.names[first], f"{leads}{'; '.join(parts)}.{hangs}", *rest)

@@ -23,6 +23,7 @@ from repbench.leaderboard.tables import (
     common_line,
     failed_lines,
     limit_line,
+    means_line,
     nothing_line,
     stale_lines,
     task_title,
@@ -147,7 +148,7 @@ def markdown(board: Board, verdicts: Verdicts | None = None) -> str:
         " count every task (1 is best). Bold: best of its row, or not significantly worse (paired, Holm, p > 0.05)."
         " – is a task that the encoder cannot do or has not done."
     )
-    parts += [*filter(None, [common_line(board)]), *redundancy_section(board)]
+    parts += [*filter(None, [means_line(board), common_line(board)]), *redundancy_section(board)]
     parts += [*blind_section(board), *foretold_section(board), *effective_section(board)]
     if board.published:
         parts += ["## Reported in papers, not measured here; in no rank and no mean", _reported(board)]

@@ -150,6 +150,11 @@ def _why_stale(record: Record, board: Board) -> str:
         return f"a quick look (--limit {record.inputs.limit})"
     if any(one.task == record.task and _question(one) == _question(record) for one in board.done):
         return "another answer of the same encoder is shown"
+    shown = {one.inputs.prompts for one in board.done if one.task == record.task}
+    if record.inputs.prompts not in shown:
+        theirs = "prompts of their own" if any(shown) else "the dataset's prompts"
+        own = f"the prompts {record.inputs.prompts} of a file" if record.inputs.prompts else "the dataset's prompts"
+        return f"{own}, where the other rows have {theirs}; a board of runs with the same prompts compares them"
     return "another version of the task, its options or its data than the other rows"
 
 
@@ -242,6 +247,12 @@ def common_line(board: Board) -> str:
         " them. Mean, mean rank and beats are each over the tasks that an encoder has; an encoder that lacks a common task is"
         " compared task by task only."
     )
+
+
+def means_line(board: Board) -> str:
+    """Which tasks are in means, in words; empty where all that judge are."""
+    shares, tasks = len(_shares(board)), len(board.judging)
+    return "" if shares == tasks else f"Means are over the {shares} of {tasks} tasks that score a share of right answers."
 
 
 def who_share(board: Board) -> str:

@@ -24,6 +24,7 @@ from repbench.leaderboard.tables import (
     failed_lines,
     has_gaps,
     limit_line,
+    means_line,
     nothing_line,
     task_title,
     wide_table,
@@ -68,7 +69,7 @@ def board_text(board: Board, verdicts: Verdicts, width: int) -> str:
         for part in (
             in_lines(limit_line(board), width),
             text,
-            *(in_lines(note, width) for note in [*notes, common_line(board)] if note),
+            *(in_lines(note, width) for note in [*notes, means_line(board), common_line(board)] if note),
             last,
         )
         if part

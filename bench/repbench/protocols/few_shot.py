@@ -11,6 +11,7 @@ The primary metric is the dataset's, mean over the points of the curve, each of 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -65,7 +66,7 @@ class FewShot:
         drawn = draw(pool.label, classes, self.shots, self.draws, seed)
         credit, gaps = self._credit(pool, test, drawn, present)
         metrics = _metrics(credit, self.shots, test, seed)
-        by_shots = credit.mean(axis=1)
+        by_shots, chances = credit.mean(axis=1), _chances(metrics, test, present)
         return Outcome(
             primary=f"{got.metric}-{OVER}",
             metrics=metrics,
@@ -78,8 +79,8 @@ class FewShot:
                     **({} if test.clusters is None else {"cluster": test.clusters}),
                 }
             ),
-            chance=1.0 / classes,
-            chances=dict.fromkeys(metrics, 1.0 / classes),
+            chance=chances[f"{got.metric}-{OVER}"],
+            chances=chances,
             diagnostics={**self._diagnostics(pool, gaps), **present.diagnostics},
         )
 
@@ -123,6 +124,13 @@ def _words(shots: int) -> str:
     return f"{shots}-shot"
 
 
+def _chances(metrics: Iterable[str], test: TestSplit, present: Present) -> dict[str, float]:
+    """Of each metric, what a blind guess among the classes that could be learnt earns; of a whole copy 1 / classes."""
+    known = np.isin(test.truth, present.places).astype(float)
+    earned = {one: classification.value(one, known, test.truth) / len(present) for one in classification.METRICS}
+    return {name: next(value for one, value in earned.items() if name.startswith(one)) for name in metrics}
+
+
 def _metrics(credit: np.ndarray, shots: tuple[int, ...], test: TestSplit, seed: int) -> dict[str, Estimate]:
     """Both metrics at each number of shots and over all, from credit (shots, draws, n)."""
     metrics = {}
@@ -136,7 +144,8 @@ def _metrics(credit: np.ndarray, shots: tuple[int, ...], test: TestSplit, seed: 
 def _estimate(metric: str, credit: np.ndarray, test: TestSplit, seed: int) -> Estimate:
     """The mean over draws of credit (draws, n). Its interval is of other draws and other test examples, which are independent.
 
-    Half-widths add as squares: the bootstrap over examples of their mean credit, and Student's over the draws' values.
+    Half-widths add as squares: the bootstrap over examples of their mean credit, and Student's over the draws' values. Both
+    metrics are shares, so what reaches below 0 or beyond 1 is cut off.
     """
     from scipy.stats import t as student_t  # a second of loading, which listing the tasks must not wait for
 
@@ -146,4 +155,5 @@ def _estimate(metric: str, credit: np.ndarray, test: TestSplit, seed: int) -> Es
     values = np.array([classification.value(metric, one, test.truth) for one in credit])
     value = classification.value(metric, mean, test.truth)
     half = float(student_t.ppf(0.975, len(values) - 1)) * float(values.std(ddof=1)) / math.sqrt(len(values))
-    return Estimate(value=value, low=value - math.hypot(value - low, half), high=value + math.hypot(high - value, half))
+    low, high = value - math.hypot(value - low, half), value + math.hypot(high - value, half)
+    return Estimate(value=value, low=max(low, 0.0), high=min(high, 1.0))

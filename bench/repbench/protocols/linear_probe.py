@@ -28,8 +28,8 @@ from repbench.outcomes import check_split, classification_outcome
 from repbench.protocol import Outcome
 from repbench.protocols._present import present_classes
 
-# At a gap of 1e-4 the best scores on validation were off by one example of 369 to 828, others by up to five of 828 (.006): settled
-# solutions are what is chosen among, and one further off than this that would still be best is missed.
+# At a gap of 1e-4 the best scores on validation were off by one example of 369 to 828, others by up to five of 828 (.006).
+# Settled solutions are what is chosen among; one further off than this that would still be best is missed.
 CLOSE = 0.0075  # of the best score
 
 

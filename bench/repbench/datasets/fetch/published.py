@@ -92,18 +92,18 @@ def fetch_published(
 
 
 def data_lines(declarations: Iterable[DatasetDeclaration], data: Path | None = None) -> list[str]:
-    """One line for each published dataset: name, here, here in part or absent, examples, where it is, licence and title."""
+    """One line for each published dataset: name, here, in part or absent, examples as declared, licence, title and place."""
     lines = []
     for declared in declarations:
         found = looked_for(declared, data)
         here = [f"{source}: {place}" for source, place in found.items() if isinstance(place, Path)]
         begun = [f"{source}: {place.begun}" for source, place in found.items() if isinstance(place, Absent) and place.begun]
         sizes = declared.splits.values()
-        examples = "?" if UNKNOWN in sizes else str(sum(sizes))
+        examples = "any" if UNKNOWN in sizes else str(sum(sizes))
         words = f"{declared.about.licence}: {declared.title}"
         state = "here" if here else "in part" if begun else "absent"
         where = f"  [{'; '.join(here or begun)}]" if here or begun else ""
-        lines.append(f"{declared.name:<15} {state:<7} {examples:>7} examples  {words}{where}{_of_the_hub(declared)}")
+        lines.append(f"{declared.name:<15} {state:<7} {examples:>7} examples declared  {words}{where}{_of_the_hub(declared)}")
     return [*lines, f"folder: {data_folder(data)}"]
 
 
