@@ -12,6 +12,7 @@ import torch
 from repbench.measure.logistic import Path, fit, fit_path
 from repbench.measure.solver import problem
 from repbench.measure.solver.coordinates import Coordinates
+from repbench.measure.solver.machine import wants_room, with_room
 from repbench.measure.solver.problem import Problem
 from tests.measure.test_logistic import data
 
@@ -61,6 +62,20 @@ def test_a_device_without_room_leaves_the_fit_to_the_cpu(asked: list[str], devic
     assert asked == [device, "cpu", device, "cpu"]
     assert np.array_equal(weights(path), weights(fit_path(X, Y, 4, STRENGTHS)))
     assert np.array_equal(one.weights, fit(X, Y, 4, 1.0).weights)
+    assert {solution.device for solution in (*path, one)} == {"cpu"}
+
+
+def test_errors_of_the_libraries_below_torch_count_as_want_of_room_and_others_do_not() -> None:
+    assert wants_room(torch.OutOfMemoryError("CUDA out of memory."))
+    assert wants_room(RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"))
+    assert wants_room(RuntimeError("CUDA error: out of memory"))
+    assert not wants_room(RuntimeError("CUDA error: an illegal memory access was encountered"))
+
+    def broken() -> int:
+        raise RuntimeError("CUDA error: device-side assert triggered")
+
+    with pytest.raises(RuntimeError, match="device-side assert"):
+        with_room(broken, lambda: 1)
 
 
 def test_a_small_problem_is_solved_on_the_cpu_whatever_the_device(asked: list[str]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
@@ -260,3 +262,9 @@ def test_a_class_that_is_never_there_in_train_is_named() -> None:
     got = Embeddings(tuning=(tuning(*train), tuning(*val)), test=(held_out(*test),), metric=ELEVEN_POINT)
     with pytest.raises(ProtocolError, match=r"1 of 4 classes have no example in train: 'cat'"):
         LinearProbe().score(got, 0)
+
+
+def test_where_it_was_solved_is_told_where_another_device_than_the_cpu_was_asked_for() -> None:
+    got = embeddings()
+    assert "solved_on" not in LinearProbe().score(got, 0).diagnostics
+    assert LinearProbe().score(replace(got, device="cuda"), 0).diagnostics["solved_on"] == ["cpu"]  # too small to move

@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING, overload
 import numpy as np
 
 from repbench.errors import ProtocolError
-from repbench.measure.solver.machine import with_room
+from repbench.measure.solver.machine import wants_room, with_room
 from repbench.measure.solver.solution import STRENGTHS, Solution, whole
 
 if TYPE_CHECKING:
@@ -67,14 +67,14 @@ class Path(Sequence[Solution]):
 
     def scores(self, x: np.ndarray, places: Sequence[int] | None = None) -> Iterator[np.ndarray]:
         """Logits (n, classes) of features (n, d), strength by strength (or at some places), in the precision of the fit."""
-        import torch
-
         told, places = 0, range(len(self)) if places is None else places
         try:
             for logits in self._scores(x, places):
                 yield logits
                 told += 1
-        except torch.OutOfMemoryError:
+        except RuntimeError as error:
+            if not wants_room(error):
+                raise
             yield from self._on_cpu()._scores(x, places[told:])
 
     def _scores(self, x: np.ndarray, places: Sequence[int]) -> Iterator[np.ndarray]:

@@ -92,7 +92,7 @@ class LinearProbe:
             got.metric,
             seed,
             train_label=np.concatenate([train.label, val.label]),
-            diagnostics={**_diagnostics(path, scores, final), **present.diagnostics},
+            diagnostics={**_diagnostics(path, scores, final, got.device), **present.diagnostics},
         )
 
 
@@ -124,7 +124,8 @@ def _best(scores: Sequence[float], path: Sequence[Solution]) -> int:
     return max((i for i, score in enumerate(scores) if score >= best - 1e-12), key=lambda i: path[i].strength)
 
 
-def _diagnostics(path: Sequence[Solution], scores: Sequence[float], final: Solution) -> dict[str, Any]:
+def _diagnostics(path: Sequence[Solution], scores: Sequence[float], final: Solution, device: str) -> dict[str, Any]:
+    """`solved_on` is told where another device than the CPU was asked for: small problems and what found no room fall to it."""
     strengths = [solution.strength for solution in path]
     fits = [*path, final]
     return {
@@ -138,6 +139,7 @@ def _diagnostics(path: Sequence[Solution], scores: Sequence[float], final: Solut
         "relative_gap": max(solution.relative_gap for solution in fits),
         "converged": all(solution.converged for solution in fits),
         "evaluations": sum(solution.evaluations for solution in fits),
+        **({"solved_on": sorted({solution.device for solution in fits})} if device.startswith("cuda") else {}),
     }
 
 

@@ -15,10 +15,19 @@ def with_room(attempt: Callable[[], T], on_cpu: Callable[[], T]) -> T:
 
     try:
         return attempt()
-    except torch.OutOfMemoryError:
-        pass  # only when this is left, what the attempt held is free
+    except RuntimeError as error:
+        if not wants_room(error):
+            raise
+    # Only here, where the error is gone, what the attempt held is free.
     torch.cuda.empty_cache()
     return on_cpu()
+
+
+def wants_room(error: RuntimeError) -> bool:
+    """Whether an error says that a device's memory did not suffice: torch's own, or that of a library of CUDA below it."""
+    import torch
+
+    return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in ("ALLOC_FAILED", "out of memory"))
 
 
 @contextmanager

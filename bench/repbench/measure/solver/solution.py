@@ -29,6 +29,12 @@ class Solution:
     _stop: Stop
     _coordinates: Coordinates
 
+    @property
+    def device(self) -> str:
+        """Where it was solved: "cpu" or "cuda"."""
+        kind: str = self._stop.point.device.type
+        return kind
+
     @cached_property
     def weights(self) -> np.ndarray:
         """Weights float64 (d, classes) for features as they were given."""
