@@ -83,8 +83,7 @@ def _proposed(index: Any, queries: np.ndarray, count: int) -> np.ndarray:
 def _unit(x: np.ndarray) -> np.ndarray:
     from repbench.measure.candidates import unit_float32  # torch, for which the list of tasks must not wait
 
-    rows: np.ndarray = unit_float32(x).numpy()
-    return rows
+    return unit_float32(x)
 
 
 @contextlib.contextmanager

@@ -4,12 +4,18 @@ A float32 dot product of unit vectors of d components differs from the exact one
 order it is summed (Higham 2002, 3.1); making them unit vectors in float32 adds about d u / 2 for each. So every row whose exact
 similarity is among the k best lies, by its float32 similarity, at most twice that below the k-th best. Rows are looked at in
 groups: the m largest similarities lie in the m groups with the largest maxima, and only those are opened.
+
+Queries are shared out over threads, each with products of one thread: what follows a product is then shared out too.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 
 from repbench.measure.geometry import unit_rows
 
@@ -17,7 +23,8 @@ GROUP = 64  # rows of the bank in a group
 SLACK = 12  # groups, and candidates, more than k that are looked at
 ROWS = 4096  # of the bank that are made unit vectors at a time
 BANK = 2**26  # numbers of the bank that are held at a time: 256 MB, however long a memory map it is read from
-NUMBERS = 2**24  # similarities held at a time: 64 MB
+NUMBERS = 2**24  # similarities held at a time, of all threads: 64 MB
+RESCORED = 2**19  # numbers of candidates that a thread holds at a time: 4 MB, which caches hold
 NOWHERE = 2**62  # below every similarity
 
 
@@ -31,23 +38,26 @@ def search_by_candidates(
     """
     n, d = bank.shape
     wide = k + SLACK
-    best = torch.full((len(queries), wide), -3.0)
-    candidates = torch.zeros((len(queries), wide), dtype=torch.int64)
+    best = np.full((len(queries), wide), -3.0, dtype=np.float32)
+    candidates = np.zeros((len(queries), wide), dtype=np.int64)
     most = max(GROUP * wide, min(BANK // d, NUMBERS // 16) // GROUP * GROUP)
     for first in range(0, n, most):
         unit = _padded(bank[first : first + most])
-        step = max(16, NUMBERS // len(unit))
-        for start in range(0, len(queries), step):
-            rows = slice(start, start + step)
-            product = torch.from_numpy(unit_rows(queries[rows])).float() @ unit.T
+
+        def look(rows: slice, unit: np.ndarray = unit, first: int = first) -> None:
+            product = unit_rows(queries[rows]).astype(np.float32) @ unit.T
             product[:, n - first :] = -2.0  # what fills up the last group is nobody's neighbour
             near, places = _nearest(product, wide)
-            best[rows], chosen = torch.cat([best[rows], near], dim=1).topk(wide, dim=1)
-            candidates[rows] = torch.cat([candidates[rows], places + first], dim=1).gather(1, chosen)
-        del unit  # before the next block is made
+            both = np.concatenate([best[rows], near], axis=1)
+            chosen = np.argsort(-both, axis=1)[:, :wide]
+            best[rows] = np.take_along_axis(both, chosen, axis=1)
+            candidates[rows] = np.take_along_axis(np.concatenate([candidates[rows], places + first], axis=1), chosen, axis=1)
+
+        _share_out(look, len(queries), NUMBERS // len(unit))
+        del unit, look  # before the next block is made
     margin = 2 * (2 * d + 16) * 2.0**-24 + resolution
-    proven = best[:, -1] < best[:, k - 1] - margin  # then so is every row that is no candidate
-    return proven.numpy(), *rescored(queries, bank, candidates.numpy(), k, resolution)
+    proven: np.ndarray = best[:, -1] < best[:, k - 1] - margin  # then so is every row that is no candidate
+    return proven, *rescored(queries, bank, candidates, k, resolution)
 
 
 def rescored(
@@ -59,40 +69,59 @@ def rescored(
     """
     similarities = np.empty((len(queries), k))
     places = np.empty((len(queries), k), dtype=np.int64)
-    step = max(1, NUMBERS // 4 // (candidates.shape[1] * bank.shape[1]))
-    for first in range(0, len(queries), step):
-        rows, some = slice(first, first + step), candidates[first : first + step]
-        near = torch.from_numpy(np.asarray(bank[some])).double()
-        length = torch.linalg.vector_norm(near, dim=2).clamp(min=1e-300)
-        exact = torch.from_numpy(unit_rows(queries[rows]))
-        cosine = (torch.bmm(near, exact[:, :, None])[:, :, 0] / length).numpy()
+
+    def score(rows: slice) -> None:
+        some = candidates[rows]
+        near = bank[some].astype(np.float64)
+        length = np.maximum(np.sqrt(np.einsum("qmd,qmd->qm", near, near)), 1e-300)
+        cosine = np.matmul(near, unit_rows(queries[rows])[:, :, None])[:, :, 0] / length
         keys = np.rint(cosine / resolution).astype(np.int64)
         keys[some < 0] = -NOWHERE
         order = np.lexsort((some, -keys), axis=1)[:, :k]
         similarities[rows] = np.take_along_axis(keys, order, axis=1) * resolution
         places[rows] = np.take_along_axis(some, order, axis=1)
+
+    _share_out(score, len(queries), torch.get_num_threads() * RESCORED // (candidates.shape[1] * bank.shape[1]))
     return similarities, places
 
 
-def unit_float32(x: np.ndarray) -> torch.Tensor:
+def unit_float32(x: np.ndarray) -> np.ndarray:
     """Rows of x (n, d) at length one, float32; rows of zeros stay zeros."""
-    rows = torch.from_numpy(np.array(x, dtype=np.result_type(x.dtype, np.float32)))
-    rows = (rows / rows.abs().amax(dim=1, keepdim=True).clamp(min=torch.finfo(rows.dtype).tiny)).float()
-    return rows / rows.square().sum(dim=1, keepdim=True).sqrt().clamp(min=1e-30)
+    rows = x.astype(np.result_type(x.dtype, np.float32))
+    rows /= np.maximum(np.abs(rows).max(axis=1, keepdims=True), np.finfo(rows.dtype).tiny)
+    rows = rows.astype(np.float32, copy=False)
+    rows /= np.maximum(np.sqrt(np.einsum("nd,nd->n", rows, rows))[:, None], 1e-30)
+    return rows
 
 
-def _padded(block: np.ndarray) -> torch.Tensor:
+def _share_out(work: Callable[[slice], None], count: int, held: int) -> None:
+    """Do the work on all of `count` queries, of which the threads hold `held` together, as many threads as torch is given."""
+    threads = torch.get_num_threads()
+    step = max(16, held // threads)
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
+        list(pool.map(work, (slice(start, start + step) for start in range(0, count, step))))
+
+
+def _padded(block: np.ndarray) -> np.ndarray:
     """A block of the bank at length one, float32, with rows of zeros up to a whole number of groups."""
-    unit = torch.zeros(-(-len(block) // GROUP) * GROUP, block.shape[1])
+    unit = np.zeros((-(-len(block) // GROUP) * GROUP, block.shape[1]), dtype=np.float32)
     for first in range(0, len(block), ROWS):
         unit[first : first + ROWS][: len(block) - first] = unit_float32(block[first : first + ROWS])
     return unit
 
 
-def _nearest(product: torch.Tensor, wide: int) -> tuple[torch.Tensor, torch.Tensor]:
+def _nearest(product: np.ndarray, wide: int) -> tuple[np.ndarray, np.ndarray]:
     """The largest similarities of each query in a block, (q, wide) or as many as there are, and their rows in it."""
-    grouped = product.view(len(product), -1, GROUP)
-    opened = grouped.amax(dim=2).topk(min(wide, grouped.shape[1]), dim=1).indices
-    inside = grouped.gather(1, opened[:, :, None].expand(-1, -1, GROUP)).reshape(len(product), -1)
-    best, place = inside.topk(min(wide, inside.shape[1]), dim=1)
-    return best, opened.gather(1, place // GROUP) * GROUP + place % GROUP
+    grouped = product.reshape(len(product), -1, GROUP)
+    opened = _largest(grouped.max(axis=2), wide)
+    inside = np.take_along_axis(grouped, opened[:, :, None], axis=1).reshape(len(product), -1)
+    place = _largest(inside, wide)
+    rows = np.take_along_axis(opened, place // GROUP, axis=1) * GROUP + place % GROUP
+    return np.take_along_axis(inside, place, axis=1), rows
+
+
+def _largest(values: np.ndarray, count: int) -> np.ndarray:
+    """Places of the so many largest of each row, in any order; all where there are no more."""
+    left = max(0, values.shape[1] - count)
+    places: np.ndarray = np.argpartition(values, left, axis=1)[:, left:] if left else np.argsort(values, axis=1)
+    return places

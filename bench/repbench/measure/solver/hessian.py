@@ -25,17 +25,23 @@ def solver(z: torch.Tensor, loss: Loss, residual: torch.Tensor, strength: float)
 
     z (n, r) are the features, intercepts come last.
     """
-    whole, blocks = _work(z, loss)
-    if isinstance(loss, Softmax) and whole <= MOST_WHOLE_WORK:
+    is_whole, work = _choice(z, loss)
+    if is_whole:
+        assert isinstance(loss, Softmax)
         return _divide_by_whole(_wide(z), loss, residual, strength)
-    return _divide_by_blocks(_wide(z), residual, strength) if blocks <= MOST_WORK else None
+    return _divide_by_blocks(_wide(z), residual, strength) if work <= MOST_WORK else None
 
 
 def lasts(z: torch.Tensor, loss: Loss, least: int) -> int:
     """Evaluations for which a Hessian is to serve, at `least` so many: a quarter of what it costs."""
+    return max(least, int(min(_choice(z, loss)[1], 1e9) / 4))
+
+
+def _choice(z: torch.Tensor, loss: Loss) -> tuple[bool, float]:
+    """Whether the whole Hessian is to be taken, else the blocks, and the evaluations that it costs as much as."""
     whole, blocks = _work(z, loss)
-    work = whole if isinstance(loss, Softmax) and whole <= MOST_WHOLE_WORK else blocks
-    return max(least, int(min(work, 1e9) / 4))
+    is_whole = isinstance(loss, Softmax) and whole <= MOST_WHOLE_WORK
+    return is_whole, whole if is_whole else blocks
 
 
 def _work(z: torch.Tensor, loss: Loss) -> tuple[float, float]:
