@@ -234,7 +234,7 @@ def _pose_pairs(dataset: str) -> tuple[tuple[Row, Row], ...]:
 def _words() -> tuple[Question, Question]:
     """CLIP and BLIP with towers of their own, on what one sees and is called; and BLIP's three scorers beside each other."""
     clip = Row(label="clip", method="clip", dataset="emoji", settings={"epochs": 20})
-    blip = Row(label="blip", method="blip", dataset="emoji", settings={"steps": 1056})
+    blip = Row(label="blip", method="blip", dataset="emoji", settings={"steps": 264})
     guessing = Row(label="guessing", spec="control:random")
     probe = "compositional/emoji-captions"
     return (

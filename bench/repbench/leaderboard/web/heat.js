@@ -1,4 +1,5 @@
 // Heat maps: encoders by tasks, and tasks by tasks.
+const OVER = 96; // pixels right of the last column, over which its heading leans
 function headings(context, cols, { left, w, top, faint, each }) { // above a heat map: each task, or each protocol where they are many
   context.fillStyle = faint;
   cols.forEach((column, k) => {
@@ -46,8 +47,8 @@ const fitted = (name, room) => name.length > room / 7 ? name.slice(0, room / 7 -
 function heat() {
   const rows = state.rows, cols = byProtocol();
   const names = rows.length <= 60, left = names ? (NARROW ? 110 : 230) : 8, top = 150;
-  const w = Math.max(5, Math.min(44, (get("plots").clientWidth - left - 12) / cols.length)), h = names ? 18 : Math.max(1, Math.min(10, 700 / rows.length));
-  const { canvas, context, mark, ink, faint } = canvasOf(left + w * cols.length + 40, top + h * rows.length + 4);
+  const w = Math.max(5, Math.min(44, (get("plots").clientWidth - left - OVER) / cols.length)), h = names ? 18 : Math.max(1, Math.min(10, 700 / rows.length));
+  const { canvas, context, mark, ink, faint } = canvasOf(left + w * cols.length + OVER, top + h * rows.length + 4);
   const column = k => {
     const at = cols[k], values = rows.map(row => at.of(row)), [low, high] = ends(values);
     rows.forEach((row, i) => {
@@ -75,8 +76,8 @@ const HEAT = "Darker is better: from chance to perfect, or, where a scale is ope
 function alike() { // how alike two tasks rank the encoders
   const cols = byProtocol(), { places, rho } = data.alike, at = new Map(places.map((place, k) => [place, k]));
   const of = (a, b) => { const [p, q] = [at.get(a.place), at.get(b.place)].sort((x, y) => y - x); return p === q ? 100 : rho[p][q]; };
-  const names = cols.length <= 60, left = names ? (NARROW ? 110 : 230) : 8, top = 150, w = Math.max(4, Math.min(26, (get("plots").clientWidth - left - 12) / cols.length));
-  const { canvas, context, mark, ink, faint } = canvasOf(left + w * cols.length + 40, top + w * cols.length + 4);
+  const names = cols.length <= 60, left = names ? (NARROW ? 110 : 230) : 8, top = 150, w = Math.max(4, Math.min(26, (get("plots").clientWidth - left - OVER) / cols.length));
+  const { canvas, context, mark, ink, faint } = canvasOf(left + w * cols.length + OVER, top + w * cols.length + 4);
   headings(context, cols, { left, w, top, faint, each: names && w >= 14 });
   context.fillStyle = ink;
   if (names) cols.forEach((column, k) => context.fillText(fitted(column.task.name, left - 10), 2, top + k * w + w / 2 + 4));
