@@ -84,11 +84,20 @@ def _describe(value: Any) -> str:
     return f"{value.dtype} {tuple(value.shape)} {digest_bytes(raw.numpy().data)}"
 
 
+def _one_by_one_where_memory_ends(module: nn.Module, batch: Tensor) -> Tensor:
+    """What a network gives for a batch; a run halves its passes too where memory does not suffice."""
+    try:
+        found: Tensor = module(batch)
+    except torch.OutOfMemoryError:
+        found = torch.cat([module(one[None]) for one in batch])
+    return found
+
+
 def _probe(module: nn.Module, item: Tensor) -> Tensor:
     batch = torch.stack([item] * PROBED)
     try:
         with torch.no_grad():
-            output = module(batch)
+            output = _one_by_one_where_memory_ends(module, batch)
     except RepbenchError:
         raise
     except Exception as error:

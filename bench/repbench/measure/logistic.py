@@ -87,7 +87,8 @@ class Path(Sequence[Solution]):
             yield logits.cpu().numpy()
 
     def settled(self, places: Sequence[int]) -> Path:
-        """This path with the solutions at some places gone on with, until a hundredth of its gap is proven.
+        """This path with the solutions at some places gone on with, until a hundredth of its gap is proven,
+        in float64 a ten-thousandth.
 
         So the order of the rows, the other strengths and the number of threads are hardly seen in what these predict. Where
         that is not proven in MOST_FINE evaluations more, the nearest that was reached stays. `evaluations` count all.
@@ -103,7 +104,8 @@ class Path(Sequence[Solution]):
 
         It starts from this path where it weighs the penalty against the loss in the same proportion. Where the new rows are
         badly served there (weak strengths, far from zero), it goes down from the strong end, coarsely; `evaluations` count
-        all. Its gap is a hundredth of the path's, so hardly a prediction depends on where it started. Raises as `fit_path`.
+        all. Its gap is a hundredth of the path's, in float64 a ten-thousandth, so hardly a prediction depends on where it
+        started. Raises as `fit_path`.
         """
         return with_room(lambda: self._refit(x, y, strength), lambda: self._on_cpu()._refit(x, y, strength))
 
@@ -135,12 +137,12 @@ def fit_path(
     where it is not, 0 where that is not to be judged. `stop_rule` "sklearn" stops where scikit-learn's default does (largest
     entry of the gradient of the mean loss at most 1e-4) instead of at the proven `gap`, to compare with published tables.
     `device` is where a large problem is solved, "cpu" or "cuda", "cuda:1"; any other means the CPU, as does one whose memory
-    does not suffice. Raises ProtocolError for empty or non-finite data or a strength <= 0.
+    does not suffice. Raises ProtocolError for empty or non-finite data or a strength that is not above 0 and finite.
     """
     rule = _rule(gap, stop_rule)
     order = sorted(set(strengths), reverse=True)
-    if not order or order[-1] <= 0:
-        raise ProtocolError(f"strengths must be above 0; got {list(strengths)}.")
+    if not order or not all(0 < strength < float("inf") for strength in order):
+        raise ProtocolError(f"strengths must be numbers above 0; got {list(strengths)}.")
 
     def path(where: str) -> Path:
         from repbench.measure.solver.problem import Problem
@@ -157,8 +159,8 @@ def fit(x: np.ndarray, y: np.ndarray, classes: int, strength: float, *, gap: flo
 
     Its `evaluations` are those of the whole way. `device` and what is raised as of `fit_path`.
     """
-    if not strength > 0:
-        raise ProtocolError(f"strengths must be above 0; got {strength}.")
+    if not 0 < strength < float("inf"):
+        raise ProtocolError(f"strengths must be numbers above 0; got {strength}.")
     rule = _rule(gap, CERTIFIED)
 
     def solved(where: str) -> Solution:

@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 
 from repbench.embeddings.embedded import TestSplit
-from repbench.measure import classification, intervals, logistic, pose
+from repbench.measure import classification, intervals, pose
 from repbench.measure.classification import Judged
 from repbench.measure.pose import Drawn, Part
 from repbench.protocol import Estimate
+from repbench.protocols import _probe
 from repbench.protocols._pose_split import PoseSplit
 
 NAN = float("nan")
@@ -31,7 +32,7 @@ class Scored:
 
     split: PoseSplit
     share: float
-    probe: logistic.Solution
+    probe: _probe.Chosen
 
     @cached_property
     def parts(self) -> dict[str, TestSplit]:
@@ -67,7 +68,7 @@ class Scored:
         )
         return Part(credit=credit, truth=truth, instance=instance, known=False)
 
-    def judge(self, test: TestSplit, probe: logistic.Solution | None = None) -> Judged:
+    def judge(self, test: TestSplit, probe: _probe.Chosen | None = None) -> Judged:
         """What a probe, by default this one, says of some rows."""
         return classification.judge((probe or self.probe).scores(test.x), test.truth)
 

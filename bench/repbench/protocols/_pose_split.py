@@ -9,7 +9,6 @@ import numpy as np
 
 from repbench.embeddings.embedded import TestSplit, TuningSplit
 from repbench.errors import ProtocolError
-from repbench.measure import logistic
 from repbench.protocols import _probe
 
 CHOOSING = 10  # one row in so many of the fullest instances chooses the penalty; one in so many is kept for a control
@@ -78,12 +77,12 @@ class PoseSplit:
     def _has_all(self, rows: np.ndarray) -> bool:
         return bool(np.isin(np.arange(len(self.order)), self.train.label[rows]).all())
 
-    def fit(self, share: float, *, kept: np.ndarray | None = None) -> logistic.Solution:
+    def fit(self, share: float, *, kept: np.ndarray | None = None) -> _probe.Chosen:
         """The probe on the typical pose of all known instances and all poses of the diverse ones, none barred, none `kept`."""
         seen = (np.isin(self.of(self.train), self.diverse(share)) | self.shown["train"]) & ~self.barred["train"]
         return self._fit(self.train.take(seen if kept is None else seen & ~kept))
 
-    def _fit(self, train: TuningSplit) -> logistic.Solution:
+    def _fit(self, train: TuningSplit) -> _probe.Chosen:
         """The probe on rows repeated so that instances weigh alike; a part of the fullest instances chooses the penalty."""
         _, place, sizes = np.unique(train.columns[self.instance].astype(str), return_inverse=True, return_counts=True)
         rows = sizes[place]

@@ -58,5 +58,5 @@ class Calibration:
             held_out.label,
             np.bincount(train.label, minlength=len(test.class_names)) / len(train),
             seed,
-            {"strength": probe.solution.strength, **probe.present.diagnostics},
+            probe.diagnostics,
         )

@@ -76,7 +76,7 @@ class Groups:
                 }
             ),
             chance=None,
-            diagnostics={"strength": probe.solution.strength, "groups": found, **probe.present.diagnostics},
+            diagnostics={"groups": found, **probe.diagnostics},
         )
 
 

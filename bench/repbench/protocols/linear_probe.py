@@ -7,7 +7,7 @@ the declaration sets another).
 
 45 strengths of L2 regularisation, the best on the validation split in the dataset's own metric, refit on train and validation
 together, scored once on test. Embeddings are neither standardised nor normalised. What is chosen among is settled: strengths
-whose score is within CLOSE of the best are solved a hundred times finer before one is taken, so that neither rounding nor the
+whose score is within CLOSE of the best are solved much finer before one is taken, so that neither rounding nor the
 order of rows decides.
 """
 

@@ -18,7 +18,7 @@ from repbench.datasets.declaration import DatasetDeclaration
 from repbench.embeddings.embedded import Embeddings, TuningSplit
 from repbench.embeddings.needs import Need
 from repbench.errors import ProtocolError
-from repbench.measure import calibration, intervals, logistic, neighbours
+from repbench.measure import calibration, intervals, neighbours
 from repbench.measure.geometry import unit_rows
 from repbench.outcomes import check_split, single_label, table
 from repbench.protocol import Estimate, Outcome
@@ -82,7 +82,7 @@ class Ood:
                 }
             ),
             chance=0.5,
-            diagnostics={"classes_known": len(known), "strength": probe.strength, "k": self.k, **told},
+            diagnostics={"classes_known": len(known), **probe.diagnostics, "k": self.k, **told},
         )
 
     def _known(self, got: Embeddings, seed: int) -> tuple[np.ndarray, dict[str, Any]]:
@@ -112,7 +112,7 @@ def _only(split: TuningSplit, known: np.ndarray) -> TuningSplit:
     )
 
 
-def _scores(probe: logistic.Solution, fit: TuningSplit, x: np.ndarray, k: int) -> dict[str, np.ndarray]:
+def _scores(probe: _probe.Chosen, fit: TuningSplit, x: np.ndarray, k: int) -> dict[str, np.ndarray]:
     """The four scores of each row (n,); ties of equal embeddings stay ties."""
     from scipy.special import logsumexp
 

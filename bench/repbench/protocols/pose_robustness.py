@@ -94,7 +94,7 @@ class PoseRobustness:
             _pose_metrics.tests(scored) | _pose_metrics.single_poses(scored, angles, away) | _pose_metrics.stability(scored)
         )
         diagnostics = {
-            "strength": scored.probe.strength,
+            **scored.probe.diagnostics,
             "instances_diverse": len(split.diverse(self.diverse)),
             "instances_known": sum(map(len, split.order)),
             "curve": _pose_metrics.curve(scored, away, names),

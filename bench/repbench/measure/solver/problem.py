@@ -19,6 +19,7 @@ from repbench.measure.solver.solution import STRENGTHS, Solution, whole
 FINE = 1e-6  # a gap below this is proven in float64 only
 SMALL = 10**7  # n x d x classes below which float64 on one thread of the CPU is used
 FINER = 100.0  # times smaller is the gap of a refit, and of the solutions among which one chooses
+FINEST = 1e4  # the same in float64: it costs little there, and at 1e-6 one choice in ten hung on the way it was reached
 MOST_FINE = 200  # evaluations for that: what is promised is the gap of the path
 STRIDE, LOOSE = 3, 0.01  # on the way to one strength: every so many of STRENGTHS, solved to this gap
 SURE = 10.0  # times what the path lets expect: a refit whose start is worse than that does not start from the path
@@ -69,7 +70,7 @@ class Problem:
 
     def settled(self, solved: Mapping[int, Solution]) -> dict[int, Solution]:
         """The same solutions at a finer gap, from the strongest penalty to the weakest."""
-        fine, finer = replace(self.rule, gap=self.rule.gap / FINER), {}
+        fine, finer = self._finer(), {}
         with self.threads():
             descent = self._descent()
             for place, one in sorted(solved.items(), key=lambda item: -item[1].strength):
@@ -84,7 +85,7 @@ class Problem:
     def refitted(self, solved: Sequence[Solution], strength: float, rows: int) -> Solution:
         """The solution at one strength, from those of fewer `rows`."""
         near = min(solved, key=lambda one: abs(np.log(one.strength * len(self.z) / (strength * rows))))
-        fine = replace(self.rule, gap=self.rule.gap / FINER)
+        fine = self._finer()
         way: list[Solution] = []
         with self.threads():
             descent = self._descent()
@@ -108,6 +109,9 @@ class Problem:
             if finer and not way[-1].converged:
                 way.append(self._solution(descent.go_on(strength, self.rule)))
             return way
+
+    def _finer(self) -> Rule:
+        return replace(self.rule, gap=self.rule.gap / (FINEST if self.z.dtype == torch.float64 else FINER))
 
     def _descent(self) -> Descent:
         return Descent(self.coordinates, self.z, self._loss())
