@@ -39,7 +39,10 @@ SHAPES = {
 }
 AT_THE_RULE_ALONE = ("sun",)
 ROUNDS = 3
-SETTLED = "settling takes strengths near the best to a gap of 1e-6 or less, so that neither the grid nor rounding chooses; nobody else does"
+SETTLED = (
+    "settling takes strengths near the best to a gap of 1e-6 or less, so that neither the grid nor rounding chooses:"
+    " nobody else does"
+)
 MOST = 500  # evaluations that are waited for at the chosen strength
 
 

@@ -17,7 +17,7 @@ from repbench.measure import geometry
 N, LARGE, WIDTH = 10_000, 50_000, 512
 WHY = (
     "nearly all of our time are products in float64; in float32 they took half of it (3.4 times align_uniform's speed on an AMD"
-    " EPYC), but then uniformity was off by up to 2e-7 where many rows are duplicates or nearly so, above the 1e-9 that is asked"
+    " EPYC), but then uniformity was off by up to 2e-7 where many rows are duplicates or nearly so, above the 1e-9 asked"
 )
 
 
