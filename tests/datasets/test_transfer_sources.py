@@ -17,8 +17,8 @@ from repbench.datasets.carve import carve_validation, digest_of
 from repbench.datasets.check import check
 from repbench.datasets.dataset import Dataset
 from repbench.datasets.declaration import Content, DatasetDeclaration, Validation
-from repbench.datasets.fetch.places import places
-from repbench.datasets.open import open_dataset
+from repbench.datasets.fetch.places import is_here, places
+from repbench.datasets.open import open_dataset, open_splits
 from repbench.errors import DataError
 from repbench.tasks import load_catalogue, tasks_folder
 from tests.datasets.copies import WRITERS, beside, encoded, labels_of, table, write_parquet, write_webdataset
@@ -219,6 +219,47 @@ def test_a_copy_of_another_size_is_refused(tmp_path: Path) -> None:
     write_parquet(tmp_path, declared, {})
     with pytest.raises(DataError, match=r"the split 'test' from .* has 3 examples; declared are 4"):
         open_dataset(replace(declared, splits={"train": 3, "test": 4}), tmp_path)
+
+
+def merged_copy(root: Path, source: str) -> DatasetDeclaration:
+    """A copy of which train holds the creators' validation split too, and the declaration of the whole data."""
+    names = TRANSFER["dtd"].classes[:3]  # type: ignore[index]
+    whole = replace(declared_for("dtd", source), classes=names, prompts=None, splits={"train": 5, "val": 4, "test": 9})
+    WRITERS[source](root, replace(whole, splits={"train": 9, "test": 9}), dict(whole.sources[source]))
+    return whole
+
+
+@pytest.mark.parametrize("source", ["parquet", "webdataset", "folder", "huggingface"])
+def test_a_copy_that_merges_train_and_validation_is_refused_and_when_told_validation_is_carved(
+    source: str, tmp_path: Path
+) -> None:
+    declared = merged_copy(tmp_path, source)
+    told = r"has no split 'val': its 9 examples of train hold it \(declared are 5 and 4\).*--deviating"
+    with pytest.raises(DataError, match=told):
+        open_dataset(declared, tmp_path)
+    found = open_dataset(declared, tmp_path, deviating=True)
+    assert {name: len(split) for name, split in found.splits.items()} == {"train": 6, "val": 3, "test": 9}
+    assert set(found.splits["val"].label.tolist()) == {0, 1, 2}
+    assert not {*found.splits["val"].ids.tolist()} & {*found.splits["train"].ids.tolist()}
+    assert "val is carved out of train by seed 0" in found.source
+    assert is_here(declared, tmp_path, ["train", "val", "test"])
+    only = open_splits(declared, ["test"], tmp_path)  # what needs the test split alone is asked of the published one
+    assert only.deviations == ()
+
+
+def test_a_copy_without_validation_whose_train_is_the_published_one_is_only_in_part(tmp_path: Path) -> None:
+    declared = replace(merged_copy(tmp_path, "parquet"), splits={"train": 9, "val": 4, "test": 9})
+    with pytest.raises(DataError, match="on this machine only in part"):
+        open_dataset(declared, tmp_path, deviating=True)
+
+
+def test_a_test_split_alone_is_looked_over_and_what_is_missing_is_noted(tmp_path: Path) -> None:
+    declared = merged_copy(tmp_path, "parquet")
+    for path in (tmp_path / "dtd").rglob("train-*"):
+        path.unlink()
+    found = check(declared, tmp_path)
+    assert any(line.startswith("  test      9 examples") for line in found.lines)
+    assert found.notes == ("there is no split train, val: what needs it cannot be asked of this copy",)
 
 
 def test_counts_of_positives_tell_another_rule_for_difficult_objects(tmp_path: Path) -> None:

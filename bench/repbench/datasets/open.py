@@ -18,7 +18,7 @@ from repbench.datasets.deviations import deviations
 from repbench.datasets.fetch.places import command_for, source_module, source_options
 from repbench.datasets.frames import framed
 from repbench.datasets.items import text_items
-from repbench.datasets.part import part_of
+from repbench.datasets.part import merged_of, part_of
 from repbench.datasets.probe import Probe
 from repbench.datasets.table import Absent, RawDataset, RawSplit
 from repbench.errors import DataError, DeviatingError, RepbenchError
@@ -34,9 +34,43 @@ def open_dataset(
 
     `data` is the folder of the user's datasets. `limit` keeps that many examples of each split, the classes in turn, and at
     least one of each class. `deviating` lets copies in that are known to differ from the published data.
+    Of a copy that merges train and validation, val is carved out of train, and the copy deviates.
     Raises DataError when no source is there (it says where was looked) or when what is there is not what was declared, and
     DeviatingError for a copy that is known to differ.
     """
+    try:
+        return _open_whole(declaration, data, limit, deviating=deviating)
+    except DeviatingError:
+        raise
+    except DataError as error:
+        merged = _open_merged(declaration, data, limit, deviating=deviating)
+        if merged is None:
+            raise error
+        return merged
+
+
+def _open_merged(declaration: DatasetDeclaration, data: Path | None, limit: int | None, *, deviating: bool) -> Dataset | None:
+    """The dataset of a copy in which train holds more than declared and val is missing; None for any other copy."""
+    merged = merged_of(declaration)
+    if merged is None:
+        return None
+    for name, options in merged.sources.items():
+        try:
+            raw = _read_source(name, options, merged, data)
+        except DataError:
+            return None
+        if isinstance(raw, RawDataset):
+            if len(raw.splits["train"].ids) <= declaration.splits["train"]:
+                return None  # val is only missing
+            sizes = f"declared are {declaration.splits['train']} and {declaration.splits['val']}"
+            told = f"{raw.place} has no split 'val': its {len(raw.splits['train'].ids)} examples of train hold it ({sizes})"
+            found = checked(replace(raw, deviations=(*raw.deviations, told)), merged, limit, deviating=deviating)
+            return replace(found, declaration=declaration)
+    return None
+
+
+def _open_whole(declaration: DatasetDeclaration, data: Path | None, limit: int | None, *, deviating: bool) -> Dataset:
+    """The dataset of a declaration, every split from its own. Raises as `open_dataset`."""
     absent: dict[str, Absent] = {}
     for name, options in declaration.sources.items():
         raw = _read_source(name, options, declaration, data)
@@ -70,17 +104,17 @@ def open_splits(
     dataset's `source` says what was left out. Raises as `open_dataset` does of the whole.
     """
     try:
-        return open_dataset(declaration, data, limit, deviating=deviating)
+        return _open_whole(declaration, data, limit, deviating=deviating)
     except DeviatingError:
         raise
-    except DataError as error:
+    except DataError:
         part = part_of(declaration, needed)
-        if part is None:
-            raise
         try:
-            found = open_dataset(part, data, limit, deviating=deviating)
+            found = _open_whole(part, data, limit, deviating=deviating) if part is not None else None
         except RepbenchError:
-            raise error from None
+            found = None
+    if part is None or found is None:
+        return open_dataset(declaration, data, limit, deviating=deviating)
     without = ", ".join(name for name in declaration.splits if name not in part.splits)
     return replace(found, declaration=declaration, source=f"{found.source}; without the split {without}, which was not needed")
 

@@ -1,11 +1,12 @@
-"""A dataset with some of its splits alone: what can be asked of a copy that holds no others."""
+"""A dataset as a copy may hold it: with some of its splits alone, or with train and validation in one."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from repbench.datasets.declaration import DatasetDeclaration
+from repbench.datasets.declaration import DatasetDeclaration, Validation
+from repbench.datasets.deviations import UNKNOWN
 
 
 def part_of(declaration: DatasetDeclaration, needed: Sequence[str]) -> DatasetDeclaration | None:
@@ -21,3 +22,15 @@ def part_of(declaration: DatasetDeclaration, needed: Sequence[str]) -> DatasetDe
         validation=declaration.validation if "train" in splits else None,
         content=replace(declaration.content, positives=positives),
     )
+
+
+def merged_of(declaration: DatasetDeclaration) -> DatasetDeclaration | None:
+    """The declaration of a copy in which the creators' validation split is part of train, out of which it is carved anew.
+
+    None where the creators define none, where sizes are not declared, and where no class can be carved by.
+    """
+    train, val = declaration.splits.get("train", UNKNOWN), declaration.splits.get("val", UNKNOWN)
+    if UNKNOWN in (train, val) or declaration.is_multilabel or declaration.probe is not None:
+        return None
+    splits = {name: size for name, size in declaration.splits.items() if name != "val"} | {"train": train + val}
+    return replace(declaration, splits=splits, validation=Validation(share=val / (train + val)))

@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from repbench.datasets.declaration import DatasetDeclaration
-from repbench.datasets.part import part_of
+from repbench.datasets.part import merged_of, part_of
 from repbench.errors import DeclarationError, UnknownNameError, did_you_mean
 from repbench.strict import build
 
@@ -112,8 +112,8 @@ def is_here(
     if not any(source in BY_HAND for source in declaration.sources) and not command_for(declaration):
         return True
     begun = any(not isinstance(one, Path) and one.begun for one in found.values())
-    part = part_of(declaration, needed) if begun else None
-    return part is not None and any(places(part, data).values())
+    parts = [part_of(declaration, needed), merged_of(declaration)] if begun else []
+    return any(part is not None and any(places(part, data).values()) for part in parts)
 
 
 def places(declaration: DatasetDeclaration, data: Path | None = None) -> dict[str, Path | None]:
