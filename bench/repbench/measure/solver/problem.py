@@ -19,8 +19,8 @@ from repbench.measure.solver.solution import STRENGTHS, Solution, whole
 FINE = 1e-6  # a gap below this is proven in float64 only
 SMALL = 10**7  # n x d x classes below which float64 on one thread of the CPU is used
 FINER = 100.0  # times smaller is the gap of a refit, and of the solutions among which one chooses
-FINEST = 1e4  # the same in float64: it costs little there, and at 1e-6 one choice in ten hung on the way it was reached
-MOST_FINE = 200  # evaluations for that: what is promised is the gap of the path
+FINEST = 1e6  # the same in float64: at 1e-6 and 1e-8 one small choice in ten hung on the way it was reached, at 1e-10 none
+MOST_FINE = 300  # evaluations for that: what is promised is the gap of the path
 STRIDE, LOOSE = 3, 0.01  # on the way to one strength: every so many of STRENGTHS, solved to this gap
 SURE = 10.0  # times what the path lets expect: a refit whose start is worse than that does not start from the path
 
