@@ -43,6 +43,8 @@ def label_order(raw: RawDataset, declaration: DatasetDeclaration) -> np.ndarray:
     strange = [name for name, place in zip(theirs, found, strict=True) if place is None]
     if strange or len(set(found)) < len(found):
         what = f"{strange[0]!r} is none of the declared" if strange else "two of them are one declared class"
+        if strange and all(name.isdigit() for name in theirs):
+            what += f"; numbers stand for the declared order where they run from 0 to {len(declared) - 1}"
         raise DataError(f"{declaration.name}: the {len(theirs)} classes of {raw.place} are other ones: {what}.")
     return np.array(found, dtype=np.int64)
 

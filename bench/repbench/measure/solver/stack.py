@@ -1,4 +1,4 @@
-"""Many logistic regressions of one shape, solved side by side: draws of a few-shot protocol, seeds, folds.
+"""Many logistic regressions of one shape, solved side by side: draws of a few-shot protocol, seeds, folds of one length.
 
     F(W, b) = sum_i loss(x_i W + b, y_i) + strength / 2 * ||W||^2        as in measure/logistic.py, for each problem
 
