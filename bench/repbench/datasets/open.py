@@ -62,8 +62,11 @@ def _open_merged(declaration: DatasetDeclaration, data: Path | None, limit: int 
         if isinstance(raw, RawDataset):
             if len(raw.splits["train"].ids) <= declaration.splits["train"]:
                 return None  # val is only missing
-            sizes = f"declared are {declaration.splits['train']} and {declaration.splits['val']}"
-            told = f"{raw.place} has no split 'val': its {len(raw.splits['train'].ids)} examples of train hold it ({sizes})"
+            there, (train, val) = len(raw.splits["train"].ids), (declaration.splits[name] for name in ("train", "val"))
+            told = (
+                f"the copy ({raw.place}) has no split 'val': its {there} examples of train hold it"
+                f" (declared are {train} and {val})"
+            )
             found = checked(replace(raw, deviations=(*raw.deviations, told)), merged, limit, deviating=deviating)
             return replace(found, declaration=declaration)
     return None
