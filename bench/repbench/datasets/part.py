@@ -27,7 +27,8 @@ def part_of(declaration: DatasetDeclaration, needed: Sequence[str]) -> DatasetDe
 def merged_of(declaration: DatasetDeclaration) -> DatasetDeclaration | None:
     """The declaration of a copy in which the creators' validation split is part of train, out of which it is carved anew.
 
-    None where the creators define none, where sizes are not declared, and where there is no one class to carve by, or a sound would fall to both.
+    None where the creators define none, where sizes are not declared, where there is no one class to carve by, and of frames,
+    whose sounds would fall to both.
     """
     train, val = declaration.splits.get("train", UNKNOWN), declaration.splits.get("val", UNKNOWN)
     if UNKNOWN in (train, val) or declaration.is_multilabel or declaration.probe is not None or declaration.frames is not None:
