@@ -119,6 +119,24 @@ def test_an_input_that_the_network_refuses_is_an_error_with_its_shape() -> None:
         make_tower(nn.Linear(5, 4), ImagePreprocess(size=8, resize=8), preprocessing="", features="")
 
 
+class OneAtATime(nn.Module):
+    """A network for which memory ends at two items; `most` is what it was given and could take."""
+
+    most = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        if len(x) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        self.most = max(self.most, len(x))
+        return x.flatten(1)[:, :5]
+
+
+def test_a_network_that_can_take_one_item_alone_is_measured_by_single_items() -> None:
+    module = OneAtATime()
+    assert make_tower(module, ImagePreprocess(size=8, resize=8), preprocessing="", features="").dim == 5
+    assert module.most == 1
+
+
 def test_the_example_measures_other_modalities() -> None:
     tower = make_tower(nn.Linear(3, 2), torch.tensor, preprocessing="", features="", example=[1.0, 2.0, 3.0])
     assert tower.dim == 2

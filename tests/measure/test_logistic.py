@@ -204,8 +204,9 @@ def test_features_that_cannot_be_fitted_are_refused() -> None:
         fit_path(x, y, 2)
     with pytest.raises(ProtocolError, match="features"):
         fit_path(np.zeros((0, 3)), np.zeros(0, dtype=int), 2)
-    with pytest.raises(ProtocolError, match="above 0"):
-        fit_path(np.ones((3, 3)), np.array([0, 1, 0]), 2, [0.0])
+    for strength in (0.0, -1.0, float("nan"), float("inf")):
+        with pytest.raises(ProtocolError, match="above 0"):
+            fit_path(np.ones((3, 3)), np.array([0, 1, 0]), 2, [1.0, strength])
 
 
 def test_the_refit_is_the_fit_of_all_rows_together_wherever_it_starts() -> None:

@@ -26,6 +26,14 @@ def constant() -> Embeddings:
     )
 
 
+def test_the_record_tells_how_well_its_probe_is_solved_and_warns_of_the_edge_of_its_grid() -> None:
+    told = Calibration().score(constant(), 0).diagnostics
+    assert 0 <= told["relative_gap"] <= 1e-3
+    assert told["converged"] is True
+    assert told["strength"] == 1000  # of equal ones the strongest
+    assert told["at_grid_edge"] is True
+
+
 def test_an_encoder_that_says_nothing_scores_exactly_the_stated_chance() -> None:
     """Both are the shares of train at the temperature that fits validation best, found here by SciPy on scikit-learn's loss."""
     logits = np.log(np.array(COUNTS["train"]) / 100)

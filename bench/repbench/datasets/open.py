@@ -17,9 +17,9 @@ from repbench.datasets.declaration import DIFFICULT, ELEVEN_POINT, HELD_OUT, RES
 from repbench.datasets.deviations import deviations
 from repbench.datasets.fetch.places import command_for, source_module, source_options
 from repbench.datasets.frames import framed
-from repbench.datasets.items import text_items
 from repbench.datasets.part import merged_of, part_of
 from repbench.datasets.probe import Probe
+from repbench.datasets.prompt_split import prompt_split
 from repbench.datasets.table import Absent, RawDataset, RawSplit
 from repbench.errors import DataError, DeviatingError, RepbenchError
 
@@ -62,7 +62,7 @@ def _open_merged(declaration: DatasetDeclaration, data: Path | None, limit: int 
         if isinstance(raw, RawDataset):
             if len(raw.splits["train"].ids) <= declaration.splits["train"]:
                 return None  # val is only missing
-            there, (train, val) = len(raw.splits["train"].ids), (declaration.splits[name] for name in ("train", "val"))
+            there, train, val = len(raw.splits["train"].ids), declaration.splits["train"], declaration.splits["val"]
             told = (
                 f"the copy ({raw.place}) has no split 'val': its {there} examples of train hold it"
                 f" (declared are {train} and {val})"
@@ -279,27 +279,3 @@ def _memberships(name: str, label: np.ndarray, order: np.ndarray, declaration: D
     ruled = np.full((len(label), declaration.class_count), -1, dtype=np.int8)
     ruled[:, order] = np.where(label == 0, DIFFICULT[declaration.difficult], label)
     return ruled
-
-
-def prompt_split(declaration: DatasetDeclaration, class_names: tuple[str, ...]) -> Split:
-    """The derived split "prompts": every prompt of every class. Raises DataError for a class without one."""
-    assert declaration.prompts is not None
-    texts: list[str] = []
-    labels: list[int] = []
-    for index, class_name in enumerate(class_names):
-        prompts = declaration.prompts.of(class_name)
-        if not prompts:
-            raise DataError(
-                f"{declaration.name}: the class {class_name!r} has no prompt; give it a description, or all a template."
-            )
-        texts += prompts
-        labels += [index] * len(prompts)
-    ids = [f"prompt/{place}" for place in range(len(texts))]
-    return Split(
-        name="prompts",
-        ids=np.array(ids),
-        label=np.array(labels, dtype=np.int64),
-        columns={"prompt": np.array(texts)},
-        media={"text": text_items(texts, ids)},
-        class_names=class_names,
-    )

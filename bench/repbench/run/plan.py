@@ -9,7 +9,8 @@ from functools import cached_property
 import numpy as np
 
 from repbench.datasets.dataset import Dataset
-from repbench.datasets.open import open_splits, prompt_split
+from repbench.datasets.open import open_splits
+from repbench.datasets.prompt_split import prompt_split
 from repbench.embeddings.extract import Work, distinct
 from repbench.embeddings.needs import AnyNeed, Need, PairScores, TrainableModel
 from repbench.embeddings.pairs import PairWork, pair_work
