@@ -12,6 +12,7 @@ from sklearn.model_selection import StratifiedShuffleSplit
 
 from repbench.datasets.carve import carve_validation, first_by_class
 from repbench.datasets.declaration import ELEVEN_POINT, DatasetDeclaration, Validation, read_declaration
+from repbench.datasets.deviations import deviations
 from repbench.datasets.items import EncodedItems, decode_image
 from repbench.datasets.open import check_sources, checked, open_dataset
 from repbench.datasets.table import RawDataset, RawSplit
@@ -205,6 +206,13 @@ def test_labels_of_several_classes_and_the_metric_must_agree() -> None:
         checked(raw([[1, 1]] * 4), voc_like(), None)
     with pytest.raises(ValueError, match="declare a split 'val'"):
         voc_like(validation=Validation(share=0.1))
+
+
+def test_a_copy_of_another_size_with_a_number_beyond_its_classes_is_told_and_no_crash() -> None:
+    split = RawSplit(ids=np.array(["0", "1"]), label=np.array([0, 7]), columns={}, media={})
+    found = RawDataset(splits={"test": split}, class_names=("a", "b", "c"), place="memory")
+    declared = replace(voc_like(), metric="accuracy", classes=("a", "b", "c"), splits={"test": 9})
+    assert "has 2 examples; declared are 9 (no example of 'b', 'c')" in deviations(found, declared)[0]
 
 
 def test_an_empty_folder_of_a_class_is_named_beside_the_count(colours: Path) -> None:

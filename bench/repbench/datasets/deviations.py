@@ -43,8 +43,9 @@ def _empty_classes(raw: RawDataset, declaration: DatasetDeclaration, split: str)
     if names is None or label.ndim != 1:
         return ""
     seen = [names[one] if isinstance(one, int) and 0 <= one < len(names) else str(one) for one in np.unique(label).tolist()]
-    here = {place_of(one, names, declaration) for one in seen} if names is declared else {names.index(one) for one in seen}
-    empty = [name for place, name in enumerate(names) if place not in here]
+    if names is declared:  # of which folders may be other spellings
+        seen = [names[place] for one in seen if (place := place_of(one, names, declaration)) is not None]
+    empty = [name for name in names if name not in seen]
     return f" (no example of {', '.join(map(repr, empty[:5]))}{', …' if len(empty) > 5 else ''})" if empty else ""
 
 
