@@ -13,8 +13,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the builders 
 
 from packs.common import PACK_FOLDER
 
-PACKS = ("digits", "fashion", "emoji", "furniture", "voices", "emoji-captions", "emoji-pairs", "furniture-scenes",
-         "stamps-captions", "stamps-pairs")  # fmt: skip
+PACKS = ("digits", "fashion", "emoji", "furniture", "voices", "emoji-captions", "emoji-pairs", "emoji-scenes",
+         "furniture-scenes", "stamps-captions", "stamps-pairs")  # fmt: skip
 
 
 def main(arguments: list[str] | None = None) -> int:

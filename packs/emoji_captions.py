@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 
 from packs.common import About, write_pack
-from packs.emoji_scenes import emoji_shelf
+from packs.emoji_shelf import emoji_shelf
 from packs.scenes import COLOURS, LEFT, RELATIONS, RIGHT, Shelf, Thing, about, article, by_column, draw, on_paper, shows
 
 PAIRS = {"test": 40, "val": 20}  # of each kind; two examples a pair

@@ -6,7 +6,7 @@ from pathlib import Path
 from random import Random
 
 from packs.common import About, write_pack
-from packs.emoji_scenes import emoji_shelf
+from packs.emoji_shelf import emoji_shelf
 from packs.scenes import COLOURS, LEFT, RELATIONS, RIGHT, Shelf, Thing, about, article, by_column, draw, on_paper
 
 EXAMPLES = {"test": 60, "val": 30}  # of each kind

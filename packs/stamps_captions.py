@@ -6,7 +6,7 @@ from pathlib import Path
 
 from packs import emoji_captions
 from packs.scenes import about
-from packs.stamps_scenes import StampShelf
+from packs.stamps_shelf import StampShelf
 
 DERIVATION = emoji_captions.ABOUT.derivation.replace(", each in a drawing style drawn at random", "")
 

@@ -231,6 +231,26 @@ def _pose_pairs(dataset: str) -> tuple[tuple[Row, Row], ...]:
     return tuple(pairs)
 
 
+def _content_and_style() -> Question:
+    """SimCLR whose views are two poses of one object, beside SimCLR of two views of one render, and no training."""
+    tiny = {"arch": "small:half-resnet", "size": 32, "batch_size": 64, "steps": 600}
+    plain = {"strength": 0.0, "grey": 0.0, "smallest": 0.5}
+    views = Row(label="simclr-views", method="simclr", dataset="furniture", settings=tiny, options=plain)
+    poses = Row(
+        label="simclr-poses", method="simclr", dataset="furniture", settings=tiny, options=plain, always={"pairs": "instance"}
+    )
+    twin = views.untrained("random-half-resnet")
+    return Question(
+        key="content-style",
+        title="Does SimCLR keep what two views share, and drop what changes between them?",
+        pairs=((poses, twin), (poses, views), (views, twin)),
+        measures=tuple(Measure(task="identifiability/furniture", part=part) for part in ("content", "style")),
+        before="`simclr-views` sees two crops of one render, `simclr-poses` two renders of one object: azimuth, elevation and "
+        "light change between them, object and class do not. Content is the mean over class and object, style over azimuth, "
+        "elevation and light, of R² or of (accuracy - chance) / (1 - chance), read by kernel ridge.",
+    )
+
+
 def _words() -> tuple[Question, Question]:
     """CLIP and BLIP with towers of their own, on what one sees and is called; and BLIP's three scorers beside each other."""
     clip = Row(label="clip", method="clip", dataset="emoji", settings={"epochs": 20})
@@ -269,6 +289,7 @@ QUESTIONS = (
     ),
     _captions("emoji", "name", "Trained on 1,437 drawings with their names, tested on 600 drawings of other concepts."),
     *_poses(),
+    _content_and_style(),
     _fashion(),
     *_words(),
 )

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 from comparisons import ELSEWHERE, FULL, Measure, Question, Row, of_seed
+from parts import shares_in
 from scipy import stats
 from tabulate import tabulate
 
-from repbench.leaderboard.shares import Shares, aligned, by_cluster, shares_of
+from repbench.leaderboard.shares import aligned, by_cluster
 from repbench.measure.significance import holm, paired_p_values
-from repbench.results.files import read_examples, read_records
+from repbench.results.files import read_records
 from repbench.results.record import Record
 from repbench.trainers.method import find_method
 
@@ -145,7 +146,7 @@ def _outcomes(sides: list[list[Record]], measure: Measure, folds: bool, results:
     """What examples, or clusters of them, add to the metric (2, n): means over seeds, or in `folds` those of all seeds."""
     pairs = []
     for pair in zip(*sides, strict=True):
-        outcomes, clusters, kept = aligned([_shares(record, measure.part, results) for record in pair])
+        outcomes, clusters, kept = aligned([shares_in(record, measure.part, results) for record in pair])
         assert len(kept) == len(pair), f"{measure.words}: method and twin were asked other examples"
         pairs.append(by_cluster(outcomes, clusters))
     return np.concatenate(pairs, axis=1) if folds else np.mean(pairs, axis=0)
@@ -157,16 +158,3 @@ def _tested(mine: np.ndarray, other: np.ndarray, folds: int) -> tuple[float, flo
     count = len(mine)
     half = stats.t.ppf(0.975, count - 1) * (mine - other).std(ddof=1) * np.sqrt(count) / folds
     return float(paired_p_values(mine, other[None], 0)[0]), float(half)
-
-
-def _shares(record: Record, part: str, results: Path) -> Shares | None:
-    """What each example adds to the metric; of a part of a test of poses, to its mean per class."""
-    examples = read_examples(results, record)
-    if not part:
-        return shares_of(record, examples)
-    assert examples is not None
-    own = examples[examples["test"] == part]
-    _, place, sizes = np.unique(own["truth"].to_numpy().astype(str), return_inverse=True, return_counts=True)
-    added = own["credit"].to_numpy(dtype=float) / sizes[place] / len(sizes)
-    assert abs(added.sum() - record.metrics[part].value) < 1e-9, f"{part}: the examples do not add up to the metric"
-    return Shares(ids=own["id"].to_numpy().astype(str), added=added, clusters=own["cluster"].to_numpy().astype(str))

@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
 commit = pytest.importorskip("commit")
 make = pytest.importorskip("make")
 page = pytest.importorskip("page")
+parts = pytest.importorskip("parts")
 comparisons = pytest.importorskip("comparisons")
 
 QUESTION = comparisons.Question(key="q", title="", pairs=(), measures=(comparisons.Measure(task="knn/digits"),), before="")
@@ -68,3 +69,34 @@ def test_each_seed_of_a_fold_has_names_of_its_own() -> None:
     assert row.name(3) == "lie-simclr-furniture-fold-3"
     assert make.tasks_of(question, row, 3) == ["pose-robustness/furniture-fold-3"]
     assert question.folds
+
+
+def test_what_examples_add_to_a_part_is_that_part(tmp_path: Path) -> None:
+    """A kind of a probe: the mean over its examples. A role: the mean over its factors of means over the rows of each."""
+    none = float("nan")
+    kinds = pd.DataFrame({"id": list("abc"), "subset": ["x", "y", "x"], "score": [1.0, 1.0, 0.0], "cluster": [0, 1, 2]})
+    skills = pd.DataFrame(
+        {
+            "id": list("abcd"),
+            "skill of class": [0.5, 0.25, none, none],
+            "skill of object": [none, none, 1.0, 0.5],
+            "skill of side": [0.1, 0.2, none, none],
+            "cluster": [0, 0, 1, 1],
+        }
+    )
+    roles = {"class": "content", "object": "content", "side": "style"}
+    for part, value, examples, told in (
+        ("accuracy:x", 0.5, kinds, {}),
+        ("content", (0.375 + 0.75) / 2, skills, {"roles": roles}),
+        ("style", 0.15, skills, {"roles": roles}),
+    ):
+        made = record("m", "knn/x", value, n=len(examples))
+        made = replace(made, metrics={part: made.metrics["accuracy"]}, primary=part, diagnostics=told)
+        write_record(tmp_path / part, made, examples)
+        (read,) = commit.read_records(tmp_path / part)
+        found = parts.shares_in(read, part, tmp_path / part)
+        assert found.added.sum() == pytest.approx(value)
+        assert len(found.ids) == len(found.clusters) == (2 if part == "accuracy:x" else 4)
+        wrong = replace(read, metrics={part: replace(read.metrics[part], value=value + 0.01)})
+        with pytest.raises(AssertionError, match="do not add up"):
+            parts.shares_in(wrong, part, tmp_path / part)

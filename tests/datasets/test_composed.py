@@ -27,7 +27,9 @@ SHARED = (  # words of both splits, beside the things
     "a an and above below to the left right of red yellow green blue purple large small one two three four "
     "with nothing else beside in its usual colours painted all chair chairs"  # armchair, deck chair
 )
-DATASETS = {name: one for name, one in load_catalogue().datasets.items() if "composed" in one.sources and is_here(one)}
+COMPOSED = {name: one for name, one in load_catalogue().datasets.items() if "composed" in one.sources and is_here(one)}
+DATASETS = {name: one for name, one in COMPOSED.items() if one.probe is not None}
+SCENES = "emoji-scenes"  # to train on
 
 
 def png(tmp_path: Path, colour: str, side: int = 4) -> bytes:
@@ -154,8 +156,9 @@ def test_first_and_last_pictures_decode_and_show_something(dataset: Dataset) -> 
                 assert np.asarray(items.load(place)).std() > 5
 
 
-def test_a_probe_carries_the_licences_of_its_pictures(dataset: Dataset) -> None:
-    options = dataset.declaration.sources["composed"]
+@pytest.mark.parametrize("name", COMPOSED)
+def test_what_is_composed_carries_the_licences_of_its_pictures(name: str) -> None:
+    options = COMPOSED[name].sources["composed"]
     about = pack_about(str(options["name"]))
     assert about["sources"] == pack_about(options["pictures"][0])["sources"]
     assert f"## {options['name']}" in (place_of("emoji").parent / "LICENCES.md").read_text()
@@ -163,7 +166,25 @@ def test_a_probe_carries_the_licences_of_its_pictures(dataset: Dataset) -> None:
 
 
 def test_recipes_are_small_beside_the_pictures_that_they_compose() -> None:
-    assert sum(place_of(str(one.sources["composed"]["name"])).stat().st_size for one in DATASETS.values()) < 200_000
+    sizes = {name: place_of(str(one.sources["composed"]["name"])).stat().st_size for name, one in COMPOSED.items()}
+    assert sizes.pop(SCENES) < 100_000
+    assert sum(sizes.values()) < 200_000
+
+
+def test_no_scene_to_train_on_is_in_a_probe_of_the_same_things() -> None:
+    scenes = open_dataset(COMPOSED[SCENES]).splits["train"]
+    captions = {captions_of_row(scenes, place)[0] for place in range(len(scenes))}
+    pages = set(scenes.media["image"].keys)
+    assert len(captions) == len(pages) == len(scenes)
+    for probe in ("emoji-captions", "emoji-pairs"):
+        opened = open_dataset(COMPOSED[probe])
+        for split in ("test", "val"):
+            asked = {caption for example in captions_of(opened, split) for caption in example}
+            shown = {key for items in opened.splits[split].media.values() if items.modality == "image" for key in items.keys}
+            assert asked.isdisjoint(captions)
+            assert shown.isdisjoint(pages)
+            words = set(re.findall(r"\w+", " ".join(asked)))
+            assert words - set(re.findall(r"\w+", " ".join(captions))) <= {"large", "small"}  # sizes are never trained
 
 
 def test_texts_stay_texts(dataset: Dataset) -> None:

@@ -34,9 +34,13 @@ class FusionBlock(nn.Module):
 
 
 class FusionText(nn.Module):
-    """Shared layers for three uses: `forward` embeds a text, `match` judges it with an image, `write` predicts its words."""
+    """Shared layers for three uses: `forward` embeds a text, `match` judges it with an image, `write` predicts its words.
 
-    def __init__(self, image_width: int, width: int = 128, depth: int = 2, length: int = 16) -> None:
+    Of a convolutional map, whose pixels do not say where they lie, each of its `image_places` gets a learnt vector before it is
+    looked at (as in Carion et al. 2020, section 3.2); the tokens of a transformer carry theirs (0).
+    """
+
+    def __init__(self, image_width: int, image_places: int = 0, *, width: int = 128, depth: int = 2, length: int = 16) -> None:
         super().__init__()
         self.width = width
         self.embedding = nn.Embedding(WORDS, width, padding_idx=PAD)
@@ -46,6 +50,7 @@ class FusionText(nn.Module):
         self.blocks = nn.ModuleList(FusionBlock(width, image_width) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
         self.judge = nn.Linear(width, 2)
+        self.image_places = nn.Parameter(torch.randn(image_places, image_width) * 0.3) if image_places else None
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Features (n, width): the mean over tokens (n, length) that are no padding."""
@@ -75,6 +80,8 @@ class FusionText(nn.Module):
         padding = tokens == PAD
         x = self.embedding(tokens) + self.places
         x = torch.cat([x[:, :1] + self.uses[use], x[:, 1:]], 1)
+        if seen is not None and self.image_places is not None:
+            seen = seen + self.image_places
         for block in self.blocks:
             x = block(x, padding, seen, causal)
         out: Tensor = self.norm(x)
@@ -85,6 +92,15 @@ def tokens_of(network: nn.Module, images: Tensor) -> Tensor:
     """The last map or tokens (n, places, width) of a network that has `forward_features`, as timm's do."""
     features: Tensor = network.forward_features(images)  # type: ignore[operator]
     return features if features.ndim == 3 else features.flatten(2).transpose(1, 2)
+
+
+def map_places(network: nn.Module, size: int) -> int:
+    """How many places the last map of a convolutional network has at `size` pixels; 0 for a network of tokens."""
+    was = network.training
+    with torch.no_grad():
+        features: Tensor = network.eval().forward_features(torch.zeros(1, 3, size, size))  # type: ignore[operator]
+    network.train(was)
+    return features[0, 0].numel() if features.ndim == 4 else 0
 
 
 class FusionScorer(nn.Module):

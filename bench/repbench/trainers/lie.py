@@ -5,17 +5,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
 from repbench.datasets.dataset import Split
-from repbench.errors import UsageError
 from repbench.trainers.augment import pixels
-from repbench.trainers.batches import Decoded, Example, column
+from repbench.trainers.batches import Decoded, Example
 from repbench.trainers.image_encoder import ImageEncoder
+from repbench.trainers.instances import Instances
 from repbench.trainers.method import full_precision
 
 LONGEST = 3.0  # norm of the coordinates t, so that exp stays finite
@@ -96,10 +95,7 @@ class PosePairs(nn.Module):
 
     def __init__(self, split: Split, images: Decoded, encoder: ImageEncoder, options: LieOptions) -> None:
         super().__init__()
-        _, self.instance = np.unique(column(split, options.group), return_inverse=True)
-        self.places = [np.flatnonzero(self.instance == value) for value in range(self.instance.max() + 1)]
-        if min(map(len, self.places)) < 2:
-            raise UsageError(f"group={options.group}: an instance of {split.name!r} has one picture only; a pair needs two.")
+        self.instances = Instances(split, options.group, "group")
         self.images, self.size = images, encoder.size
         self.latent = nn.Linear(encoder.width, options.latent)
         self.operator = LieOperator(options.latent, options.directions, skew=options.skew)
@@ -108,10 +104,8 @@ class PosePairs(nn.Module):
 
     def example(self, place: int) -> Example:
         """The picture of `place` and another of the same instance, resized and otherwise as they are."""
-        others = self.places[self.instance[place]]
-        others = others[others != place]
-        other = int(others[int(torch.randint(len(others), ()))])
-        return {"here": self._plain(place), "there": self._plain(other), "instance": torch.tensor(self.instance[place])}
+        there = self._plain(self.instances.other(place))
+        return {"here": self._plain(place), "there": there, "instance": torch.tensor(self.instances.number[place])}
 
     def forward(self, here: Tensor, there: Tensor, instance: Tensor) -> Tensor:
         """The weighted sum of the two terms for features (n, width) of the pairs."""

@@ -158,7 +158,11 @@ def _text_tower(facts: Mapping[str, Any], state: State, spec: Spec, project: boo
 
 
 def _text_network(facts: Mapping[str, Any]) -> nn.Module:
-    return FusionText(facts["image width"]) if facts["architecture"] == FUSION else SmallText()
+    return _fusion_text(facts) if facts["architecture"] == FUSION else SmallText()
+
+
+def _fusion_text(facts: Mapping[str, Any]) -> FusionText:
+    return FusionText(facts["image width"], facts.get("image places", 0))  # the first files did not say: of tokens, none
 
 
 def _scorers(about: Mapping[str, Any], state: State, towers: Mapping[str, Tower]) -> dict[str, PairScorer]:
@@ -166,7 +170,7 @@ def _scorers(about: Mapping[str, Any], state: State, towers: Mapping[str, Tower]
     facts = about["towers"]
     if facts.get("text", {}).get("architecture") != FUSION:
         return {}
-    network, text = build(facts["image"]["architecture"], seed=0).network, FusionText(facts["text"]["image width"])
+    network, text = build(facts["image"]["architecture"], seed=0).network, _fusion_text(facts["text"])
     set_input_size(network, facts["image"]["preprocess"]["size"])
     _fill(network, state, "image.network.")
     _fill(text, state, "text.network.")

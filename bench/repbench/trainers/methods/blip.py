@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from repbench.encoders.architectures import seeded
 from repbench.encoders.heads import mlp
-from repbench.encoders.small_fusion import FusionText
+from repbench.encoders.small_fusion import FusionText, map_places
 from repbench.encoders.small_text import PAD, WordHashes
 from repbench.errors import UsageError
 from repbench.trainers.augment import Views, pixels
@@ -20,6 +20,7 @@ from repbench.trainers.batches import Batch, Example
 from repbench.trainers.captions import captions_of
 from repbench.trainers.distributed import gather
 from repbench.trainers.image_encoder import ImageEncoder
+from repbench.trainers.instances import Instances
 from repbench.trainers.method import Method, Parts, TrainedTower, full_precision, images_of
 from repbench.trainers.methods.clip import HOTTEST, clip_loss
 from repbench.trainers.settings import Defaults
@@ -30,9 +31,14 @@ DEFAULTS = Defaults(arch="small:vit", epochs=30, batch_size=64, lr=1e-3, weight_
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """`caption`: the column that is read as text; `width` of the shared space; weights of matching and captioning; views."""
+    """`caption`: the column that is read as text; `width` of the shared space; weights of matching and captioning; views.
+
+    `pairs`: the column whose equal values belong together, so that each example brings another of its value into the batch:
+    where their captions differ in little, the hard negatives that it draws are hard ("": examples come alone).
+    """
 
     caption: str = "name"
+    pairs: str = ""
     width: int = 128
     matching: float = 1.0
     captioning: float = 1.0
@@ -74,11 +80,12 @@ class BLIP(Method):
         self.images, self.texts = images_of(parts), captions_of(parts.split, options.caption)
         numbers = {text: number for number, text in enumerate(dict.fromkeys(self.texts))}
         self.caption = [numbers[text] for text in self.texts]
+        self.instances = Instances(parts.split, options.pairs, "pairs") if options.pairs else None
         self.image = ImageEncoder(parts.settings, (options.width,), norm=False)
         if not callable(getattr(self.image.network, "forward_features", None)):
             raise UsageError(f"blip looks at tokens or maps of an image network; {parts.settings.arch} shows none.")
         with seeded(parts.settings.seed):
-            self.text = FusionText(self.image.width)
+            self.text = FusionText(self.image.width, map_places(self.image.network, self.image.size))
         self.head = mlp((self.text.width, options.width), norm=False)
         self.log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
         self.prepare, self.options = WordHashes(), options
@@ -87,12 +94,18 @@ class BLIP(Method):
         )
 
     def example(self, place: int) -> Example:
-        """A view and its caption."""
+        """A view and its caption, (1, ...), or those of two examples that belong together, (2, ...)."""
+        places = [place] if self.instances is None else [place, self.instances.other(place)]
+        made = [self._pair(one) for one in places]
+        return {name: torch.stack([one[name] for one in made]) for name in made[0]}
+
+    def _pair(self, place: int) -> Example:
         view = pixels(self.augment(self.images[place]))
         return {"image": view, "text": self.prepare(self.texts[place]), "caption": torch.tensor(self.caption[place])}
 
     def forward(self, batch: Batch) -> Tensor:
         """ITC over all processes + ITM and LM over this process's batch."""
+        batch = {name: batch[name].flatten(0, 1) for name in ("image", "text", "caption")}
         tokens, seen = batch["text"], self.image.tokens(batch["image"])
         image, text = self.image.head(seen.mean(1)), self.head(self.text(tokens))
         contrast = clip_loss(gather(image), gather(text), self.log_scale, gather(batch["caption"]))
@@ -127,6 +140,7 @@ class BLIP(Method):
         facts = {
             "architecture": "small:fusion",
             "image width": self.image.width,
+            "image places": 0 if self.text.image_places is None else len(self.text.image_places),
             "preprocess": asdict(self.prepare),
             "head": {"widths": [self.text.width, self.options.width], "norm": False, "last_norm": False},
             "embedding": "projection",

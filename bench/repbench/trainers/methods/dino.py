@@ -77,9 +77,9 @@ class DINO(TwoViews):
 
     def example(self, place: int) -> Example:
         """Two large crops and `locals` small ones, all resized to the network's size."""
-        image = self.images[place]
-        small = [pixels(self.small(image)) for _ in range(self.options.locals)]
-        return {"views": torch.stack([pixels(self.augment(image)), pixels(self.augment(image)), *small])}
+        small = [pixels(self.small(self.images[place])) for _ in range(self.options.locals)]
+        large = super().example(place)
+        return {"views": torch.stack([large["first"], large["second"], *small])}
 
     def forward(self, batch: Batch) -> Tensor:
         """The loss of all views against the teacher's two; the centre follows the teacher's logits over all processes."""
