@@ -6,98 +6,10 @@ with each method's defaults, as docs/training.md describes them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
 
-SMALL, FULL = "small", "full"
-SEED = "{seed}"  # in the name of a dataset: each seed has a fold of its own
-FOLDS = Path(__file__).parents[1] / "examples" / "furniture-folds"
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Row:
-    """An encoder of a table: a method trained on `dataset` (of that seed), or a `spec` that is not trained here.
-
-    `settings` and `options` of the training run hold for the small schedule, `always` are options of both. Rows are told
-    apart by identity: a twin of several methods is trained once.
-    """
-
-    label: str
-    method: str = ""
-    dataset: str = ""
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    options: Mapping[str, Any] = field(default_factory=dict)
-    always: Mapping[str, Any] = field(default_factory=dict)
-    spec: str = ""
-
-    def name(self, seed: int) -> str:
-        """The name of its records and files."""
-        if self.spec:
-            return self.spec
-        return f"{self.label}-{of_seed(self.dataset if SEED in self.dataset else f'{self.dataset}-{SEED}', seed)}"
-
-    @property
-    def is_trained(self) -> bool:
-        """Whether it takes any step: no twin, and no spec."""
-        return not self.spec and self.settings.get("epochs") != 0
-
-    def call(self, scale: str) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Settings and options of the training run at a scale; an untrained twin stays untrained at any."""
-        if scale == FULL:
-            kept = {key: value for key, value in self.settings.items() if key == "epochs" and value == 0}
-            return kept, dict(self.always)
-        return dict(self.settings), {**self.options, **self.always}
-
-    def untrained(self, label: str) -> Row:
-        """Its random twin: the same networks after no step."""
-        kept = {key: value for key, value in self.settings.items() if key in ("arch", "size")}
-        return replace(self, label=label, settings={**kept, "epochs": 0})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measure:
-    """A task, one of its `part`s in place of its primary metric, and the task that the twin answers where it is another."""
-
-    task: str
-    part: str = ""
-    twin_task: str = ""
-
-    @property
-    def words(self) -> str:
-        """As the table names it."""
-        beside = f" against {self.twin_task}" if self.twin_task else ""
-        return f"{self.task.removesuffix(f'-{SEED}')}{f', {self.part}' if self.part else ''}{beside}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Question:
-    """A heading of the page: pairs (method, twin), what both are asked, and sentences before and after the table.
-
-    `limit` is the number of examples of each split that are used; with `folder` its data come from the user's folder, and
-    `plugins` are folders that declare them. With `folds` each seed is asked about examples of its own.
-    """
-
-    key: str
-    title: str
-    pairs: tuple[tuple[Row, Row], ...]
-    measures: tuple[Measure, ...]
-    before: str
-    after: str = ""
-    limit: int | None = None
-    folder: bool = False
-    plugins: tuple[Path, ...] = ()
-
-    @property
-    def folds(self) -> bool:
-        """Whether each seed is asked about examples of its own."""
-        return any(SEED in measure.task for measure in self.measures)
-
-
-def of_seed(name: str, seed: int) -> str:
-    """The name of a dataset or task for a seed."""
-    return name.replace(SEED, str(seed))
+from poses import heavier, poses
+from questions import Measure, Question, Row
 
 
 def _cifar10() -> Question:
@@ -178,72 +90,17 @@ def _captions(dataset: str, caption: str, before: str) -> Question:
     )
 
 
-def _poses() -> tuple[Question, Question]:
-    """Lie versions beside their plain twins: on the split of `furniture`, and in five folds over objects."""
-    title = "Does a learnt Lie group make objects known from new sides?"
-    after = "The paper reports for MAE +13.7, +10.3 and +12.4, for VICReg +7.7, +1.2 and +0.2 (known-new, unknown-new, "
-    parts = ("known-new", "unknown-new", "unknown-typical")
-    task = "pose-robustness/furniture"
-    one_split = Question(
-        key="poses",
-        title=title,
-        pairs=_pose_pairs("furniture"),
-        measures=tuple(Measure(task=task, part=part) for part in parts),
-        before="Trained on the 3,204 renders of `furniture`'s known objects in all poses, without labels; the Lie versions are "
-        "also told which renders show one object. The probe then sees two thirds of these objects in the typical pose only.",
-        after=after + "unknown-typical). Here the gains lie with objects that the networks have seen. Only 23 objects are "
-        "unknown, one of a class, and a test over 23 cannot tell gains of a few points from none: the next table has more. "
-        "There SimCLR is not above a random network; our reading, untested: telling 89 objects apart leads away from what a "
-        "class shares.",
-    )
-    folds = Question(
-        key="pose-folds",
-        title="And with every object unknown once?",
-        pairs=_pose_pairs(f"furniture-fold-{SEED}"),
-        measures=tuple(Measure(task=f"{task}-fold-{SEED}", part=part) for part in parts),
-        before="The same in five folds over objects: each seed holds out another object of each class, 115 in all, and is "
-        "trained on the 3,312 renders of the other 92 objects. Methods and schedules are those of the table above.",
-        after="This asks whether gains on unknown objects are small only because few objects are unknown; the paper's are "
-        "below the table above. "
-        "Our reading, untested, of where a Lie version loses on unknown objects: the other objects of a class are negatives of "
-        "the contrastive Lie loss, so that telling 92 objects apart leads away from what a class shares. Other weights, bases "
-        "and numbers of steps were not tried in folds.",
-        plugins=(FOLDS,),
-    )
-    return one_split, folds
-
-
-def _pose_pairs(dataset: str) -> tuple[tuple[Row, Row], ...]:
-    tiny = {"arch": "small:half-resnet", "size": 32, "batch_size": 64, "steps": 600}
-    plain = {"strength": 0.0, "grey": 0.0, "smallest": 0.5}
-    bases: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-        "simclr": (tiny, plain),
-        "vicreg": (tiny, plain),
-        "mae": ({"size": 16, "batch_size": 64, "steps": 600}, {}),
-    }
-    pairs = []
-    for base, (settings, options) in bases.items():
-        lie, plain_twin = (
-            Row(label=name, method=name, dataset=dataset, settings=settings, options=options) for name in (f"lie-{base}", base)
-        )
-        pairs.append((lie, plain_twin))
-    pairs.append((pairs[0][1], pairs[0][1].untrained("random-half-resnet")))
-    return tuple(pairs)
-
-
 def _content_and_style() -> Question:
     """SimCLR whose views are two poses of one object, beside SimCLR of two views of one render, and no training."""
     tiny = {"arch": "small:half-resnet", "size": 32, "batch_size": 64, "steps": 600}
     plain = {"strength": 0.0, "grey": 0.0, "smallest": 0.5}
     views = Row(label="simclr-views", method="simclr", dataset="furniture", settings=tiny, options=plain)
-    poses = Row(
-        label="simclr-poses", method="simclr", dataset="furniture", settings=tiny, options=plain, always={"pairs": "instance"}
-    )
+    told = replace(views, label="simclr-poses", always={"pairs": "instance"})
     twin = views.untrained("random-half-resnet")
     return Question(
         key="content-style",
         title="Does SimCLR keep what two views share, and drop what changes between them?",
-        pairs=((poses, twin), (poses, views), (views, twin)),
+        pairs=((told, twin), (told, views), (views, twin)),
         measures=tuple(Measure(task="identifiability/furniture", part=part) for part in ("content", "style")),
         before="`simclr-views` sees two crops of one render, `simclr-poses` two renders of one object: azimuth, elevation and "
         "light change between them, object and class do not. Content is the mean over class and object, style over azimuth, "
@@ -271,13 +128,53 @@ def _words() -> tuple[Question, Question]:
             key="scorers",
             title="Do BLIP's matching head and its captioner tell more than its dot product?",
             pairs=((blip, blip),),
-            measures=tuple(Measure(task=f"compositional-{one}/emoji-captions", twin_task=probe) for one in ("itm", "lm")),
+            measures=_beside_the_dot_product("emoji-captions"),
             before="The same network is method and twin: it judges the same pairs by its matching head (itm) or by the "
             "captioner's log p(text given image), debiased (lm), and by the dot product of its two projections.",
-            after="264 steps are twelve passes. In one run four times as long (1,056 steps, seed 0) the order is turned: "
-            "matching head 53.6, captioner 50.0, dot product 50.4, chance 50. Our reading, untested: the head begins to tell "
-            "words apart when the dot product has learnt its few names by heart.",
+            after="264 steps are twelve passes, over names of single things: no scene, and no two captions of the same words.",
         ),
+    )
+
+
+def _scenes() -> tuple[Question, Question]:
+    """BLIP trained on composed scenes: its dot product by kind of negative, and its other two scorers beside it."""
+    whole = {"caption": "caption", "flip": 0.0, "strength": 0.0, "smallest": 0.8}  # side, colour and place are in the captions
+    settings = {"arch": "small:resnet", "size": 64, "steps": 1520}
+    blip = Row(label="blip-scenes", method="blip", dataset="emoji-scenes", settings=settings, always=whole)
+    guessing = Row(label="guessing", spec="control:random")
+    kinds = ("replace-object", "replace-attribute", "replace-relation", "swap-attribute", "swap-object")
+    probe = "compositional/emoji-captions"
+    parts = ("accuracy:swap-attribute", "accuracy:swap-object")
+    return (
+        Question(
+            key="bag-of-words",
+            title="Does a dot product of two towers know more than which words are true?",
+            pairs=((blip, guessing),),
+            measures=(
+                *(Measure(task=probe, part=f"accuracy:{kind}") for kind in kinds),
+                Measure(task="compositional/emoji-pairs"),
+            ),
+            before="BLIP is trained on the 4,900 scenes of `emoji-scenes`, of the same things as the probes, and asked of "
+            "scenes that it never saw. A negative says another word (replace) or the same words in other places (swap, and all "
+            "of `emoji-pairs`, where chance is 16.7).",
+        ),
+        Question(
+            key="scenes",
+            title="And do the matching head and the captioner, once scenes were shown?",
+            pairs=((blip, blip),),
+            measures=(
+                *_beside_the_dot_product("emoji-captions"),
+                *(one for part in parts for one in _beside_the_dot_product("emoji-captions", part)),
+                *_beside_the_dot_product("emoji-pairs"),
+            ),
+            before="The scorers of the network above, beside its own dot product.",
+        ),
+    )
+
+
+def _beside_the_dot_product(probe: str, part: str = "") -> tuple[Measure, ...]:
+    return tuple(
+        Measure(task=f"compositional-{one}/{probe}", part=part, twin_task=f"compositional/{probe}") for one in ("itm", "lm")
     )
 
 
@@ -288,10 +185,12 @@ QUESTIONS = (
         "stamps", "caption", "Trained on 466 stamps with their captions, tested on 190 others; guessing finds one in 190."
     ),
     _captions("emoji", "name", "Trained on 1,437 drawings with their names, tested on 600 drawings of other concepts."),
-    *_poses(),
+    *poses(),
+    heavier(),
     _content_and_style(),
     _fashion(),
     *_words(),
+    *_scenes(),
 )
 
 ELSEWHERE = """Described elsewhere: CIFAR-10 in full, with one seed ([transfer.md](transfer.md));

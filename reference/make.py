@@ -16,8 +16,9 @@ from typing import Any
 
 import torch
 from commit import TRAINED, unpack
-from comparisons import FULL, QUESTIONS, SMALL, Question, Row, of_seed
+from comparisons import QUESTIONS
 from page import write
+from questions import FULL, SMALL, Question, Row, of_seed
 
 import repbench
 from repbench.leaderboard.pack import RECORDS
@@ -39,7 +40,7 @@ def main() -> None:
         chosen.remove(question)
         print(f"{question.key}: left out; it reads a dataset from a folder: --data FOLDER")
     for seed in () if given.page_only else range(given.seeds):
-        for question in chosen:
+        for question in (one for one in chosen if seed >= one.first):
             rows = dict.fromkeys(row for pair in question.pairs for row in pair)
             wanted = [row for row in rows if row.label in (given.row or [row.label])]
             ran = [train_and_evaluate(row, question, seed, given) for row in wanted]

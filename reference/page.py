@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from comparisons import ELSEWHERE, FULL, Measure, Question, Row, of_seed
+from comparisons import ELSEWHERE
 from parts import shares_in
+from questions import FULL, Measure, Question, Row, of_seed
 from scipy import stats
 from tabulate import tabulate
 
@@ -129,10 +130,10 @@ def _compared(question: Question, records: dict[tuple[str, str], Record], result
             tasks = measure.task, measure.twin_task or measure.task
             names = [
                 [(row.name(seed), of_seed(task, seed)) for row, task in zip((ours, twin), tasks, strict=True)]
-                for seed in range(seeds)
+                for seed in range(question.first, seeds)
             ]
             there = [all(name in records for name in pair) for pair in names]
-            count = there.index(False) if False in there else seeds
+            count = there.index(False) if False in there else len(there)
             if count:
                 sides = [[records[pair[side]] for pair in names[:count]] for side in (0, 1)]
                 outcomes = _outcomes(sides, measure, question.folds, results)

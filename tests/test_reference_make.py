@@ -21,8 +21,9 @@ make = pytest.importorskip("make")
 page = pytest.importorskip("page")
 parts = pytest.importorskip("parts")
 comparisons = pytest.importorskip("comparisons")
+questions = pytest.importorskip("questions")
 
-QUESTION = comparisons.Question(key="q", title="", pairs=(), measures=(comparisons.Measure(task="knn/digits"),), before="")
+QUESTION = questions.Question(key="q", title="", pairs=(), measures=(questions.Measure(task="knn/digits"),), before="")
 
 
 def test_what_is_committed_needs_no_weights_until_the_task_is_another_one(tmp_path: Path) -> None:
@@ -54,7 +55,7 @@ def test_p_of_seeds_is_of_their_means_and_of_folds_of_all_examples(tmp_path: Pat
             write_record(tmp_path, made, pd.DataFrame({"id": ids, "truth": "x", "score": scores}))
             own.append(next(one for one in commit.read_records(tmp_path) if one.encoder == made.encoder))
         sides.append(own)
-    found, half = page._tested(*page._outcomes(sides, comparisons.Measure(task="knn/x"), folds, tmp_path), 3 if folds else 1)
+    found, half = page._tested(*page._outcomes(sides, questions.Measure(task="knn/x"), folds, tmp_path), 3 if folds else 1)
     mine, other = (one.ravel() if folds else one.mean(0) for one in right.astype(float))
     differ = mine != other  # pairs that are equal swap without a difference; the others are few enough for all swaps
     theirs = permutation_test((mine[differ], other[differ]), lambda x, y: np.mean(x - y), permutation_type="samples")

@@ -1,0 +1,97 @@
+"""What a question of the reference runs is: methods beside their twins, what both are asked, and which seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+SMALL, FULL = "small", "full"
+SEED = "{seed}"  # in the name of a dataset: each seed has a fold of its own
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Row:
+    """An encoder of a table: a method trained on `dataset` (of that seed), or a `spec` that is not trained here.
+
+    `settings` and `options` of the training run hold for the small schedule, `always` are options of both. Rows are told
+    apart by identity: a twin of several methods is trained once.
+    """
+
+    label: str
+    method: str = ""
+    dataset: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    always: Mapping[str, Any] = field(default_factory=dict)
+    spec: str = ""
+
+    def name(self, seed: int) -> str:
+        """The name of its records and files."""
+        if self.spec:
+            return self.spec
+        return f"{self.label}-{of_seed(self.dataset if SEED in self.dataset else f'{self.dataset}-{SEED}', seed)}"
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether it takes any step: no twin, and no spec."""
+        return not self.spec and self.settings.get("epochs") != 0
+
+    def call(self, scale: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Settings and options of the training run at a scale; an untrained twin stays untrained at any."""
+        if scale == FULL:
+            kept = {key: value for key, value in self.settings.items() if key == "epochs" and value == 0}
+            return kept, dict(self.always)
+        return dict(self.settings), {**self.options, **self.always}
+
+    def untrained(self, label: str) -> Row:
+        """Its random twin: the same networks after no step."""
+        kept = {key: value for key, value in self.settings.items() if key in ("arch", "size")}
+        return replace(self, label=label, settings={**kept, "epochs": 0})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """A task, one of its `part`s in place of its primary metric, and the task that the twin answers where it is another."""
+
+    task: str
+    part: str = ""
+    twin_task: str = ""
+
+    @property
+    def words(self) -> str:
+        """As the table names it."""
+        beside = f" against {self.twin_task}" if self.twin_task else ""
+        return f"{self.task.removesuffix(f'-{SEED}')}{f', {self.part}' if self.part else ''}{beside}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """A heading of the page: pairs (method, twin), what both are asked, and sentences before and after the table.
+
+    `limit` is the number of examples of each split that are used; with `folder` its data come from the user's folder, and
+    `plugins` are folders that declare them. With `folds` each seed is asked about examples of its own. Seeds before `first` are
+    left out: with those the schedule was chosen.
+    """
+
+    key: str
+    title: str
+    pairs: tuple[tuple[Row, Row], ...]
+    measures: tuple[Measure, ...]
+    before: str
+    after: str = ""
+    limit: int | None = None
+    folder: bool = False
+    plugins: tuple[Path, ...] = ()
+    first: int = 0
+
+    @property
+    def folds(self) -> bool:
+        """Whether each seed is asked about examples of its own."""
+        return any(SEED in measure.task for measure in self.measures)
+
+
+def of_seed(name: str, seed: int) -> str:
+    """The name of a dataset or task for a seed."""
+    return name.replace(SEED, str(seed))
