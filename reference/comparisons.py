@@ -137,10 +137,11 @@ def _words() -> tuple[Question, Question]:
 
 
 def _scenes() -> tuple[Question, Question]:
-    """BLIP trained on composed scenes: its dot product by kind of negative, and its other two scorers beside it."""
+    """CLIP and BLIP trained on composed scenes: their dot products by kind of negative, and BLIP's other scorers."""
     whole = {"caption": "caption", "flip": 0.0, "strength": 0.0, "smallest": 0.8}  # side, colour and place are in the captions
     settings = {"arch": "small:resnet", "size": 64, "steps": 1520}
     blip = Row(label="blip-scenes", method="blip", dataset="emoji-scenes", settings=settings, always=whole)
+    clip = replace(blip, label="clip-scenes", method="clip", settings={**settings, "steps": 760})
     guessing = Row(label="guessing", spec="control:random")
     kinds = ("replace-object", "replace-attribute", "replace-relation", "swap-attribute", "swap-object")
     probe = "compositional/emoji-captions"
@@ -149,25 +150,25 @@ def _scenes() -> tuple[Question, Question]:
         Question(
             key="bag-of-words",
             title="Does a dot product of two towers know more than which words are true?",
-            pairs=((blip, guessing),),
+            pairs=((clip, guessing), (blip, guessing)),
             measures=(
                 *(Measure(task=probe, part=f"accuracy:{kind}") for kind in kinds),
                 Measure(task="compositional/emoji-pairs"),
             ),
-            before="BLIP is trained on the 4,900 scenes of `emoji-scenes`, of the same things as the probes, and asked of "
-            "scenes that it never saw. A negative says another word (replace) or the same words in other places (swap, and all "
-            "of `emoji-pairs`, where chance is 16.7).",
+            before="CLIP and BLIP are trained on the 4,900 scenes of `emoji-scenes`, of the same things as the probes, and asked "
+            "of scenes that they never saw. A negative says another word (replace) or the same words in other places (swap, and "
+            "all of `emoji-pairs`, where chance is 16.7).",
         ),
         Question(
             key="scenes",
-            title="And do the matching head and the captioner, once scenes were shown?",
+            title="And do BLIP's matching head and captioner, once scenes were shown?",
             pairs=((blip, blip),),
             measures=(
                 *_beside_the_dot_product("emoji-captions"),
                 *(one for part in parts for one in _beside_the_dot_product("emoji-captions", part)),
                 *_beside_the_dot_product("emoji-pairs"),
             ),
-            before="The scorers of the network above, beside its own dot product.",
+            before="The scorers of `blip-scenes` above, beside its own dot product.",
         ),
     )
 

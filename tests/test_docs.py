@@ -33,6 +33,7 @@ FILLED_IN = {  # what a reader writes otherwise, and what is too large or too fa
     "--tasks '*'": "--tasks 'knn/*,spectrum/*'",
     "'*/fashion,*/emoji,*/stamps'": "'zero-shot/fash*,few-shot/fash*,retrieval/emoj*'",
     "--steps 20": "--steps 2",
+    "--steps 1520": "--steps 2",
     "--epochs 60": "--epochs 1",
     "--epochs 12": "--epochs 1",
     "epochs=5": "epochs=1",
@@ -56,6 +57,7 @@ LIMITS = {  # examples a split, where twenty say nothing
     "identifiability/furniture": 600,
     "*/speakers": 90,
     "lie-vicreg": 200,
+    "pairs=instance": 200,
     "*/mugs": 200,
 }
 SIMCLR = "repbench train simclr --data fashion --out runs/simclr.safetensors"
