@@ -105,8 +105,8 @@ def _content_and_style() -> Question:
         before="`simclr-views` sees two crops of one render, `simclr-poses` two renders of one object: azimuth, elevation and "
         "light change between them, object and class do not. Content is the mean over class and object, style over azimuth, "
         "elevation and light, of R² or of (accuracy - chance) / (1 - chance), read by kernel ridge.",
-        after="Content is read several times as well as style from all three. The random network knows little of style already, so "
-        "that there is little to drop: what training changes is content, and most where the pose is what the views do not share.",
+        after="Content is read several times as well as style from all three. The random network knows little of style, so "
+        "there is little to drop: what training changes is content, most where the pose is what the views do not share.",
     )
 
 
