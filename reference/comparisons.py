@@ -157,8 +157,8 @@ def _scenes() -> tuple[Question, Question]:
                 *(Measure(task=probe, part=f"accuracy:{kind}") for kind in kinds),
                 Measure(task="compositional/emoji-pairs"),
             ),
-            before="Trained on the 4,900 scenes of `emoji-scenes`, of the same things as the probes, and asked of scenes that no "
-            "training showed. A negative says another word (replace) or the same words in other places (swap, and all of "
+            before="Trained on the 4,900 scenes of `emoji-scenes`, of the same things as the probes, and asked of scenes that "
+            "no training showed. A negative says another word (replace) or the same words in other places (swap, and all of "
             "`emoji-pairs`, where chance is 16.7).",
         ),
         Question(
