@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -11,7 +13,7 @@ import torch
 
 import repbench
 from repbench.errors import UsageError
-from repbench.watching import checkpoints, step_of, watch
+from repbench.watching import checkpoints, run_of, step_of, watch
 
 
 def quiet(line: str) -> None:
@@ -61,6 +63,48 @@ def test_a_watch_scores_checkpoints_of_others_and_makes_a_board(colours: Path, t
 def test_a_folder_without_checkpoints_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no checkpoint"):
         watch(tmp_path, "knn/digits", out=tmp_path / "out", arch=None, interval=0, once=True, log=quiet)
+
+
+def test_scores_while_training_are_of_data_in_a_folder_and_of_this_run_alone(colours: Path) -> None:
+    lines: list[str] = []
+    out = colours / "run.safetensors"
+    call: dict[str, Any] = {
+        "out": out,
+        "data_folder": colours / "data",
+        "plugins": [colours / "colours.toml"],
+        "options": {"head": 16},  # a number on the command line: one layer
+        "evaluate": "knn/colours",
+        "every": 1,
+        "epochs": 1,
+        "batch_size": 15,
+        "size": 16,
+        "log": lines.append,
+    }
+    quality = out.with_suffix(".quality.csv")
+    quality.write_text(
+        "run,step,task,metric,value\nrun.safetensors,1,knn/colours,accuracy,0.123\n"
+    )  # of a run that was deleted
+    repbench.train("simclr", "colours", **call)
+    table = pd.read_csv(quality)
+    assert table.task.tolist() == ["knn/colours"]
+    assert table.value.tolist() != [0.123]
+    assert any("knn/colours" in line for line in lines)
+    described = json.loads(out.with_suffix(".json").read_text())
+    assert step_of(out, 7) == described["steps"] != 7
+
+
+def test_a_task_that_fails_while_training_says_why(tmp_path: Path) -> None:
+    lines: list[str] = []
+    out = tmp_path / "run.safetensors"
+    repbench.train("simclr", "digits", out=out, evaluate="knn/cifar10", every=1, epochs=1, limit=30, log=lines.append)
+    assert any("knn/cifar10 failed: " in line for line in lines)
+
+
+def test_a_seed_in_the_name_of_ours_is_no_step(tmp_path: Path) -> None:
+    ours = tmp_path / "simclr-seed-1.safetensors"
+    ours.with_suffix(".json").write_text('{"steps": 30}')
+    assert (step_of(ours, 0), run_of(ours)) == (30, "simclr-seed-1")
+    assert run_of(tmp_path / "simclr-epoch-40.pt") == run_of(tmp_path / "simclr-40.pt") == "simclr"
 
 
 def test_steps_are_read_from_names() -> None:

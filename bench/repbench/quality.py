@@ -29,7 +29,9 @@ def add_quality(path: Path, rows: Iterable[tuple[str, int, str, str, float]]) ->
 
 
 def draw_quality(table: pd.DataFrame, path: Path) -> None:
-    """One line a run and task against steps; nothing where matplotlib is not installed."""
+    """One line a run and task against steps; nothing of an empty table, or where matplotlib is not installed."""
+    if table.empty:
+        return
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -52,19 +53,28 @@ def train(
         if name not in known:
             raise UsageError(f"unknown setting {name!r} of a training run; known: {', '.join(known)}.")
     chosen = TrainSettings(**{**found.defaults.__dict__, **given})
-    train_to_file(found, dataset, chosen, options or {}, files, log, hooks or _hooks(files, evaluate, every, log))
+    if hooks is None:
+        hooks = _hooks(files, evaluate, every, log, data=data_folder, plugins=plugins, deviating=deviating)
+    train_to_file(found, dataset, chosen, _texts(found.options, options or {}), files, log, hooks)
     return load_encoder(f"trained:{files.weights}")
 
 
-def _hooks(files: RunFiles, tasks: str | None, every: int, log: Callable[[str], None]) -> Hooks:
+def _texts(kind: type, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options, with a whole number as text where the method reads text: head=128 is one layer."""
+    text = {one.name for one in dataclasses.fields(kind) if one.type == "str"}
+    return {name: str(value) if name in text and type(value) is int else value for name, value in options.items()}
+
+
+def _hooks(files: RunFiles, tasks: str | None, every: int, log: Callable[[str], None], **given: Any) -> Hooks:
     if tasks is None:
         return Hooks()
     if every < 1:
         raise UsageError(f"--every {every}: write a number of epochs, 1 or more.")
     from repbench.watching import evaluator
 
-    load_catalogue().select(patterns(tasks))  # a wrong name stops before anything is trained
-    return Hooks(epoch=evaluator(files, tasks, every, log))
+    # A wrong name stops before anything is trained.
+    load_catalogue([Path(path) for path in given["plugins"]]).select(patterns(tasks))
+    return Hooks(epoch=evaluator(files, tasks, every, log, **given))
 
 
 def parse_options(texts: Sequence[str]) -> dict[str, Any]:

@@ -25,12 +25,17 @@ Log = Callable[[str], None]
 QualityRow = tuple[str, int, str, str, float]
 
 
-def evaluator(files: RunFiles, tasks: str, every: int, log: Log) -> Callable[[int, Method, Mapping[str, Any]], None]:
+def evaluator(
+    files: RunFiles, tasks: str, every: int, log: Log, **options: Any
+) -> Callable[[int, Method, Mapping[str, Any]], None]:
     """What is called after each epoch: every `every` epochs it scores the live encoder and draws FILE.quality.png.
 
-    The scores are of the test split: to choose an epoch by them would be to choose on the test.
+    The scores are of the test split: to choose an epoch by them would be to choose on the test. A run that begins anew begins
+    its table anew. `options` are those of `repbench.evaluate`: where the data lie, plug-ins.
     """
     path = files.weights.with_suffix(".quality.csv")
+    if not files.state.exists():
+        path.unlink(missing_ok=True)
     done = set(read_quality(path).step)
 
     def after(epoch: int, method: Method, identity: Mapping[str, Any]) -> None:
@@ -39,16 +44,19 @@ def evaluator(files: RunFiles, tasks: str, every: int, log: Log) -> Callable[[in
         with tempfile.TemporaryDirectory() as folder:
             snapshot = RunFiles(Path(folder) / files.weights.name)
             snapshot.export(method.towers(), {**identity, "versions": {}})
-            rows = scores(f"trained:{snapshot.weights}", files.weights.name, epoch, tasks, store=Path(folder))
+            given = {"store": Path(folder), "log": log, **options}
+            rows = scores(f"trained:{snapshot.weights}", files.weights.name, epoch, tasks, **given)
         add_quality(path, rows)
         log(f"epoch {epoch}  " + "  ".join(f"{task} {value:.3f}" for _, _, task, _, value in rows))
 
     return after
 
 
-def scores(spec: str, run: str, step: int, tasks: str, **options: Any) -> list[QualityRow]:
-    """The primary metric of each task, as rows of the quality table; a task that fails or does not fit gives none."""
+def scores(spec: str, run: str, step: int, tasks: str, *, log: Log, **options: Any) -> list[QualityRow]:
+    """The primary metric of each task, as rows of the quality table; a task that fails gives none, and `log` is told why."""
     table = evaluate(spec, tasks, quiet=True, **options)
+    for failed in table[table.metric == "failed"].itertuples():
+        log(f"{failed.task} failed: {failed.reason}")
     primary = table[table.metric != "failed"].drop_duplicates("task")
     return [(run, step, *row) for row in zip(primary.task, primary.metric, map(float, primary.value), strict=True)]
 
@@ -67,7 +75,7 @@ def watch(
 ) -> None:
     """Evaluate each checkpoint in `folder`, now and (unless `once`) as they come; keep board and quality plot in `out` true.
 
-    A checkpoint's step is the last number of its name, else what its description says, else its place in time.
+    A checkpoint's step is what its description says, else the last number of its name, else its place in time.
     Raises UsageError for a folder without any.
     """
     seen: dict[Path, float] = {}
@@ -93,25 +101,34 @@ def checkpoints(folder: Path) -> list[Path]:
 
 
 def step_of(path: Path, place: int) -> int:
-    """The last number of a checkpoint's name, 40 of "simclr-epoch-40.pt"; else the steps that ours tells, else `place`."""
+    """The steps that our description tells, else the last number of the name, 40 of "simclr-epoch-40.pt", else `place`."""
     numbers = re.findall(r"\d+", path.stem)
-    if not numbers and spec_of(path, None).startswith("trained:"):
-        return int(json.loads(path.with_suffix(".json").read_text(encoding="utf-8")).get("steps", place))
-    return int(numbers[-1]) if numbers else place
+    told = json.loads(path.with_suffix(".json").read_text(encoding="utf-8")).get("steps") if _is_ours(path) else None
+    return int(told if told is not None else numbers[-1] if numbers else place)
+
+
+def run_of(path: Path) -> str:
+    """The run of a checkpoint: its name without a step. A bare number is a step in others' names, in ours maybe a seed."""
+    word = "(epoch|step|checkpoint)" if _is_ours(path) else "(epoch|step|checkpoint)?"
+    return re.sub(rf"[-_.]?{word}[-_=]?\d+$", "", path.stem) or path.parent.name
+
+
+def _is_ours(path: Path) -> bool:
+    return path.suffix == ".safetensors" and path.with_suffix(".json").is_file()
 
 
 def spec_of(path: Path, arch: str | None) -> str:
     """How the checkpoint is named as an encoder: ours by its description, others by their architecture."""
-    if path.suffix == ".safetensors" and path.with_suffix(".json").is_file():
+    if _is_ours(path):
         return f"trained:{path}"
     return f"{path},arch={arch}" if arch else str(path)
 
 
 def _watch_one(path: Path, folder: Path, tasks: str, out: Path, arch: str | None, log: Log, **options: Any) -> None:
-    run = re.sub(r"[-_.]?(epoch|step|checkpoint)?[-_=]?\d+$", "", path.stem) or path.parent.name
     step = step_of(path, checkpoints(folder).index(path))
+    places = {"out": out / "results", "store": out / "store"}
     try:
-        rows = scores(spec_of(path, arch), run, step, tasks, out=out / "results", store=out / "store", **options)
+        rows = scores(spec_of(path, arch), run_of(path), step, tasks, log=log, **places, **options)
     except UsageError:
         raise
     except RepbenchError as error:
