@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 
 def mlp(widths: Sequence[int], *, norm: bool = True, last_norm: bool = False) -> nn.Sequential:
@@ -20,3 +21,15 @@ def mlp(widths: Sequence[int], *, norm: bool = True, last_norm: bool = False) ->
         if not last:
             layers.append(nn.ReLU(inplace=True))
     return nn.Sequential(*layers)
+
+
+class SideBySide(nn.Module):
+    """Several heads of one feature (n, width), each into a space of its own: (n, sum of their widths)."""
+
+    def __init__(self, heads: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(heads)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """The embeddings in all spaces, one after the other."""
+        return torch.cat([head(features) for head in self.heads], 1)

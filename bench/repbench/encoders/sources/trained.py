@@ -17,7 +17,7 @@ from repbench.encoder import Encoder, Logit, PairScorer, Tower
 from repbench.encoders import features, preprocess
 from repbench.encoders.architectures import Blueprint, build, embedding_module
 from repbench.encoders.fingerprint import fingerprint_module, make_tower
-from repbench.encoders.heads import mlp
+from repbench.encoders.heads import SideBySide, mlp
 from repbench.encoders.images import check_image_options, name_without_folders
 from repbench.encoders.load import LoadOptions, load_encoder
 from repbench.encoders.lockable import check_lockable
@@ -29,11 +29,11 @@ from repbench.encoders.spec import Spec
 from repbench.encoders.surgery import set_input_size
 from repbench.errors import EncoderError, UnknownNameError
 
-HELP = "trained:FILE[,feature=encoder|projection][,layer=L]   what repbench train wrote, e.g. trained:runs/simclr.safetensors"
+HELP = "trained:FILE[,feature=encoder|projection][,space=NAME][,layer=L]   what repbench train wrote"
 FORMAT = "repbench trained encoder 1"
 LOCKED, FUSION = "locked ", "small:fusion"
 FEATURES = ("encoder", "projection")
-OPTIONS = (*features.OPTIONS, *preprocess.OPTIONS, "feature")
+OPTIONS = (*features.OPTIONS, *preprocess.OPTIONS, "feature", "space")
 State = Mapping[str, Tensor]
 
 
@@ -104,7 +104,7 @@ def read_trained(path: Path) -> tuple[dict[str, Any], State]:
 
 
 def _tower(modality: str, facts: Mapping[str, Any], state: State, spec: Spec) -> Tower:
-    feature = spec.options.get("feature", facts["embedding"])
+    feature = spec.options.get("feature", "projection" if "space" in spec.options else facts["embedding"])
     if feature == "projection" and not facts["head"]:
         raise EncoderError(f"{spec.text!r}: this method has no projection head; leave feature= out.")
     if facts["architecture"].startswith(LOCKED):
@@ -125,15 +125,29 @@ def _image_tower(facts: Mapping[str, Any], state: State, spec: Spec, project: bo
     prepare = override(prepare, spec.options)
     module, words = embedding_module(blueprint, spec.options.get("layer"), spec.options.get("pool"), prepare.size)
     if project:
-        module, words = nn.Sequential(module, filled_head(facts, state, "image")), f"{words}, then the projection head"
+        head, told = _space(filled_head(facts, state, "image"), facts["head"], spec)
+        module, words = nn.Sequential(module, head), f"{words}, then {told}"
     return make_tower(module, prepare, preprocessing=prepare.words, features=words, architecture=blueprint.architecture)
 
 
 def filled_head(facts: Mapping[str, Any], state: State, modality: str) -> nn.Module:
     """The projection head of a tower, with its weights."""
-    head = mlp(**facts["head"])
+    known = dict(facts["head"])
+    spaces = known.pop("spaces", ())
+    head = SideBySide([mlp(**known) for _ in spaces]) if spaces else mlp(**known)
     _fill(head, state, f"{modality}.head.")
     return head
+
+
+def _space(head: nn.Module, known: Mapping[str, Any], spec: Spec) -> tuple[nn.Module, str]:
+    """The head into one space where the name asks for one, else the whole projection; and what it is in words."""
+    if (wanted := spec.options.get("space")) is None:
+        return head, "the projection head"
+    if not isinstance(head, SideBySide):
+        raise EncoderError(f"{spec.text!r}: this method has one space; leave space= out.")
+    if wanted not in known["spaces"]:
+        raise UnknownNameError("space", wanted, known["spaces"], f"(in the encoder {spec.text!r})")
+    return head.heads[known["spaces"].index(wanted)], f"the head of the space {wanted}"
 
 
 def _fill(module: nn.Module, state: State, prefix: str) -> None:

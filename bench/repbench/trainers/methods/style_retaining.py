@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from repbench.encoders.heads import mlp
+from repbench.encoders.heads import SideBySide, mlp
 from repbench.trainers.augment import pixels
 from repbench.trainers.batches import Batch, Example
 from repbench.trainers.distributed import gather
@@ -22,6 +22,7 @@ from repbench.trainers.method import Method, Parts, TrainedTower, full_precision
 from repbench.trainers.settings import Defaults
 
 HELP = "one embedding invariant to all augmentations, and one for each augmentation that keeps what it changes"
+INVARIANT = "invariant"  # the space that keeps no augmentation; the others have the names of theirs
 DEFAULTS = Defaults(epochs=30, batch_size=64, lr=1e-3)
 
 
@@ -52,13 +53,15 @@ def style_loss(query: Tensor, keys: Tensor, temperature: float, alignment: float
 
 
 class StyleRetaining(Method):
-    """An encoder and M + 1 heads. What is kept is the feature before the heads; all heads side by side are its projection."""
+    """An encoder and M + 1 heads. What is kept is the feature before the heads; all heads side by side are its projection,
+    and each alone with `space=NAME`."""
 
     def __init__(self, parts: Parts, options: Options) -> None:
         super().__init__()
         self.encoder = ImageEncoder(parts.settings)
         spaces = len(FACTORS) + 1
-        self.heads = nn.ModuleList(mlp((self.encoder.width, options.hidden, options.width)) for _ in range(spaces))
+        self.widths = [self.encoder.width, options.hidden, options.width]
+        self.heads = nn.ModuleList(mlp(self.widths) for _ in range(spaces))
         self.images, self.options = images_of(parts), options
 
     def example(self, place: int) -> Example:
@@ -80,8 +83,10 @@ class StyleRetaining(Method):
         return style_loss(gather(query), gather(keys), self.options.temperature, self.options.alignment)
 
     def towers(self) -> Mapping[str, TrainedTower]:
-        """The image encoder."""
-        return {"image": self.encoder.tower()}
+        """The image encoder, and the heads with the names of their spaces."""
+        head = {"widths": self.widths, "spaces": [INVARIANT, *FACTORS]}
+        facts = {**self.encoder.facts("encoder"), "head": head}
+        return {"image": TrainedTower(network=self.encoder.network, head=SideBySide(list(self.heads)), facts=facts)}
 
 
 METHOD = StyleRetaining
