@@ -56,7 +56,7 @@ LIMITS = {  # examples a split, where twenty say nothing
     "equivariance/furniture": 600,
     "identifiability/furniture": 600,
     "*/speakers": 90,
-    "lie-vicreg": 200,
+    "train lie-": 200,
     "pairs=instance": 200,
     "*/mugs": 200,
 }
