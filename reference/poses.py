@@ -11,8 +11,6 @@ from questions import SEED, Measure, Question, Row
 PARTS = ("known-new", "unknown-new", "unknown-typical")
 HEAVY = 2.0  # weight of the contrastive Lie loss, of those tried on fold 0
 FOLDS = Path(__file__).parents[1] / "examples" / "furniture-folds"
-
-
 GAINS = """Every gain of Lie-SimCLR and Lie-VICReg has the sign of the paper's for VICReg. On unknown objects three of the four
 intervals exclude 0, each taken alone; corrected for all rows of this page none of the four p does: 92 objects are few. What
 Lie-SimCLR gains is not only that it is told which renders show one object: it is ahead of `simclr-poses` too, by

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 import repbench
-from repbench.encoders.small_fusion import FusionText
+from repbench.encoders.architectures import build
+from repbench.encoders.small_fusion import FusionText, map_places
 from repbench.encoders.small_text import PAD, WordHashes
 from repbench.trainers.methods.blip import captioning_loss, hard_negatives
 
@@ -46,6 +47,17 @@ def test_writing_sees_the_image_and_the_words_before() -> None:
         logs = first[0, :4].log_softmax(1)
         expected = torch.stack([logs[t, one[0, t + 1]] for t in range(4)]).mean()
         torch.testing.assert_close(text.log_likelihood(one, seen)[0], expected)
+
+
+def test_only_with_places_does_it_matter_where_a_pixel_of_a_map_lies() -> None:
+    tokens, seen = WordHashes(length=8)("a cat")[None], torch.randn(1, 4, 6, generator=torch.Generator().manual_seed(1))
+    for places, told in ((0, False), (4, True)):
+        torch.manual_seed(0)
+        text = FusionText(6, places, width=16, depth=1, length=8).eval()
+        with torch.no_grad():
+            assert torch.allclose(text.match(tokens, seen), text.match(tokens, seen.flip(1)), atol=1e-6) != told
+    assert map_places(build("small:resnet", seed=0).network, 64) == 16
+    assert map_places(build("small:vit", seed=0).network, 32) == 0
 
 
 def test_its_scorers_tell_the_colours_apart(colours: Path) -> None:
