@@ -27,7 +27,7 @@ def test_a_run_that_is_scored_ends_at_the_same_weights(tmp_path: Path) -> None:
     repbench.train("simclr", "digits", out=scored, evaluate="knn/digits", every=1, **settings)
     assert plain.read_bytes() == scored.read_bytes()
     table = pd.read_csv(tmp_path / "scored.quality.csv")
-    assert table.step.tolist() == [1, 2]
+    assert table.step.tolist() == [2, 4]
     again = repbench.evaluate(f"trained:{scored}", "knn/digits", store=tmp_path / "store", quiet=True)
     assert table.value.iloc[-1] == pytest.approx(again.value.iloc[0])
     assert (tmp_path / "scored.quality.png").read_bytes().startswith(b"\x89PNG")
@@ -58,6 +58,34 @@ def test_a_watch_scores_checkpoints_of_others_and_makes_a_board(colours: Path, t
     assert set(table.run) == {"moco"}
     assert any("broken-30.pt" in line and "damaged" in line for line in lines)
     assert (out / "leaderboard.csv").is_file()
+
+
+def test_a_run_is_scored_at_its_end_also_within_an_epoch(tmp_path: Path) -> None:
+    """Three steps of two an epoch: scored after the second by --every 1, and after the third, where it ends."""
+    out = tmp_path / "run.safetensors"
+    settings = {"limit": 30, "steps": 3, "batch_size": 15, "size": 16, "log": quiet}
+    repbench.train("simclr", "digits", out=out, evaluate="knn/digits", every=1, **settings)
+    assert pd.read_csv(tmp_path / "run.quality.csv").step.tolist() == [2, 3]
+
+
+def test_a_watch_follows_the_snapshots_of_our_own_run_and_writes_its_board_after_each(tmp_path: Path) -> None:
+    folder, board, lines = tmp_path / "runs", tmp_path / "board", []
+    settings = {"limit": 30, "epochs": 3, "batch_size": 15, "size": 16, "log": quiet}
+    repbench.train("simclr", "digits", out=folder / "simclr-1.safetensors", keep_every=1, **settings)
+    names = [path.name for path in checkpoints(folder)]
+    assert names == ["simclr-1-epoch-1.safetensors", "simclr-1-epoch-2.safetensors", "simclr-1.safetensors"]
+    described = json.loads((folder / "simclr-1-epoch-2.json").read_text())
+    assert (described["steps"], len(described["curve"])) == (4, 2)
+    watch(folder, "knn/digits", out=board, arch=None, interval=0, once=True, log=lines.append)
+    table = pd.read_csv(board / "quality.csv")
+    assert (table.run.tolist(), table.step.tolist()) == (["simclr-1"] * 3, [2, 4, 6])
+    assert sum(line.startswith("board and quality.png") for line in lines) == 3
+
+
+def test_no_snapshots_are_an_error_before_training(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--keep-every 0"):
+        repbench.train("simclr", "digits", out=tmp_path / "run.safetensors", keep_every=0, limit=30)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_without_checkpoints_is_an_error(tmp_path: Path) -> None:

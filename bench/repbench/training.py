@@ -14,10 +14,10 @@ from repbench.encoders.load import load_encoder
 from repbench.errors import UsageError
 from repbench.tasks import load_catalogue, patterns
 from repbench.trainers.files import RunFiles
-from repbench.trainers.loop import Hooks
+from repbench.trainers.loop import Hooks, Reached
 from repbench.trainers.method import find_method
 from repbench.trainers.settings import TrainSettings
-from repbench.trainers.train import train_to_file
+from repbench.trainers.train import export, train_to_file
 
 
 def train(
@@ -34,13 +34,15 @@ def train(
     hooks: Hooks | None = None,
     evaluate: str | None = None,
     every: int = 5,
+    keep_every: int | None = None,
     **settings: Any,
 ) -> Encoder:
     """Train `method` on the training split of the dataset `data` and return the encoder that the file `out` now holds.
 
     `options` are the method's own, `settings` those of `TrainSettings`; what is left out (or None) is the method's default.
     `deviating` lets in a copy of the data that is known to differ from what was published. `evaluate` names tasks that score
-    the encoder every `every` epochs; the table is FILE.quality.csv.
+    the encoder every `every` epochs and at the end, in FILE.quality.csv; every `keep_every` epochs the encoder is kept
+    as FILE-epoch-N.safetensors.
     The same call goes on with a run that was interrupted. Raises UsageError, DataError and TrainingError.
     """
     found = find_method(method)
@@ -54,7 +56,9 @@ def train(
             raise UsageError(f"unknown setting {name!r} of a training run; known: {', '.join(known)}.")
     chosen = TrainSettings(**{**found.defaults.__dict__, **given})
     if hooks is None:
-        hooks = _hooks(files, evaluate, every, log, data=data_folder, plugins=plugins, deviating=deviating)
+        given_data = {"data": data_folder, "plugins": plugins, "deviating": deviating}
+        kept, scored = _snapshots(files, keep_every), _scores(files, evaluate, every, log, **given_data)
+        hooks = Hooks(epoch=_each(kept, scored))
     train_to_file(found, dataset, chosen, _texts(found.options, options or {}), files, log, hooks)
     return load_encoder(f"trained:{files.weights}")
 
@@ -65,16 +69,41 @@ def _texts(kind: type, options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: str(value) if name in text and type(value) is int else value for name, value in options.items()}
 
 
-def _hooks(files: RunFiles, tasks: str | None, every: int, log: Callable[[str], None], **given: Any) -> Hooks:
+def _each(*called: Callable[[Reached], None]) -> Callable[[Reached], None]:
+    """One call of all, in order."""
+
+    def all_of_them(reached: Reached) -> None:
+        for one in called:
+            one(reached)
+
+    return all_of_them
+
+
+def _snapshots(files: RunFiles, every: int | None) -> Callable[[Reached], None]:
+    if every is None:
+        return lambda reached: None
+    if every < 1:
+        raise UsageError(f"--keep-every {every}: write a number of epochs, 1 or more.")
+
+    def keep(reached: Reached) -> None:
+        if reached.epoch % every == 0 and not reached.is_last:  # the last is FILE itself
+            export(files.at_epoch(reached.epoch), reached.method, reached.identity, reached.step, reached.rows)
+
+    return keep
+
+
+def _scores(
+    files: RunFiles, tasks: str | None, every: int, log: Callable[[str], None], **given: Any
+) -> Callable[[Reached], None]:
     if tasks is None:
-        return Hooks()
+        return lambda reached: None
     if every < 1:
         raise UsageError(f"--every {every}: write a number of epochs, 1 or more.")
     from repbench.watching import evaluator
 
     # A wrong name stops before anything is trained.
     load_catalogue([Path(path) for path in given["plugins"]]).select(patterns(tasks))
-    return Hooks(epoch=evaluator(files, tasks, every, log, **given))
+    return evaluator(files, tasks, every, log, **given)
 
 
 def parse_options(texts: Sequence[str]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import json
 import re
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,36 +18,36 @@ from repbench.leaderboard.judge import judge, paired_errors
 from repbench.leaderboard.publish import publish
 from repbench.quality import add_quality, read_quality
 from repbench.trainers.files import RunFiles
-from repbench.trainers.method import Method
+from repbench.trainers.loop import Reached
 
 ENDINGS = (".safetensors", ".pt", ".pth", ".ckpt", ".tar", ".bin")
 Log = Callable[[str], None]
 QualityRow = tuple[str, int, str, str, float]
 
 
-def evaluator(
-    files: RunFiles, tasks: str, every: int, log: Log, **options: Any
-) -> Callable[[int, Method, Mapping[str, Any]], None]:
-    """What is called after each epoch: every `every` epochs it scores the live encoder and draws FILE.quality.png.
+def evaluator(files: RunFiles, tasks: str, every: int, log: Log, **options: Any) -> Callable[[Reached], None]:
+    """What is called after each epoch: every `every` epochs and at the end it scores the live encoder, draws FILE.quality.png.
 
     The scores are of the test split: to choose an epoch by them would be to choose on the test. A run that begins anew begins
     its table anew. `options` are those of `repbench.evaluate`: where the data lie, plug-ins.
     """
     path = files.weights.with_suffix(".quality.csv")
-    if not files.state.exists():
-        path.unlink(missing_ok=True)
-    done = set(read_quality(path).step)
+    done = set(read_quality(path).step) if files.state.exists() else None
 
-    def after(epoch: int, method: Method, identity: Mapping[str, Any]) -> None:
-        if epoch % every or epoch in done:
+    def after(reached: Reached) -> None:
+        nonlocal done
+        if done is None:
+            path.unlink(missing_ok=True)
+            done = set()
+        if (reached.epoch % every and not reached.is_last) or reached.step in done:
             return
         with tempfile.TemporaryDirectory() as folder:
             snapshot = RunFiles(Path(folder) / files.weights.name)
-            snapshot.export(method.towers(), {**identity, "versions": {}})
+            snapshot.export(reached.method.towers(), {**reached.identity, "versions": {}})
             given = {"store": Path(folder), "log": log, **options}
-            rows = scores(f"trained:{snapshot.weights}", files.weights.name, epoch, tasks, **given)
+            rows = scores(f"trained:{snapshot.weights}", files.weights.name, reached.step, tasks, **given)
         add_quality(path, rows)
-        log(f"epoch {epoch}  " + "  ".join(f"{task} {value:.3f}" for _, _, task, _, value in rows))
+        log(f"epoch {reached.epoch:g}  " + "  ".join(f"{task} {value:.3f}" for _, _, task, _, value in rows))
 
     return after
 
@@ -85,9 +85,8 @@ def watch(
             raise UsageError(f"{folder} holds no checkpoint ({', '.join(ENDINGS)}).")
         for path in found:
             seen[path] = path.stat().st_mtime
-            _watch_one(path, folder, tasks, out, arch, log, plugins=plugins, data=data)
-        if found:
-            _publish(out, log)
+            if _watch_one(path, folder, tasks, out, arch, log, plugins=plugins, data=data):
+                _publish(out, log)
         if once:
             return
         time.sleep(interval)
@@ -124,7 +123,8 @@ def spec_of(path: Path, arch: str | None) -> str:
     return f"{path},arch={arch}" if arch else str(path)
 
 
-def _watch_one(path: Path, folder: Path, tasks: str, out: Path, arch: str | None, log: Log, **options: Any) -> None:
+def _watch_one(path: Path, folder: Path, tasks: str, out: Path, arch: str | None, log: Log, **options: Any) -> bool:
+    """Whether it could be evaluated."""
     step = step_of(path, checkpoints(folder).index(path))
     places = {"out": out / "results", "store": out / "store"}
     try:
@@ -133,9 +133,10 @@ def _watch_one(path: Path, folder: Path, tasks: str, out: Path, arch: str | None
         raise
     except RepbenchError as error:
         log(f"{path.name}: {error}")
-        return
+        return False
     add_quality(out / "quality.csv", rows)
     log(f"{path.name}  " + "  ".join(f"{task} {value:.3f}" for _, _, task, _, value in rows))
+    return True
 
 
 def _publish(out: Path, log: Log) -> None:

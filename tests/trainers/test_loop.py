@@ -20,6 +20,7 @@ from safetensors.torch import load_file
 import repbench
 from repbench.encoders.load import LoadOptions
 from repbench.errors import TrainingError, UnknownNameError, UsageError
+from repbench.trainers import train as run_module
 from repbench.trainers.batches import Examples, batches, epoch_order
 from repbench.trainers.schedule import learning_rate, momentum
 from repbench.trainers.settings import TrainSettings
@@ -95,6 +96,34 @@ def test_the_files_say_what_was_done(colours: Path) -> None:
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
     assert out.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_part_of_an_epoch_in_which_a_run_ends_is_in_the_curve(colours: Path) -> None:
+    """Three steps are an epoch: a run of 2 steps, and one of 4."""
+    for steps, epochs, places in ((2, ["0.667"], ["2"]), (4, ["1", "1.333"], ["3", "4"])):
+        out = colours / f"run-{steps}.safetensors"
+        train(colours, out, steps=steps, batch_size=8, size=16)
+        with out.with_suffix(".csv").open() as file:
+            rows = list(csv.DictReader(file))
+        assert ([row["epoch"] for row in rows], [row["step"] for row in rows]) == (epochs, places)
+        assert out.with_suffix(".png").exists()
+
+
+def test_the_commit_is_of_our_own_checkout_and_not_of_the_repository_around_an_installed_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def git(*words: str) -> None:
+        identity = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
+        subprocess.run(["git", "-C", str(tmp_path), *identity, *words], check=True, capture_output=True)
+
+    git("init")
+    git("commit", "--allow-empty", "--message", "of the reader")
+    installed = tmp_path / "env" / "lib" / "repbench" / "trainers" / "train.py"
+    monkeypatch.setattr(run_module, "__file__", str(installed))
+    installed.parent.mkdir(parents=True)
+    assert "commit" not in run_module.versions()
+    monkeypatch.setattr(run_module, "__file__", str(tmp_path / "bench" / "repbench" / "trainers" / "train.py"))
+    assert len(run_module.versions()["commit"]) >= 7  # and where the folders are those of a checkout, it is told
 
 
 def test_no_epochs_give_the_random_twin(colours: Path) -> None:

@@ -36,6 +36,7 @@ from repbench.cli.options import PLUGIN
 @click.option("--data-folder", type=click.Path(path_type=Path, file_okay=False, exists=True), help="Folder of your datasets.")
 @click.option("--evaluate", metavar="TASKS", help="Score the encoder on these tasks while it trains, e.g. 'knn/*'.")
 @click.option("--every", type=int, default=5, show_default=True, help="Epochs between two such scores.")
+@click.option("--keep-every", type=int, help="Keep the encoder every so many epochs, as FILE-epoch-N.safetensors.")
 @PLUGIN
 @click.option("--quiet", is_flag=True, help="No progress.")
 def train(

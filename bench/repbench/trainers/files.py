@@ -39,13 +39,17 @@ class RunFiles:
 
     @property
     def curve(self) -> Path:
-        """CSV: a row an epoch."""
+        """CSV: a row an epoch, the last of what part of one the run ends in."""
         return self.weights.with_suffix(".csv")
 
     @property
     def plot(self) -> Path:
         """PNG of the curve."""
         return self.weights.with_suffix(".png")
+
+    def at_epoch(self, epoch: float) -> RunFiles:
+        """The files of a snapshot: FILE-epoch-5.safetensors."""
+        return RunFiles(self.weights.with_name(f"{self.weights.stem}-epoch-{epoch:g}{ENDING}"))
 
     @property
     def state(self) -> Path:
@@ -69,16 +73,13 @@ class RunFiles:
         return state
 
     def export(self, towers: Mapping[str, TrainedTower], facts: Mapping[str, Any]) -> None:
-        """Write the weights, then their description with the digest of the weights."""
+        """Write the description with the digest of the weights, then the weights: who finds weights finds what they are."""
         tensors = {}
         for modality, tower in towers.items():
             for part, module in (("network", tower.network), ("head", tower.head)):
                 for name, value in (module.state_dict() if module is not None else {}).items():
                     tensors[f"{modality}.{part}.{name}"] = value.detach().cpu().contiguous().clone()
         data = save(tensors)
-        temporary = self.weights.with_name(f".{self.weights.name}.{os.getpid()}.tmp")
-        temporary.write_bytes(data)
-        os.replace(temporary, self.weights)
         description = {
             "format": "repbench trained encoder 1",
             **facts,
@@ -86,6 +87,9 @@ class RunFiles:
             "weights digest": digest_bytes(data),
         }
         write_atomically(self.description, json.dumps(description, indent=2) + "\n")
+        temporary = self.weights.with_name(f".{self.weights.name}.{os.getpid()}.tmp")
+        temporary.write_bytes(data)
+        os.replace(temporary, self.weights)
 
     def write_curve(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """The curve as CSV."""

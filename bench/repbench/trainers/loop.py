@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,12 +28,24 @@ Log = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Reached:
+    """What a run has come to after an epoch, or at its end: the method with the weights that would be exported, what the run
+    is, and its curve so far. `epoch` is no whole number only where a run ends within one."""
+
+    epoch: float
+    step: int
+    is_last: bool
+    method: Method
+    identity: Mapping[str, Any]
+    rows: Sequence[Mapping[str, float]]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Hooks:
-    """Called while a run goes on: after each step (its number, from 1) and after each epoch (its number, the method
-    with the weights that would be exported, and what the run is)."""
+    """Called while a run goes on: after each step (its number, from 1), and after each epoch and at the end."""
 
     step: Callable[[int], None] = lambda step: None
-    epoch: Callable[[int, Method, Mapping[str, Any]], None] = lambda epoch, method, identity: None
+    epoch: Callable[[Reached], None] = lambda reached: None
 
 
 @dataclass
@@ -53,6 +65,11 @@ class Run:
         """The method with the weights that are exported: the average of them, or the last."""
         found: Method = self.method if self.averaged is None else self.averaged.module  # type: ignore[assignment]
         return found
+
+    def reached(self, identity: Mapping[str, Any], last: bool) -> Reached:
+        """What the hooks are told after an epoch whose row is the last of the curve."""
+        facts: dict[str, Any] = {"method": self.kept, "identity": identity, "rows": tuple(self.rows)}
+        return Reached(epoch=self.rows[-1]["epoch"], step=self.step, is_last=last, **facts)
 
     def state(self, identity: str) -> dict[str, Any]:
         """Everything from which the run goes on to the same weights; `identity` says of which run it is."""
@@ -141,18 +158,17 @@ def _loop(run: Run, examples: Examples, files: RunFiles, identity: Mapping[str, 
         loss = _step(run, network, [_moved(next(stream), device) for _ in range(parts)], rate, progress)
         run.losses.append(loss)
         run.step += 1
-        if run.step % an_epoch == 0:
-            epoch = run.step // an_epoch
-            seconds = time.monotonic() - began
-            speed = (run.step - first) * size * parts / seconds
-            run.rows.append({"epoch": epoch, "step": run.step, "loss": _mean_loss(run), "learning_rate": rate, "rate": speed})
-            run.losses = []
+        if run.step % an_epoch == 0 or run.step == total:
+            speed = (run.step - first) * size * parts / (time.monotonic() - began)
+            _end_epoch(run, an_epoch, rate, speed)
             left = (total - run.step) * size * parts / speed
-            of = -(-total // an_epoch)
-            log(f"epoch {epoch}/{of}  loss {run.rows[-1]['loss']:.4f}  {speed:,.0f} items/s  {left:.0f} s left")
+            log(
+                f"epoch {run.rows[-1]['epoch']:g}/{round(total / an_epoch, 3):g}  loss {run.rows[-1]['loss']:.4f}  "
+                f"{speed:,.0f} items/s  {left:.0f} s left"
+            )
             if rank() == 0:
                 files.write_curve(run.rows)
-                hooks.epoch(epoch, run.kept, identity)
+                hooks.epoch(run.reached(identity, run.step == total))
                 run.method.train()
         if rank() == 0 and (time.monotonic() - saved >= settings.save_every or run.step == total):
             files.save_state(run.state(mark))
@@ -183,6 +199,14 @@ def _step(run: Run, network: torch.nn.Module, micro: list[Batch], rate: float, p
     if run.averaged is not None:
         run.averaged.update_parameters(run.method)
     return total
+
+
+def _end_epoch(run: Run, an_epoch: int, rate: float, speed: float) -> None:
+    """A row of the curve: of a whole epoch, or of the part in which the run ends."""
+    whole, rest = divmod(run.step, an_epoch)
+    epoch = whole if not rest else round(run.step / an_epoch, 3)
+    run.rows.append({"epoch": epoch, "step": run.step, "loss": _mean_loss(run), "learning_rate": rate, "rate": speed})
+    run.losses = []
 
 
 def _mean_loss(run: Run) -> float:

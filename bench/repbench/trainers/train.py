@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -52,13 +52,20 @@ def train_to_file(
             files.weights.parent.mkdir(parents=True, exist_ok=True)
         run = fit(built, Examples(built.example, parts.split.label, settings.seed), settings, files, identity, quiet, hooks)
         if rank() == 0:
-            facts = {**identity, "steps": run.step, "curve": run.rows, "versions": versions()}
-            if (scale := run.kept.logit_scale()) is not None:
-                facts["logit scale"] = scale
-            files.export(run.kept.towers(), facts)
+            export(files, run.kept, identity, run.step, run.rows)
             draw_curve(files.plot, run.rows, quiet)
             log(f"wrote {files.weights}")
         wait_for_all()  # the others read what the first has written
+
+
+def export(
+    files: RunFiles, method: Method, identity: Mapping[str, Any], step: int, rows: Sequence[Mapping[str, float]]
+) -> None:
+    """Write what is kept of a method after `step` steps, with a description of the run so far."""
+    facts = {**identity, "steps": step, "curve": list(rows), "versions": versions()}
+    if (scale := method.logit_scale()) is not None:
+        facts["logit scale"] = scale
+    files.export(method.towers(), facts)
 
 
 def parts_of(dataset: Dataset, settings: TrainSettings) -> Parts:
@@ -84,9 +91,18 @@ def versions() -> dict[str, str]:
     from repbench import __version__
 
     found = {"repbench": __version__, "torch": torch.__version__, "timm": timm.__version__}
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
-    try:
-        commit = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired):
+    root = Path(__file__).resolve().parents[3]
+    # An installed copy may lie below a repository of the reader's own, whose commit says nothing about it.
+    if _git(root, "rev-parse", "--show-toplevel") != str(root):
         return found
-    return found | ({"commit": commit.stdout.strip()} if commit.returncode == 0 else {})
+    commit = _git(root, "describe", "--always", "--dirty")
+    return found | ({"commit": commit} if commit else {})
+
+
+def _git(folder: Path, *words: str) -> str:
+    """What git answers there; nothing without git or a repository."""
+    try:
+        done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
