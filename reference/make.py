@@ -101,12 +101,12 @@ def train_and_evaluate(row: Row, question: Question, seed: int, given: argparse.
     if not row.spec and is_recorded(name, tasks, question, given.results):
         return False
     spec = row.spec
-    folder = given.data if question.folder else None
+    folder = given.data if question.folder else question.made(given.work / "data") if question.made else None
     # A copy in a folder may deviate, as one of CIFAR-10 that was compressed again as JPEG does.
     data: dict[str, Any] = {"limit": question.limit, "deviating": question.folder, "plugins": question.plugins}
     if not spec:
-        out = given.work / f"runs-{given.scale}" / f"{name}.safetensors"
-        spec = f"trained:{out},name={name}"
+        out = given.work / f"runs-{given.scale}" / f"{row.run(seed)}.safetensors"
+        spec = f"trained:{out},name={name}{f',space={row.space}' if row.space else ''}"
         if not out.exists():
             print(name, flush=True)
             settings, options = row.call(given.scale)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from comparisons import ELSEWHERE
-from parts import shares_in
+from parts import shares_in, value_of
 from questions import FULL, Measure, Question, Row, of_seed
 from scipy import stats
 from tabulate import tabulate
@@ -53,7 +53,8 @@ def write(questions: Sequence[Question], given: argparse.Namespace) -> None:
     parts = [_opening(given.scale)]
     for question in questions:
         if lines := found[question.key]:
-            parts.append(_section(question, lines, [next(corrected) for _ in lines], given.scale))
+            beside = _beside(question, records, given.seeds)
+            parts.append(_section(question, lines, [next(corrected) for _ in lines], given.scale, beside))
     parts.append(_closing([one for one in questions if not found[one.key]]))
     given.page.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
@@ -81,7 +82,7 @@ def _closing(missing: Sequence[Question]) -> str:
     return "\n\n".join(["## What is not here", *not_run, ELSEWHERE])
 
 
-def _section(question: Question, lines: Sequence[Compared], corrected: Sequence[float], scale: str) -> str:
+def _section(question: Question, lines: Sequence[Compared], corrected: Sequence[float], scale: str, beside: str) -> str:
     shown = [_line(line, p) for line, p in zip(lines, corrected, strict=True)]
     table = tabulate(shown, headers=HEADERS, tablefmt="github", disable_numparse=True)
     done = {id(row) for line in lines for row in (line.ours, line.twin)}
@@ -92,8 +93,22 @@ def _section(question: Question, lines: Sequence[Compared], corrected: Sequence[
         alike.setdefault(_schedule(row, scale), []).append(f"`{row.label}`")
     words = "; ".join(f"{', '.join(names)}: {schedule}" for schedule, names in alike.items())
     missing = f" Asked by the script, and not run for this page: {', '.join(left)}." if left else ""
-    parts = [f"## {question.title}", question.before, table, f"Schedule: {words}.{missing}", question.after]
+    parts = [f"## {question.title}", question.before, table, beside, f"Schedule: {words}.{missing}", question.after]
     return "\n\n".join(part for part in parts if part)
+
+
+def _beside(question: Question, records: Mapping[tuple[str, str], Record], seeds: int) -> str:
+    """The values of all measures of the rows that the question shows beside each other, means over seeds in percent."""
+    lines = []
+    for row in question.beside:
+        cells = []
+        for measure in question.measures:
+            names = [(row.name(seed), of_seed(measure.task, seed)) for seed in range(question.first, seeds)]
+            values = [value_of(records[name], measure.part) for name in names if name in records]
+            cells.append(_interval(np.array(values)) if values else "")
+        lines.append([row.label, *cells])
+    headers = ["percent", *(one.part or one.task for one in question.measures)]
+    return tabulate(lines, headers=headers, tablefmt="github", disable_numparse=True) if lines else ""
 
 
 def _line(line: Compared, p: float) -> list[str]:
@@ -126,7 +141,7 @@ def _compared(question: Question, records: dict[tuple[str, str], Record], result
     """A line for each pair and measure, over the first seeds that both sides have."""
     lines = []
     for ours, twin in question.pairs:
-        for measure in question.measures:
+        for measure in (one for one in question.measures if not one.of or ours.label in one.of):
             tasks = measure.task, measure.twin_task or measure.task
             names = [
                 [(row.name(seed), of_seed(task, seed)) for row, task in zip((ours, twin), tasks, strict=True)]
@@ -137,7 +152,7 @@ def _compared(question: Question, records: dict[tuple[str, str], Record], result
             if count:
                 sides = [[records[pair[side]] for pair in names[:count]] for side in (0, 1)]
                 outcomes = _outcomes(sides, measure, question.folds, results)
-                mine, other = (np.array([one.metrics[measure.part or one.primary].value for one in side]) for side in sides)
+                mine, other = (np.array([value_of(one, measure.part) for one in side]) for side in sides)
                 p, half = _tested(*outcomes, count if question.folds else 1)
                 lines.append(Compared(ours=ours, twin=twin, measure=measure, values=(mine, other), p=p, half=half))
     return lines

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ class Row:
     """An encoder of a table: a method trained on `dataset` (of that seed), or a `spec` that is not trained here.
 
     `settings` and `options` of the training run hold for the small schedule, `always` are options of both. Rows are told
-    apart by identity: a twin of several methods is trained once.
+    apart by identity: a twin of several methods is trained once. A row of one `space` of an encoder with several ends in its
+    name, and shares the training run with the others.
     """
 
     label: str
@@ -26,12 +27,15 @@ class Row:
     options: Mapping[str, Any] = field(default_factory=dict)
     always: Mapping[str, Any] = field(default_factory=dict)
     spec: str = ""
+    space: str = ""
 
     def name(self, seed: int) -> str:
-        """The name of its records and files."""
-        if self.spec:
-            return self.spec
-        return f"{self.label}-{of_seed(self.dataset if SEED in self.dataset else f'{self.dataset}-{SEED}', seed)}"
+        """The name of its records."""
+        return self.spec or _named(self.label, self.dataset, seed)
+
+    def run(self, seed: int) -> str:
+        """The name of the training run, and so of its files."""
+        return _named(self.label.removesuffix(f"-{self.space}"), self.dataset, seed)
 
     @property
     def is_trained(self) -> bool:
@@ -53,11 +57,14 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:
-    """A task, one of its `part`s in place of its primary metric, and the task that the twin answers where it is another."""
+    """A task, one of its `part`s in place of its primary metric, and the task that the twin answers where it is another.
+
+    With `of` it is compared for the methods of these labels alone."""
 
     task: str
     part: str = ""
     twin_task: str = ""
+    of: tuple[str, ...] = ()
 
     @property
     def words(self) -> str:
@@ -70,9 +77,10 @@ class Measure:
 class Question:
     """A heading of the page: pairs (method, twin), what both are asked, and sentences before and after the table.
 
-    `limit` is the number of examples of each split that are used; with `folder` its data come from the user's folder, and
-    `plugins` are folders that declare them. With `folds` each seed is asked about examples of its own. Seeds before `first` are
-    left out: with those the schedule was chosen.
+    `limit` is the number of examples of each split that are used; with `folder` its data come from the user's folder, `made`
+    writes them below a folder and returns it, and `plugins` are folders that declare them. With `folds` each seed is asked
+    about examples of its own. Seeds before `first` are left out: with those the schedule was chosen. Of the rows `beside` each
+    other the values of all measures are shown, without a test.
     """
 
     key: str
@@ -83,13 +91,19 @@ class Question:
     after: str = ""
     limit: int | None = None
     folder: bool = False
+    made: Callable[[Path], Path] | None = None
     plugins: tuple[Path, ...] = ()
     first: int = 0
+    beside: tuple[Row, ...] = ()
 
     @property
     def folds(self) -> bool:
         """Whether each seed is asked about examples of its own."""
         return any(SEED in measure.task for measure in self.measures)
+
+
+def _named(label: str, dataset: str, seed: int) -> str:
+    return f"{label}-{of_seed(dataset if SEED in dataset else f'{dataset}-{SEED}', seed)}"
 
 
 def of_seed(name: str, seed: int) -> str:

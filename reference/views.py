@@ -1,6 +1,6 @@
 """One view of each picture of a dataset under augmentations whose parameters are written down: what do spaces keep of them?
 
-`emoji-views` is such a set, declared in reference/tasks. Its views are those that `style-retaining` is trained with.
+`furniture-views` is such a set, declared in reference/tasks. Its views are those that `style-retaining` is trained with.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from repbench.tasks import load_catalogue
 from repbench.trainers.factors import FACTORS, apply, draw
 from repbench.trainers.seeds import seed_of
 
+TASKS = Path(__file__).parent / "tasks"
 SIDE = 32  # pixels of a view
 SPLITS = ("train", "val", "test")
 NAMES = {  # the numbers in [0, 1) that decide each augmentation
@@ -23,15 +24,17 @@ NAMES = {  # the numbers in [0, 1) that decide each augmentation
     "colour": ("light", "contrast", "saturation", "hue"),
     "turn": ("turn",),
 }
-VIEWS = "emoji-views"
+VIEWS = "furniture-views"
 
 
-def write_views(folder: Path, name: str = VIEWS, source: str = "emoji") -> Path:
+def write_views(folder: Path, name: str = VIEWS, source: str = "furniture") -> Path:
     """Write FOLDER/name, pictures and views.csv, unless it is there; the same bytes each time."""
     table = folder / name / "views.csv"
     if table.exists():
         return folder
     dataset = open_dataset(load_catalogue().dataset(source))
+    cluster = dataset.declaration.cluster
+    assert cluster is not None
     rows = []
     for split in SPLITS:
         found = dataset.splits[split]
@@ -44,6 +47,7 @@ def write_views(folder: Path, name: str = VIEWS, source: str = "emoji") -> Path:
             apply(found.media["image"].load(place), drawn, SIDE).save(folder / name / file)
             told = {one: float(x) for factor in FACTORS for one, x in zip(NAMES[factor], drawn[factor], strict=True)}
             shown = found.class_names[int(found.label[place])]
-            rows.append({"split": split, "file": file, "class": shown, "of": found.ids[place], **told})
+            whole = found.columns[cluster][place]
+            rows.append({"split": split, "file": file, "class": shown, "of": found.ids[place], cluster: whole, **told})
     write_atomically(table, pd.DataFrame(rows).to_csv(index=False))
     return folder

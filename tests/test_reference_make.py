@@ -9,10 +9,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from PIL import Image
 from scipy.stats import permutation_test, ttest_rel
 
 import repbench
+from repbench.datasets.open import open_dataset
 from repbench.results.files import write_record
+from repbench.tasks import load_catalogue
+from repbench.trainers import factors
 from tests.leaderboard.test_tables import INPUTS, record
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
@@ -22,6 +27,7 @@ page = pytest.importorskip("page")
 parts = pytest.importorskip("parts")
 comparisons = pytest.importorskip("comparisons")
 questions = pytest.importorskip("questions")
+views = pytest.importorskip("views")
 
 QUESTION = questions.Question(key="q", title="", pairs=(), measures=(questions.Measure(task="knn/digits"),), before="")
 
@@ -64,6 +70,59 @@ def test_p_of_seeds_is_of_their_means_and_of_folds_of_all_examples(tmp_path: Pat
     assert half == pytest.approx((interval.high - interval.low) / 2)
 
 
+def test_what_is_read_of_several_factors_is_their_mean_skill(tmp_path: Path) -> None:
+    """R² of numbers as it is; accuracy of a category above its chance of .5."""
+    read = {"skill of light": [0.2, 0.2, 0.6, 0.2], "skill of class": [1.0, 1.0, 1.0, -1.0]}
+    skills = pd.DataFrame({"id": list("abcd"), **read, "cluster": [0, 0, 1, 1]})
+    made = record("m", "knn/x", 0.3, n=4)
+    metrics = {
+        f"kernel-{name}": replace(made.metrics["accuracy"], value=one) for name, one in (("light", 0.3), ("class", 0.75))
+    }
+    made = replace(made, metrics=metrics, primary="kernel-light", diagnostics={"chance": {"class": 0.5}})
+    write_record(tmp_path, made, skills)
+    (found,) = commit.read_records(tmp_path)
+    part = f"{parts.READ}light, class"
+    assert parts.value_of(found, part) == pytest.approx((0.3 + 0.5) / 2)
+    assert parts.shares_in(found, part, tmp_path).added.sum() == pytest.approx(0.4)
+    row = questions.Row(label="m", spec="m")
+    measure = questions.Measure(task="knn/x", part=part)
+    question = replace(QUESTION, measures=(measure,), beside=(row,))
+    assert "| m         | 40.0" in page._beside(question, {("m", "knn/x"): found}, 1)
+
+
+def test_spaces_of_one_encoder_share_their_training_run() -> None:
+    question = next(one for one in comparisons.QUESTIONS if one.key == "spaces")
+    rows = [row for pair in question.pairs for row in pair]
+    trained = {row.run(2) for row in rows if row.is_trained}
+    assert trained == {"style-retaining-furniture-2"}
+    assert {row.run(2) for row in rows if not row.is_trained} == {"random-spaces-furniture-2"}
+    assert {row.name(2) for row in rows if row.is_trained} == {
+        f"style-retaining-{one}-furniture-2" for one in ("invariant", "crop", "colour", "turn")
+    }
+    asked = [(ours.label, one.part) for ours, _ in question.pairs for one in question.measures if ours.label in one.of]
+    assert ("style-retaining-turn", f"{parts.READ}turn") in asked
+    assert all(label.endswith("invariant") == (part == f"{parts.READ}class") for label, part in asked)
+
+
+def test_views_are_what_the_table_says_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each picture is made anew from the numbers in its row; the class and the instance are those of the render."""
+    monkeypatch.setattr(views, "open_dataset", lambda declared: open_dataset(declared, None, 4))
+    assert views.write_views(tmp_path) == tmp_path
+    table = pd.read_csv(tmp_path / "furniture-views" / "views.csv")
+    source = views.open_dataset(load_catalogue().dataset("furniture")).splits["test"]
+    own = table[table.split == "test"].reset_index(drop=True)
+    assert own.of.tolist() == source.ids.tolist()
+    assert own.instance.tolist() == source.columns["instance"].tolist()
+    for place, row in own.iterrows():
+        drawn = {name: torch.tensor([row[one] for one in ones], dtype=torch.float64) for name, ones in views.NAMES.items()}
+        again = factors.apply(source.media["image"].load(place), drawn, views.SIDE)
+        with Image.open(tmp_path / "furniture-views" / row.file) as picture:
+            assert np.array_equal(np.asarray(picture), np.asarray(again))
+    before = (tmp_path / "furniture-views" / "views.csv").stat().st_mtime_ns
+    views.write_views(tmp_path)  # what is there is not written again
+    assert (tmp_path / "furniture-views" / "views.csv").stat().st_mtime_ns == before
+
+
 def test_each_seed_of_a_fold_has_names_of_its_own() -> None:
     question = next(one for one in comparisons.QUESTIONS if one.key == "pose-folds")
     row = question.pairs[0][0]
@@ -98,6 +157,7 @@ def test_what_examples_add_to_a_part_is_that_part(tmp_path: Path) -> None:
         found = parts.shares_in(read, part, tmp_path / part)
         assert found.added.sum() == pytest.approx(value)
         assert len(found.ids) == len(found.clusters) == (2 if part == "accuracy:x" else 4)
+        assert parts.value_of(read, part) == pytest.approx(value)
         wrong = replace(read, metrics={part: replace(read.metrics[part], value=value + 0.01)})
         with pytest.raises(AssertionError, match="do not add up"):
             parts.shares_in(wrong, part, tmp_path / part)

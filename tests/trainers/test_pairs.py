@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from repbench.datasets.open import open_dataset
 from repbench.errors import UsageError
@@ -14,15 +15,17 @@ from repbench.tasks import load_catalogue
 from repbench.trainers.augment import pixels
 from repbench.trainers.instances import Instances
 from repbench.trainers.method import Method, Parts, find_method
+from repbench.trainers.methods.mae import hidden_patches
+from repbench.trainers.seeds import uniform_of
 from repbench.trainers.settings import TrainSettings
 
 
-def built(name: str, dataset: str, size: int, **options: object) -> tuple[Method, Parts]:
+def built(name: str, dataset: str, size: int, arch: str = "small:half-resnet", **options: object) -> tuple[Method, Parts]:
     """A method on the train split of a dataset, as the loop makes it."""
     declared = load_catalogue().datasets[dataset]
     method = find_method(name)
     defaults = {"epochs": 1, "batch_size": 4, "optimizer": "adamw", "lr": 1e-3, "weight_decay": 0.0}
-    settings = TrainSettings(arch="small:half-resnet", size=size, **defaults)  # type: ignore[arg-type]
+    settings = TrainSettings(arch=arch, size=size, **defaults)  # type: ignore[arg-type]
     split = open_dataset(declared).splits["train"]
     parts = Parts(split=split, medium=declared.medium, modality="image", settings=settings)
     return method.make(parts, method.options(**options)), parts
@@ -35,6 +38,47 @@ def test_another_of_the_same_thing_is_never_itself_and_any_of_the_others() -> No
     drawn = {things.other(7) for _ in range(1000)}
     same = np.flatnonzero(split.columns["instance"] == split.columns["instance"][7])
     assert drawn == set(same.tolist()) - {7}
+
+
+def test_of_few_pictures_of_a_thing_pairs_are_drawn_of_those_alone() -> None:
+    split = open_dataset(load_catalogue().datasets["furniture"]).splits["train"]
+    things = Instances(split, "instance", "group", most=3)
+    kept = np.flatnonzero(things.drawn)
+    assert len(kept) == 3 * len(set(split.columns["instance"].tolist()))
+    torch.manual_seed(0)
+    instance = split.columns["instance"]
+    for place in (7, int(kept[0])):
+        drawn = {things.other(place) for _ in range(200)}
+        assert drawn == {one for one in kept.tolist() if instance[one] == instance[place]} - {place}
+
+
+@pytest.mark.parametrize("name", ["lie-simclr", "lie-mae"])
+def test_lie_pairs_are_of_the_pictures_that_poses_leaves(name: str) -> None:
+    arch = "small:vit" if name == "lie-mae" else "small:half-resnet"
+    method, parts = built(name, "furniture", 32, arch=arch, poses=2)
+    kept = [
+        pixels(parts.split.media[parts.medium].load(one).resize((32, 32), Image.Resampling.BICUBIC))
+        for one in np.flatnonzero(method.poses.instances.drawn)[:2]
+    ]  # type: ignore[union-attr]
+    found = method.example(0)
+    assert all(any(torch.equal(found[side], one) for one in kept) for side in ("here", "there"))
+    assert not torch.equal(found["here"], found["there"])
+    with pytest.raises(UsageError, match="poses=1"):
+        built(name, "furniture", 32, arch=arch, poses=1)
+
+
+def test_hidden_patches_of_a_pair_change_nothing_and_without_a_map_the_group_acts_on_the_feature() -> None:
+    method, _ = built("lie-mae", "furniture", 16, arch="small:vit", pair_mask=0.75, latent=0)
+    assert method.poses.operator.basis.shape[1] == method.encoder.width  # type: ignore[union-attr, union-attr]
+    pixels_, seed = torch.randint(0, 255, (2, 16, 16, 3), dtype=torch.uint8), torch.tensor([3])
+    noise = torch.cat([uniform_of(seed, 16, side) for side in ("here", "there")])
+    shown = hidden_patches(noise, 0.75)[0][0]
+    changed = pixels_.clone()
+    grid = torch.ones(16, dtype=torch.bool).scatter(0, shown, False).view(4, 4)
+    changed[0][grid.repeat_interleave(4, 0).repeat_interleave(4, 1)] = 0
+    torch.testing.assert_close(method._seen(changed, seed), method._seen(pixels_, seed))  # type: ignore[operator]
+    changed[0] = 0
+    assert not torch.allclose(method._seen(changed, seed)[0], method._seen(pixels_, seed)[0])  # type: ignore[operator]
 
 
 @pytest.mark.parametrize("name", ["simclr", "dino"])

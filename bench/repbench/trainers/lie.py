@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from repbench.datasets.dataset import Split
+from repbench.errors import UsageError
 from repbench.trainers.augment import pixels
 from repbench.trainers.batches import Decoded, Example
 from repbench.trainers.image_encoder import ImageEncoder
@@ -76,10 +77,13 @@ def lie_terms(carried: Tensor, moved: Tensor, temperature: float, instance: Tens
 
 @dataclass(frozen=True, kw_only=True)
 class LieOptions:
-    """`group`: the column whose equal values are one instance in several poses; `latent` m and `directions` D of the group;
-    `skew` keeps to rotations; weights of the contrastive and of the Euclidean term, and the former's `lie_temperature`."""
+    """`group`: the column whose equal values are one instance in several poses, `poses`: of how many pictures of each pairs are
+    drawn (0: all); `latent` m and `directions` D of the group, which acts on a linear map of the feature (`latent` 0: on the
+    feature itself); `skew` keeps to rotations; weights of the contrastive and of the Euclidean term, and the former's
+    `lie_temperature`."""
 
     group: str = "instance"
+    poses: int = 0
     latent: int = 32
     directions: int = 4
     skew: bool = True
@@ -95,17 +99,21 @@ class PosePairs(nn.Module):
 
     def __init__(self, split: Split, images: Decoded, encoder: ImageEncoder, options: LieOptions) -> None:
         super().__init__()
-        self.instances = Instances(split, options.group, "group")
+        if options.poses == 1 or options.poses < 0:
+            raise UsageError(f"poses={options.poses}: a pair needs two pictures; write 2 or more, or 0 for all.")
+        self.instances = Instances(split, options.group, "group", most=options.poses)
         self.images, self.size = images, encoder.size
-        self.latent = nn.Linear(encoder.width, options.latent)
-        self.operator = LieOperator(options.latent, options.directions, skew=options.skew)
+        self.latent = nn.Linear(encoder.width, options.latent) if options.latent else nn.Identity()
+        self.operator = LieOperator(options.latent or encoder.width, options.directions, skew=options.skew)
         self.temperature = options.lie_temperature
         self.register_buffer("weights", torch.tensor([options.lie, options.euclidean]), persistent=False)
 
     def example(self, place: int) -> Example:
-        """The picture of `place` and another of the same instance, resized and otherwise as they are."""
-        there = self._plain(self.instances.other(place))
-        return {"here": self._plain(place), "there": there, "instance": torch.tensor(self.instances.number[place])}
+        """The picture of `place` (with `poses`, one of those) and another of the same instance, resized and otherwise as they
+        are."""
+        here = place if self.instances.drawn[place] else self.instances.other(place)
+        views = {"here": self._plain(here), "there": self._plain(self.instances.other(here))}
+        return {**views, "instance": torch.tensor(self.instances.number[place])}
 
     def forward(self, here: Tensor, there: Tensor, instance: Tensor) -> Tensor:
         """The weighted sum of the two terms for features (n, width) of the pairs."""
