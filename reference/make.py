@@ -101,7 +101,9 @@ def train_and_evaluate(row: Row, question: Question, seed: int, given: argparse.
     if not row.spec and is_recorded(name, tasks, question, given.results):
         return False
     spec = row.spec
-    folder = given.data if question.folder else question.made(given.work / "data") if question.made else None
+    folder = given.data if question.folder else None
+    if question.made:
+        folder = question.made(given.work / "data", given.data)
     # A copy in a folder may deviate, as one of CIFAR-10 that was compressed again as JPEG does.
     data: dict[str, Any] = {"limit": question.limit, "deviating": question.folder, "plugins": question.plugins}
     if not spec:

@@ -78,9 +78,9 @@ class Question:
     """A heading of the page: pairs (method, twin), what both are asked, and sentences before and after the table.
 
     `limit` is the number of examples of each split that are used; with `folder` its data come from the user's folder, `made`
-    writes them below a folder and returns it, and `plugins` are folders that declare them. With `folds` each seed is asked
-    about examples of its own. Seeds before `first` are left out: with those the schedule was chosen. Of the rows `beside` each
-    other the values of all measures are shown, without a test.
+    writes them below another one, perhaps from those, and returns it, and `plugins` are folders that declare them. With
+    `folds` each seed is asked about examples of its own. Seeds before `first` are left out: with those the schedule was
+    chosen. Of the rows `beside` each other the values of all measures are shown, without a test.
     """
 
     key: str
@@ -91,7 +91,7 @@ class Question:
     after: str = ""
     limit: int | None = None
     folder: bool = False
-    made: Callable[[Path], Path] | None = None
+    made: Callable[[Path, Path | None], Path] | None = None
     plugins: tuple[Path, ...] = ()
     first: int = 0
     beside: tuple[Row, ...] = ()

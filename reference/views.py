@@ -19,7 +19,7 @@ from repbench.trainers.seeds import seed_of
 TASKS = Path(__file__).parent / "tasks"
 SIDE = 32  # pixels of a view
 SPLITS = ("train", "val", "test")
-NAMES = {  # the numbers in [0, 1) that decide each augmentation
+NUMBERS = {  # the numbers in [0, 1) that decide each augmentation
     "crop": ("area", "across", "down"),
     "colour": ("light", "contrast", "saturation", "hue"),
     "turn": ("turn",),
@@ -27,8 +27,8 @@ NAMES = {  # the numbers in [0, 1) that decide each augmentation
 VIEWS = "furniture-views"
 
 
-def write_views(folder: Path, name: str = VIEWS, source: str = "furniture") -> Path:
-    """Write FOLDER/name, pictures and views.csv, unless it is there; the same bytes each time."""
+def write_views(folder: Path, data: Path | None = None, name: str = VIEWS, source: str = "furniture") -> Path:
+    """Write FOLDER/name, pictures and views.csv, unless it is there; the same bytes each time. `data` is not needed."""
     table = folder / name / "views.csv"
     if table.exists():
         return folder
@@ -45,7 +45,7 @@ def write_views(folder: Path, name: str = VIEWS, source: str = "furniture") -> P
                 drawn = {factor: draw(factor) for factor in FACTORS}
             file = f"{split}/{place:05d}.png"
             apply(found.media["image"].load(place), drawn, SIDE).save(folder / name / file)
-            told = {one: float(x) for factor in FACTORS for one, x in zip(NAMES[factor], drawn[factor], strict=True)}
+            told = {one: float(x) for factor in FACTORS for one, x in zip(NUMBERS[factor], drawn[factor], strict=True)}
             shown = found.class_names[int(found.label[place])]
             whole = found.columns[cluster][place]
             rows.append({"split": split, "file": file, "class": shown, "of": found.ids[place], cluster: whole, **told})

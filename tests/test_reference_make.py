@@ -114,7 +114,7 @@ def test_views_are_what_the_table_says_of_them(tmp_path: Path, monkeypatch: pyte
     assert own.of.tolist() == source.ids.tolist()
     assert own.instance.tolist() == source.columns["instance"].tolist()
     for place, row in own.iterrows():
-        drawn = {name: torch.tensor([row[one] for one in ones], dtype=torch.float64) for name, ones in views.NAMES.items()}
+        drawn = {name: torch.tensor([row[one] for one in ones], dtype=torch.float64) for name, ones in views.NUMBERS.items()}
         again = factors.apply(source.media["image"].load(place), drawn, views.SIDE)
         with Image.open(tmp_path / "furniture-views" / row.file) as picture:
             assert np.array_equal(np.asarray(picture), np.asarray(again))
