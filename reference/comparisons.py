@@ -82,7 +82,7 @@ def _speakers() -> Question:
 
 
 def _unheard() -> Question:
-    settings = {"epochs": 8}
+    settings = {"epochs": 16}
     cpc = Row(label="cpc-audio", method="cpc-audio", dataset=NAME, settings=settings)
     others = [Row(label=one, spec=f"control:{one}") for one in ("mfcc", "log-mel")]
     return Question(
