@@ -38,7 +38,7 @@ lint: $(BIN)/repbench
 # CONSTRAINTS=constraints.txt makes the environment with the very versions that the tests last passed with.
 # As many processes as processors, each of one thread: what is tested is small.
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
 # Runs that are killed, interrupted, damaged and starved of disk: a table of what was tried.
 torture: $(BIN)/repbench
@@ -60,7 +60,7 @@ test-minimum:
 	.venv-minimum/bin/python -m pip install --quiet uv
 	.venv-minimum/bin/uv pip compile pyproject.toml --extra dev --extra pretrained --resolution lowest-direct --quiet --output-file build-minimum.txt
 	.venv-minimum/bin/uv pip install --quiet --python .venv-minimum/bin/python -r build-minimum.txt --editable .
-	OMP_NUM_THREADS=1 .venv-minimum/bin/python -m pytest -n auto
+	OMP_NUM_THREADS=1 .venv-minimum/bin/python -m pytest -n auto --dist worksteal
 
 docs: $(BIN)/repbench
 	$(BIN)/python -m pip install --quiet -e '.[docs]'
