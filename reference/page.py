@@ -72,7 +72,8 @@ was, after looks at seed 0 on the same test splits: seed 0 is a little favoured.
 test examples, each averaged over the seeds, in which method and twin are swapped example by example (object by object where
 several renders show one), corrected by Holm over all rows of this page; where each seed has a fold of its own, it is over the
 examples of all folds. The ± of a gain is its 95 % interval over the same examples, one row at a time. *Better in* counts the
-seeds with a gain. A row holds when its gain is positive and p is below {LEVEL:g}; *reversed* means a loss at that p."""
+seeds with a gain. A row holds when its gain is positive and p is below {LEVEL:g}; *reversed* means a loss at that p.
+The tables follow from the records; what stands below a table was written of the records that are committed."""
 
 
 def _closing(missing: Sequence[Question]) -> str:

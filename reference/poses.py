@@ -78,9 +78,11 @@ def heavier() -> Question:
     for lie, plain in _pairs(f"furniture-fold-{SEED}")[:3]:
         heavy = replace(lie, label=f"{lie.label}-heavy", always={"lie": HEAVY})
         pairs.append((heavy, plain))
+    lie_mae, mae = _pairs(f"furniture-fold-{SEED}")[2]
+    masked = replace(lie_mae, label="lie-mae-masked", always={"lie": 0.5, "pair_mask": 0.5})
     simclr = pairs[0][1]
     told = replace(simclr, label="simclr-poses", always={"pairs": "instance"})
-    pairs += [(told, simclr), (pairs[0][0], told)]
+    pairs += [(told, simclr), (pairs[0][0], told), (masked, mae)]
     return Question(
         key="pose-weights",
         title="And with a contrast of poses that weighs more?",

@@ -71,7 +71,14 @@ def _kinds(dataset: DatasetDeclaration) -> str:
 
 def _has_captions_alone(dataset: DatasetDeclaration) -> bool:
     """Whether captions are all that can be asked of its images: its one class says nothing."""
-    return dataset.captions is not None and dataset.class_count == 1
+    return dataset.class_count == 1 and (dataset.captions is not None or "text" in dataset.columns.values())
+
+
+def _captions_of(dataset: DatasetDeclaration) -> str:
+    if dataset.captions is None:
+        return f"one of an image, in the column {next(name for name, kind in dataset.columns.items() if kind == 'text')!r}"
+    most = f"the first {dataset.captions.most}" if dataset.captions.most else "all"
+    return f"{most} of an image, from its column {dataset.captions.column!r}"
 
 
 def _help_of(folder: str) -> Iterator[tuple[str, str]]:
@@ -135,9 +142,8 @@ def _dataset_lines(dataset: DatasetDeclaration, catalogue: Catalogue | None) -> 
     if dataset.probe is not None:
         yield f"  rule      {dataset.probe.rule}: {RULES[dataset.probe.rule].words}"
         yield from _blind_lines(dataset, dataset.probe)
-    elif dataset.captions is not None and _has_captions_alone(dataset):
-        most = f"the first {dataset.captions.most}" if dataset.captions.most else "all"
-        yield f"  captions  {most} of an image, from its column {dataset.captions.column!r}; it has no classes"
+    elif _has_captions_alone(dataset):
+        yield f"  captions  {_captions_of(dataset)}; it has no classes"
     else:
         yield f"  classes   {dataset.class_count}   metric {dataset.metric}   label column {dataset.label}"
     yield f"  splits    {_sizes(dataset)}"
@@ -155,7 +161,8 @@ def _dataset_lines(dataset: DatasetDeclaration, catalogue: Catalogue | None) -> 
             yield f"  {key:<9} {value}"
     if catalogue is not None:
         tasks = [task.name for task in catalogue.tasks.values() if task.dataset.name == dataset.name]
-        yield f"  tasks     {', '.join(tasks)}"
+        none = "none: it is there to train on" if "train" in dataset.splits else "none"
+        yield f"  tasks     {', '.join(tasks) or none}"
 
 
 def _blind_lines(dataset: DatasetDeclaration, probe: Probe) -> Iterator[str]:

@@ -202,6 +202,13 @@ def test_images_with_captions_are_shown_without_classes_and_metric(command: Comm
     assert "MS-COCO captions, Karpathy's test split (5k): captions; test 5000" in command("list", "datasets")[1]
 
 
+def test_scenes_to_train_on_are_listed_as_captions_and_say_that_no_task_asks_them(command: Command) -> None:
+    assert "with captions, to train on: captions; train 4900" in command("list", "datasets")[1]
+    shown = command("show", "emoji-scenes")[1].splitlines()
+    assert "  captions  one of an image, in the column 'caption'; it has no classes" in shown
+    assert "  tasks     none: it is there to train on" in shown
+
+
 class FakeDownload:
     """What stands for a class of torchvision: it notes how it is called and writes a copy."""
 
