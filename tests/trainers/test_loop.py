@@ -20,6 +20,7 @@ from safetensors.torch import load_file
 import repbench
 from repbench.encoders.load import LoadOptions
 from repbench.errors import TrainingError, UnknownNameError, UsageError
+from repbench.trainers import loop
 from repbench.trainers import train as run_module
 from repbench.trainers.batches import Examples, batches, epoch_order
 from repbench.trainers.schedule import learning_rate, momentum
@@ -96,6 +97,20 @@ def test_the_files_say_what_was_done(colours: Path) -> None:
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
     assert out.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_long_epoch_tells_of_itself(colours: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of three steps an epoch: after each where word is due, else after each epoch; and the weights are the same."""
+    said: dict[float, list[str]] = {}
+    for every in (0.0, 1000.0):
+        monkeypatch.setattr(loop, "WORD_EVERY", every)
+        lines = said.setdefault(every, [])
+        places: dict[str, Any] = {"data_folder": colours / "data", "plugins": [colours / "colours.toml"], "log": lines.append}
+        repbench.train("simclr", "colours", out=colours / f"run-{every}.safetensors", **places, **{**SMALL, "epochs": 2})
+    epochs = {every: [line.split()[1] for line in lines if line.startswith("epoch")] for every, lines in said.items()}
+    assert epochs == {0.0: ["0.333/2", "0.667/2", "1/2", "1.333/2", "1.667/2", "2/2"], 1000.0: ["1/2", "2/2"]}
+    assert all(line.endswith("s left") and "items/s" in line for line in said[0.0] if line.startswith("epoch"))
+    assert (colours / "run-0.0.safetensors").read_bytes() == (colours / "run-1000.0.safetensors").read_bytes()
 
 
 def test_the_part_of_an_epoch_in_which_a_run_ends_is_in_the_curve(colours: Path) -> None:

@@ -23,6 +23,7 @@ from repbench.trainers.schedule import learning_rate, progress_of
 from repbench.trainers.seeds import seed_of
 from repbench.trainers.settings import TrainSettings
 
+WORD_EVERY = 30.0  # seconds of an epoch after which there is word of it
 Row = dict[str, float]
 Log = Callable[[str], None]
 
@@ -131,47 +132,82 @@ def _begin(method: Method, settings: TrainSettings) -> Run:
     return Run(method=method, settings=settings, optimizer=optimizer, averaged=averaged)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Length:
+    """How long a run is: items of a batch, batches of a step, steps of an epoch, of the warm-up and in all."""
+
+    size: int
+    parts: int
+    an_epoch: int
+    warmup: int
+    total: int
+
+
+def _length(count: int, settings: TrainSettings) -> _Length:
+    size = fit_batch(count, settings.batch_size)
+    parts = min(settings.accumulate, count // size)
+    an_epoch = count // (size * parts)
+    total = settings.steps or an_epoch * settings.epochs
+    warmup = min(round(an_epoch * settings.warmup), total - 1)
+    return _Length(size=size, parts=parts, an_epoch=an_epoch, warmup=warmup, total=total)
+
+
+class _Pace:
+    """The rate of a run since it began or went on, and when there was last word of it."""
+
+    def __init__(self, length: _Length, step: int) -> None:
+        self.length, self.first = length, step
+        self.began = self.told = time.monotonic()
+
+    def rate(self, step: int) -> float:
+        """Items a second."""
+        return (step - self.first) * self.length.size * self.length.parts / (time.monotonic() - self.began)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether a long epoch has been silent for long."""
+        return time.monotonic() - self.told >= WORD_EVERY
+
+    def words(self, step: int, loss: float) -> str:
+        """Where the run is, how fast, and how long it will take."""
+        self.told, rate = time.monotonic(), self.rate(step)
+        left = (self.length.total - step) * self.length.size * self.length.parts / rate
+        epoch, of = (round(steps / self.length.an_epoch, 3) for steps in (step, self.length.total))
+        return f"epoch {epoch:g}/{of:g}  loss {loss:.4f}  {rate:,.0f} items/s  {left:.0f} s left"
+
+
 def _loop(run: Run, examples: Examples, files: RunFiles, identity: Mapping[str, Any], log: Log, hooks: Hooks) -> None:
-    mark = digest_json(identity)
-    settings, device = run.settings, torch.device(run.settings.device)
-    size = fit_batch(len(examples), settings.batch_size)
-    parts = min(settings.accumulate, len(examples) // size)
-    an_epoch = len(examples) // (size * parts)
-    total, warmup = settings.steps or an_epoch * settings.epochs, round(an_epoch * settings.warmup)
-    if run.step >= total:
+    settings, device, length = run.settings, torch.device(run.settings.device), _length(len(examples), run.settings)
+    if run.step >= length.total:
         return
     stream = batches(
         examples,
-        batch_size=size,
-        an_epoch=an_epoch * parts,
-        start=run.step * parts,
-        stop=total * parts,
+        batch_size=length.size,
+        an_epoch=length.an_epoch * length.parts,
+        start=run.step * length.parts,
+        stop=length.total * length.parts,
         workers=settings.workers,
         pin=device.type == "cuda",
     )
     network = wrap(run.method, device).train()
-    saved = began = time.monotonic()
-    first = run.step
-    while run.step < total:
-        progress = progress_of(run.step, total=total)
-        rate = learning_rate(run.step, total=total, warmup=min(warmup, total - 1), highest=settings.lr)
-        loss = _step(run, network, [_moved(next(stream), device) for _ in range(parts)], rate, progress)
-        run.losses.append(loss)
+    pace, saved = _Pace(length, run.step), time.monotonic()
+    while run.step < length.total:
+        progress = progress_of(run.step, total=length.total)
+        rate = learning_rate(run.step, total=length.total, warmup=length.warmup, highest=settings.lr)
+        run.losses.append(_step(run, network, [_moved(next(stream), device) for _ in range(length.parts)], rate, progress))
         run.step += 1
-        if run.step % an_epoch == 0 or run.step == total:
-            speed = (run.step - first) * size * parts / (time.monotonic() - began)
-            _end_epoch(run, an_epoch, rate, speed)
-            left = (total - run.step) * size * parts / speed
-            log(
-                f"epoch {run.rows[-1]['epoch']:g}/{round(total / an_epoch, 3):g}  loss {run.rows[-1]['loss']:.4f}  "
-                f"{speed:,.0f} items/s  {left:.0f} s left"
-            )
+        is_last = run.step == length.total
+        if is_last or run.step % length.an_epoch == 0:
+            _end_epoch(run, length.an_epoch, rate, pace.rate(run.step))
+            log(pace.words(run.step, run.rows[-1]["loss"]))
             if rank() == 0:
                 files.write_curve(run.rows)
-                hooks.epoch(run.reached(identity, run.step == total))
+                hooks.epoch(run.reached(identity, is_last))
                 run.method.train()
-        if rank() == 0 and (time.monotonic() - saved >= settings.save_every or run.step == total):
-            files.save_state(run.state(mark))
+        elif pace.is_due:
+            log(pace.words(run.step, sum(run.losses) / len(run.losses)))
+        if rank() == 0 and (is_last or time.monotonic() - saved >= settings.save_every):
+            files.save_state(run.state(digest_json(identity)))
             saved = time.monotonic()
         hooks.step(run.step)
 
