@@ -124,3 +124,11 @@ def test_a_thing_that_is_shown_once_is_told_by_the_name_of_the_option() -> None:
         Instances(once, "instance", "pairs")
     with pytest.raises(UsageError, match="has no column 'pose'"):
         built("simclr", "furniture", 32, pairs="pose")
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [("mae", {"mask": 1.0}), ("lie-mae", {"pair_mask": 0.99}), ("mae", {"mask": -0.1})]
+)
+def test_a_mask_that_leaves_no_patch_is_refused(name: str, options: dict[str, float]) -> None:
+    with pytest.raises(UsageError, match="of 16 patches: at least one must stay"):
+        built(name, "furniture", 16, arch="small:vit", **options)

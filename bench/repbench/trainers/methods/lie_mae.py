@@ -29,6 +29,7 @@ class LieMAE(mae.MAE):
 
     def __init__(self, parts: Parts, options: Options) -> None:
         super().__init__(parts, options)
+        mae.check_share("pair_mask", options.pair_mask, self.places.shape[1])
         self.pair_mask = options.pair_mask
         self.poses = PosePairs(parts.split, self.images, self.encoder, options)
 

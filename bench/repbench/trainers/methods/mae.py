@@ -49,6 +49,12 @@ def hidden_patches(noise: Tensor, share: float) -> tuple[Tensor, Tensor]:
     return stay, hidden
 
 
+def check_share(name: str, share: float, count: int) -> None:
+    """Raises UsageError where a share of `count` patches to hide leaves none, or hides a negative number."""
+    if share < 0 or int(count * (1 - share)) < 1:
+        raise UsageError(f"{name}={share:g} of {count} patches: at least one must stay, for example {name}=0.75.")
+
+
 @full_precision
 def mae_loss(painted: Tensor, patches: Tensor, hidden: Tensor) -> Tensor:
     """Mean squared error on hidden patches alone; each patch (n, count, d) is standardised first: (x - μ) / √(σ² + 1e-6)."""
@@ -72,6 +78,7 @@ class MAE(Method):
         self.options = options
         self.side = int(vit.patch_embed.patch_size[0])
         count, width = int(vit.patch_embed.num_patches), options.width
+        check_share("mask", options.mask, count)
         self.into = nn.Linear(vit.embed_dim, width)
         self.blank = nn.Parameter(torch.randn(1, 1, width) * 0.02)
         self.places = nn.Parameter(torch.randn(1, count, width) * 0.02)
