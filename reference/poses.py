@@ -78,7 +78,7 @@ def heavier() -> Question:
     for lie, plain in _pairs(f"furniture-fold-{SEED}")[:3]:
         heavy = replace(lie, label=f"{lie.label}-heavy", always={"lie": HEAVY})
         pairs.append((heavy, plain))
-    lie_mae, mae = _pairs(f"furniture-fold-{SEED}")[2]
+    lie_mae, mae = pairs[-1]
     masked = replace(lie_mae, label="lie-mae-masked", always={"lie": 0.5, "pair_mask": 0.5})
     simclr = pairs[0][1]
     told = replace(simclr, label="simclr-poses", always={"pairs": "instance"})
