@@ -34,6 +34,7 @@ FILLED_IN = {  # what a reader writes otherwise, and what is too large or too fa
     "'*/fashion,*/emoji,*/stamps'": "'zero-shot/fash*,few-shot/fash*,retrieval/emoj*'",
     "--steps 20": "--steps 2",
     "--steps 1520": "--steps 2",
+    "--steps 600": "--steps 2",
     "--epochs 60": "--epochs 1",
     "--epochs 12": "--epochs 1",
     "epochs=5": "epochs=1",
