@@ -37,6 +37,12 @@ objects are 23, so that a few points between two runs are chance.
 | 0.5 | 75.6 / 26.4 / 31.4 | 69.3 / 24.0 / 33.8 | 72.4 / 18.4 / 19.3 |
 | 2 | 79.0 / 29.5 / 30.9 | 75.4 / 25.3 / 30.9 | 70.0 / 22.5 / 22.7 |
 | 8 | – | 78.6 / 25.3 / 29.0 | – |
+| 0.5, half of the patches of a pair hidden | – | – | 66.3 / 22.1 / 24.6 |
+| 2, half | – | – | 67.6 / 19.2 / 18.4 |
+| 0.1, three quarters | – | – | 52.9 / 15.0 / 23.7 |
+| 0.5, three quarters | – | – | 55.8 / 18.5 / 23.7 |
+| 2, three quarters | – | – | 54.1 / 18.0 / 27.1 |
+| 8, three quarters | – | – | 54.6 / 17.4 / 24.6 |
 
 """
 
@@ -79,10 +85,13 @@ def heavier() -> Question:
         heavy = replace(lie, label=f"{lie.label}-heavy", always={"lie": HEAVY})
         pairs.append((heavy, plain))
     lie_mae, mae = pairs[-1]
-    masked = replace(lie_mae, label="lie-mae-masked", always={"lie": 0.5, "pair_mask": 0.5})
+    masked = [
+        replace(lie_mae, label=f"lie-mae-{name}", always={"lie": weight, "pair_mask": share})
+        for name, weight, share in (("masked", 0.5, 0.5), ("hidden", 2.0, 0.75))
+    ]
     simclr = pairs[0][1]
     told = replace(simclr, label="simclr-poses", always={"pairs": "instance"})
-    pairs += [(told, simclr), (pairs[0][0], told), (masked, mae)]
+    pairs += [(told, simclr), (pairs[0][0], told), *((row, mae) for row in masked)]
     return Question(
         key="pose-weights",
         title="And with a contrast of poses that weighs more?",

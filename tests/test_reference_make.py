@@ -28,6 +28,7 @@ parts = pytest.importorskip("parts")
 comparisons = pytest.importorskip("comparisons")
 questions = pytest.importorskip("questions")
 views = pytest.importorskip("views")
+spoken = pytest.importorskip("spoken")
 
 QUESTION = questions.Question(key="q", title="", pairs=(), measures=(questions.Measure(task="knn/digits"),), before="")
 
@@ -121,6 +122,28 @@ def test_views_are_what_the_table_says_of_them(tmp_path: Path, monkeypatch: pyte
     before = (tmp_path / "furniture-views" / "views.csv").stat().st_mtime_ns
     views.write_views(tmp_path)  # what is there is not written again
     assert (tmp_path / "furniture-views" / "views.csv").stat().st_mtime_ns == before
+
+
+def test_words_of_the_test_are_none_of_those_that_are_trained_on(tmp_path: Path) -> None:
+    source = tmp_path / "data" / "free-spoken-digits"
+    source.mkdir(parents=True)
+    table = {
+        "audio": [b"x"] * 30,
+        "digit": [place % 10 for place in range(30)],
+        "speaker": [place // 10 for place in range(30)],
+    }
+    pd.DataFrame(table).to_parquet(source / "train-00000-of-00001.parquet")
+    folder = spoken.write_words(tmp_path / "work", tmp_path / "data")
+    cut = {one: pd.read_parquet(folder / "spoken-words" / f"{one}-00000-of-00001.parquet") for one in ("train", "val", "test")}
+    assert {one: sorted(set(rows.digit)) for one, rows in cut.items()} == {
+        "train": [0, 1, 2, 3, 4, 5],
+        "val": [6],
+        "test": [7, 8, 9],
+    }
+    assert sum(map(len, cut.values())) == 30
+    assert set(cut["test"].speaker) == {0, 1, 2}
+    with pytest.raises(FileNotFoundError, match="no Parquet file of the Free Spoken Digits"):
+        spoken.write_words(tmp_path / "other", tmp_path)
 
 
 def test_each_seed_of_a_fold_has_names_of_its_own() -> None:
