@@ -11,7 +11,7 @@ from dataclasses import replace
 from parts import READ
 from poses import heavier, poses
 from questions import Measure, Question, Row
-from spoken import NAME, write_words
+from spoken import NAME, SOURCE, write_words
 from views import NUMBERS, TASKS, VIEWS, write_views
 
 
@@ -36,7 +36,7 @@ def _cifar10() -> Question:
         after="400 steps are four passes over these images. Our reading of BYOL and DINO, untested: they follow an average of "
         "themselves, which has hardly left the random start by then.",
         limit=6000,
-        folder=True,
+        folder="cifar10",
     )
 
 
@@ -108,7 +108,7 @@ def _unheard() -> Question:
         measures=(Measure(task=f"linear-probe/{NAME}"), Measure(task=f"knn/{NAME}")),
         before="Six speakers of the Free Spoken Digits, fifty times each digit. CPC is trained, without the speakers, and "
         "probed on the digits 0 to 5 (1,800 sounds), and tested on 900 of the digits 7, 8 and 9.",
-        folder=True,
+        folder=SOURCE,
         plugins=(TASKS,),
         made=write_words,
     )

@@ -36,9 +36,9 @@ def main() -> None:
     if given.from_committed:
         begin_with(TRAINED, given.results)
     chosen = [one for one in QUESTIONS if one.key in (given.only or [one.key])]
-    for question in [one for one in chosen if one.folder and given.data is None]:
+    for question in [one for one in chosen if one.folder and not (given.data and (given.data / one.folder).is_dir())]:
         chosen.remove(question)
-        print(f"{question.key}: left out; it reads a dataset from a folder: --data FOLDER")
+        print(f"{question.key}: left out; it reads FOLDER/{question.folder}: --data FOLDER")
     for seed in () if given.page_only else range(given.seeds):
         for question in (one for one in chosen if seed >= one.first):
             rows = dict.fromkeys(row for pair in question.pairs for row in pair)
@@ -52,7 +52,7 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=ROOT / "leaderboard" / "reference-runs", help="folder of runs and records")
-    parser.add_argument("--data", type=Path, help="folder of datasets that are not packaged (cifar10)")
+    parser.add_argument("--data", type=Path, help="folder of data that are not packaged: cifar10, free-spoken-digits")
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "reference-results.md")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--only", choices=[one.key for one in QUESTIONS], action="append", help="this question (repeat)")
@@ -105,7 +105,7 @@ def train_and_evaluate(row: Row, question: Question, seed: int, given: argparse.
     if question.made:
         folder = question.made(given.work / "data", given.data)
     # A copy in a folder may deviate, as one of CIFAR-10 that was compressed again as JPEG does.
-    data: dict[str, Any] = {"limit": question.limit, "deviating": question.folder, "plugins": question.plugins}
+    data: dict[str, Any] = {"limit": question.limit, "deviating": bool(question.folder), "plugins": question.plugins}
     if not spec:
         out = given.work / f"runs-{given.scale}" / f"{row.run(seed)}.safetensors"
         spec = f"trained:{out},name={name}{f',space={row.space}' if row.space else ''}"

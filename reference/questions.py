@@ -77,7 +77,7 @@ class Measure:
 class Question:
     """A heading of the page: pairs (method, twin), what both are asked, and sentences before and after the table.
 
-    `limit` is the number of examples of each split that are used; with `folder` its data come from the user's folder, `made`
+    `limit` is the number of examples of each split that are used; its data lie in `folder` of the user's data, `made`
     writes them below another one, perhaps from those, and returns it, and `plugins` are folders that declare them. With
     `folds` each seed is asked about examples of its own. Seeds before `first` are left out: with those the schedule was
     chosen. Of the rows `beside` each other the values of all measures are shown, without a test.
@@ -90,7 +90,7 @@ class Question:
     before: str
     after: str = ""
     limit: int | None = None
-    folder: bool = False
+    folder: str = ""
     made: Callable[[Path, Path | None], Path] | None = None
     plugins: tuple[Path, ...] = ()
     first: int = 0

@@ -124,7 +124,7 @@ def test_a_task_asked_by_name_that_does_not_fit_is_a_failure(
         (("run", "control:pixels", "--tasks", "knnn/*"), "unknown task 'knnn/*'. Did you mean 'knn/*'"),
         (("run", "control:pixels", "--plugin", "nothing.txt"), "--plugin nothing.txt: expected a .toml file"),
         (("run", "control:pixels", "--device", "gpu", "--tasks", "knn/digits"), "Write cpu, cuda, cuda:1 or mps"),
-        (("show", "knn/digts"), "unknown task or dataset 'knn/digts'. Did you mean 'knn/digits'"),
+        (("show", "knn/digts"), "unknown task, dataset or method 'knn/digts'. Did you mean 'knn/digits'"),
         (("show", "nothing"), "There is no folder nothing either"),
         (
             ("show", "./nothing"),
@@ -291,6 +291,11 @@ def test_lists_and_facts_are_printed(monkeypatch: pytest.MonkeyPatch, capsys: py
     shown = capsys.readouterr().out
     assert "Sweet Home 3D" in shown
     assert "to fit and choose" in shown
+    assert call(monkeypatch, "show", "dino") == 0
+    shown = capsys.readouterr().out
+    assert "--batch-size 64" in shown
+    assert "--set locals=2" in shown
+    assert "--set pairs=..." in shown
     assert call(monkeypatch, "show", "cifar10") == 0
     assert not [line for line in capsys.readouterr().out.splitlines() if line.rstrip().endswith(":")]
     assert call(monkeypatch, "show", "furniture-scenes") == 0  # composed of the pictures of a pack, and under its licences

@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ from lightly.transforms import DINOTransform, MAETransform, SimCLRTransform
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from repbench.datasets.dataset import Split
+from repbench.datasets.dataset import Dataset
 from repbench.datasets.open import open_dataset
 from repbench.encoders.architectures import build
 from repbench.encoders.preprocess import NORMALISATIONS
@@ -191,22 +192,39 @@ def lightly_epoch(images: Sequence[Any], method: Any) -> None:
         optimizer.zero_grad()
 
 
-def our_epoch(method: str) -> None:
+class Ready:
+    """Decoded images in the place of a split's items."""
+
+    def __init__(self, images: Sequence[Any]) -> None:
+        self.images = images
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def load(self, place: int) -> Any:
+        """The image of that place."""
+        return self.images[place]
+
+
+def our_epoch(images: Sequence[Any], method: str, dataset: Dataset) -> None:
     """One epoch of our loop, with all that it writes."""
     found = find_method(method)
-    dataset = open_dataset(load_catalogue().dataset("fashion"))
     settings = TrainSettings(**{**found.defaults.__dict__, "epochs": 1, "batch_size": BATCH, "size": SIZE})
     parts = parts_of(dataset, settings)
+    ready: Any = Ready(images)
+    parts = replace(parts, split=replace(parts.split, media={parts.medium: ready}))
     built = make_method(found, parts, found.options(**OPTIONS.get(method, {})))
     with tempfile.TemporaryDirectory() as folder:
         files = RunFiles(Path(folder) / "run.safetensors")
         fit(built, Examples(built.example, parts.split.label, 0), settings, files, {}, lambda line: None, Hooks())
 
 
-def compare(method: str, split: Split) -> tuple[Finding, dict[str, list[float]]]:
+def compare(method: str, dataset: Dataset, images: Sequence[Any]) -> tuple[Finding, dict[str, list[float]]]:
     """Both sides in turn."""
-    images = [split.media["image"].load(place) for place in range(len(split))]
-    sides = {"lightly": lambda: lightly_epoch(images, THEIRS[method]()), "ours": lambda: our_epoch(method)}
+    sides = {
+        "lightly": lambda: lightly_epoch(images, THEIRS[method]()),
+        "ours": lambda: our_epoch(images, method, dataset),
+    }
     seconds = in_turn(sides, rounds=5)
     network = "small:vit" if method == "mae" else "small:resnet"
     what = f"{method}: 1,500 images of 32 pixels, batch {BATCH}, {network}, {torch.get_num_threads()} threads: lightly"
@@ -215,9 +233,11 @@ def compare(method: str, split: Split) -> tuple[Finding, dict[str, list[float]]]
 
 def main() -> None:
     """Time both sides in turn, method by method."""
-    split = open_dataset(load_catalogue().dataset("fashion")).splits["train"]
+    dataset = open_dataset(load_catalogue().dataset("fashion"))
+    split = dataset.splits["train"]
+    images = [split.media["image"].load(place) for place in range(len(split))]
     for method in sys.argv[1:] or THEIRS:
-        finding, seconds = compare(method, split)
+        finding, seconds = compare(method, dataset, images)
         save(__file__, [finding], {method: seconds}, part=True)
 
 

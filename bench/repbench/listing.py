@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,6 +94,19 @@ def _method_lines() -> Iterator[str]:
         yield f"{name.replace('_', '-'):<24} {words}"
 
 
+def _training_lines(name: str, words: str) -> Iterator[str]:
+    """What a method is, its recommended settings and its own options, as `repbench train` takes them."""
+    from repbench.trainers.method import find_method
+
+    found = find_method(name)
+    yield f"{name}: {words}"
+    settings = [f"--{key.replace('_', '-')} {value}" for key, value in asdict(found.defaults).items()]
+    yield f"  settings  {'  '.join(settings)}"
+    own = [f"--set {one.name}={one.default}" if one.default != "" else f"--set {one.name}=..." for one in fields(found.options)]
+    yield f"  options   {'  '.join(own) or 'none'}"
+    yield from (f"            {line.strip()}" for line in (found.options.__doc__ or "").strip().splitlines())
+
+
 def _published_lines() -> Iterator[str]:
     from repbench.leaderboard.published import all_tables
 
@@ -111,7 +124,7 @@ def _encoder_lines() -> Iterator[str]:
 
 
 def show_lines(name: str, plugins: Sequence[Path] = ()) -> Iterator[str]:
-    """All facts of a task, a dataset or a pack. Raises UnknownNameError."""
+    """All facts of a task, a dataset, a pack or a training method. Raises UnknownNameError."""
     catalogue = load_catalogue(plugins)
     if name in catalogue.tasks:
         yield from _task_lines(catalogue.tasks[name])
@@ -120,8 +133,10 @@ def show_lines(name: str, plugins: Sequence[Path] = ()) -> Iterator[str]:
     elif packed := [one.name for one in catalogue.datasets.values() if one.sources.get("pack", {}).get("name") == name]:
         yield f"{name}: a pack, of which these datasets are made: {', '.join(packed)}"
         yield from _pack_lines(name)
+    elif name in (methods := {found.replace("_", "-"): words for found, words in _help_of("trainers/methods")}):
+        yield from _training_lines(name, methods[name])
     else:
-        raise UnknownNameError("task or dataset", name, [*catalogue.tasks, *catalogue.datasets])
+        raise UnknownNameError("task, dataset or method", name, [*catalogue.tasks, *catalogue.datasets, *methods])
 
 
 def _task_lines(task: Task) -> Iterator[str]:

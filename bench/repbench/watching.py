@@ -17,6 +17,7 @@ from repbench.leaderboard.gather import open_board
 from repbench.leaderboard.judge import judge, paired_errors
 from repbench.leaderboard.publish import publish
 from repbench.quality import add_quality, read_quality
+from repbench.tasks import load_catalogue, patterns
 from repbench.trainers.files import RunFiles
 from repbench.trainers.loop import Reached
 
@@ -78,6 +79,9 @@ def watch(
     A checkpoint's step is what its description says, else the last number of its name, else its place in time.
     Raises UsageError for a folder without any.
     """
+    load_catalogue(plugins).select(patterns(tasks))  # a wrong name is told before anything is waited for
+    if not once:
+        log(f"watching {folder} for {', '.join(ENDINGS)}; Ctrl-C ends it")
     seen: dict[Path, float] = {}
     while True:
         found = [path for path in checkpoints(folder) if seen.get(path) != path.stat().st_mtime]

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,8 @@ from repbench.errors import TrainingError, UnknownNameError, UsageError
 from repbench.trainers import loop
 from repbench.trainers import train as run_module
 from repbench.trainers.batches import Examples, batches, epoch_order
+from repbench.trainers.interrupt import asked_to_end
+from repbench.trainers.loop import Hooks
 from repbench.trainers.schedule import learning_rate, momentum
 from repbench.trainers.settings import TrainSettings
 
@@ -111,6 +114,75 @@ def test_a_long_epoch_tells_of_itself(colours: Path, monkeypatch: pytest.MonkeyP
     assert epochs == {0.0: ["0.333/2", "0.667/2", "1/2", "1.333/2", "1.667/2", "2/2"], 1000.0: ["1/2", "2/2"]}
     assert all(line.endswith("s left") and "items/s" in line for line in said[0.0] if line.startswith("epoch"))
     assert (colours / "run-0.0.safetensors").read_bytes() == (colours / "run-1000.0.safetensors").read_bytes()
+
+
+INTERRUPTED = KILLED.replace("SIGKILL", "SIGINT").replace("save_every=0.0", "save_every=1000.0")
+
+
+def test_an_interrupt_ends_the_step_and_saves_so_that_nothing_is_lost(colours: Path) -> None:
+    whole, stopped = colours / "whole.safetensors", colours / "stopped.safetensors"
+    train(colours, whole, **SMALL)
+    arguments = [str(stopped), str(colours / "data"), str(colours / "colours.toml")]
+    environment = {**os.environ, "PYTHONPATH": str(Path(repbench.__path__[0]).parent), "OMP_NUM_THREADS": "1"}
+    ended = subprocess.run([sys.executable, "-c", INTERRUPTED, *arguments], env=environment, capture_output=True, check=False)
+    assert b"KeyboardInterrupt" in ended.stderr
+    state = torch.load(stopped.with_suffix(".state.pt"), weights_only=True)
+    assert state["step"] == 6  # the signal came after the fifth
+    train(colours, stopped, **SMALL)
+    assert whole.read_bytes() == stopped.read_bytes()
+
+
+def test_a_second_interrupt_is_one_at_once() -> None:
+    with asked_to_end() as asked:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert asked.is_set()
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize(("is_asked", "expected"), [(True, KeyboardInterrupt), (False, RuntimeError)])
+def test_processes_that_an_interrupt_ended_are_no_error(is_asked: bool, expected: type[BaseException]) -> None:
+    def run() -> None:
+        with asked_to_end() as asked:
+            if is_asked:
+                asked.set()
+            raise RuntimeError("a process that decodes is gone")
+
+    with pytest.raises(expected):
+        run()
+
+
+def test_a_finished_run_keeps_what_it_says_of_itself_and_is_scored_when_that_is_asked_later(colours: Path) -> None:
+    out, said = colours / "run.safetensors", list[str]()
+    places: dict[str, Any] = {"data_folder": colours / "data", "plugins": [colours / "colours.toml"], "log": said.append}
+    repbench.train("simclr", "colours", out=out, **places, **SMALL)
+    described = json.loads(out.with_suffix(".json").read_text())
+    marked = {**described, "versions": {"repbench": "of then"}}
+    out.with_suffix(".json").write_text(json.dumps(marked))
+    repbench.train("simclr", "colours", out=out, evaluate="knn/colours", every=1, **places, **SMALL)
+    assert json.loads(out.with_suffix(".json").read_text())["versions"] == {"repbench": "of then"}
+    assert any(line.startswith("nothing to train: it ended after step 9") for line in said)
+    assert f"{out} is there already" in said
+    with out.with_suffix(".quality.csv").open() as file:
+        assert [row["step"] for row in csv.DictReader(file)] == ["9"]
+
+
+def test_what_is_done_between_epochs_does_not_slow_the_rate(colours: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that a look takes a second of, and what is done between epochs a thousand."""
+    clock = [0.0]
+
+    def look() -> float:
+        clock[0] += 1.0
+        return clock[0]
+
+    def between(reached: loop.Reached) -> None:
+        clock[0] += 1000.0
+
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=look))
+    settings: dict[str, Any] = {"epochs": 3, "batch_size": 8, "size": 16, "hooks": Hooks(epoch=between)}
+    train(colours, colours / "slow.safetensors", **settings)
+    rates = [row["rate"] for row in json.loads((colours / "slow.json").read_text())["curve"]]
+    assert min(rates) > 1  # items a second: 24 an epoch, in a few looks
 
 
 def test_the_part_of_an_epoch_in_which_a_run_ends_is_in_the_curve(colours: Path) -> None:
@@ -214,8 +286,42 @@ def test_the_rate_rises_falls_and_the_teacher_slows() -> None:
     assert momentum(1.0, 0.99) == 1.0
 
 
-@pytest.mark.parametrize(("name", "value"), [("epochs", -1), ("batch_size", 1), ("ema", 1.0), ("precision", "fp64")])
+WRONG = [
+    *(("epochs", -1), ("batch_size", 1), ("ema", 1.0), ("precision", "fp64"), ("lr", float("nan")), ("warmup", float("inf"))),
+    *(("weight_decay", -1.0), ("size", 0), ("device", "gpu"), ("device", f"cuda:{torch.cuda.device_count()}")),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG)
 def test_settings_out_of_range_are_refused(name: str, value: Any) -> None:
     good = {"arch": "small:resnet", "epochs": 1, "batch_size": 8, "optimizer": "adamw", "lr": 0.1, "weight_decay": 0.0}
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match=f"{name}.*{value}|{value!r}"):
         TrainSettings(**{**good, name: value})
+
+
+@pytest.mark.parametrize(
+    ("method", "name", "value", "expected"),
+    [
+        ("simclr", "smallest", -0.5, "above 0, at most 1"),
+        ("simclr", "flip", 1.5, "from 0 to 1"),
+        ("simclr", "temperature", 0.0, "above 0"),
+        ("dino", "prototypes", 0, "2 or more"),
+        ("dino", "locals", -1, "0 or more"),
+        ("cpc-image", "rows", 0, "1 or more"),
+        ("cpc-image", "rows", 9, "to be predicted of"),
+        ("lie-simclr", "directions", 0, "1 or more"),
+        ("lie-simclr", "latent", -3, "0 or more"),
+        ("mae", "mask", 0.0, "hides none of"),
+        ("vicreg", "variance", float("nan"), "a finite number"),
+    ],
+)
+def test_options_that_no_run_can_mean_are_refused(colours: Path, method: str, name: str, value: Any, expected: str) -> None:
+    out = colours / "run.safetensors"
+    with pytest.raises(UsageError, match=f"{name}=.*{expected}"):
+        train(colours, out, method, options={name: value}, size=16)
+    assert not out.exists()
+
+
+def test_a_size_that_is_no_multiple_of_a_patch_is_refused(colours: Path) -> None:
+    with pytest.raises(UsageError, match="size=30 is no multiple of the 4 pixels of a patch"):
+        train(colours, colours / "run.safetensors", "mae", size=30)

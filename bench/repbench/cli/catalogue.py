@@ -27,11 +27,11 @@ def list_(what: str, data: Path | None, plugins: tuple[Path, ...]) -> None:
 
 
 @click.command()
-@click.argument("name", metavar="TASK|DATASET|RESULTS")
+@click.argument("name", metavar="TASK|DATASET|METHOD|RESULTS")
 @PLUGIN
 @click.option("--json", "as_json", is_flag=True, help="Print a folder of results as JSON.")
 def show(name: str, plugins: tuple[Path, ...], as_json: bool) -> None:
-    """Show all facts of a task (protocol/dataset) or of a dataset, or the board of a folder of results."""
+    """Show all facts of a task (protocol/dataset), a dataset or a training method, or the board of a folder of results."""
     from repbench.remote import here, is_address
 
     folder = here(name) if is_address(name) else Path(name)

@@ -14,7 +14,7 @@ from repbench.cli.options import PLUGIN
 @click.argument("method")
 @click.option("--data", required=True, metavar="DATASET", help="Dataset whose split `train` is trained on.")
 @click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="FILE.safetensors to write.")
-@click.option("--arch", help="Architecture: small:resnet, small:vit, timm:resnet18, ...")
+@click.option("--arch", help="Architecture: small:resnet, small:half-resnet, small:vit, timm:resnet18, ...")
 @click.option("--epochs", type=int, help="Passes over the data.")
 @click.option("--steps", type=int, help="Steps, in place of epochs.")
 @click.option("--batch-size", type=int, help="Items that are compared with each other, over all processes.")
@@ -44,7 +44,8 @@ def train(
 ) -> None:
     """Train METHOD and write an encoder that `repbench run trained:FILE` evaluates. `repbench list methods` shows them.
 
-    What is not given is the method's default. An interrupted run goes on when the same command is given again.
+    What is not given is the method's default; `repbench show METHOD` tells those, and its options.
+    An interrupted run goes on when the same command is given again.
     """
     from repbench.training import parse_options
     from repbench.training import train as train_method
@@ -56,14 +57,15 @@ def train(
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
 @click.option("--tasks", required=True, help="Names or patterns, separated by commas.")
-@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder of board and plot.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder of board and plot; else FOLDER-board.")
 @click.option("--arch", help="Architecture of checkpoints that repbench did not write: timm:resnet50, ...")
 @click.option("--interval", default=30.0, show_default=True, help="Seconds between two looks into the folder.")
 @click.option("--once", is_flag=True, help="Evaluate what is there and stop.")
 @click.option("--data", type=click.Path(path_type=Path, file_okay=False, exists=True), help="Folder that holds your datasets.")
 @PLUGIN
-def watch(folder: Path, tasks: str, plugins: tuple[Path, ...], **options: Any) -> None:
+def watch(folder: Path, tasks: str, out: Path | None, plugins: tuple[Path, ...], **options: Any) -> None:
     """Evaluate each new checkpoint in FOLDER, whoever trains it; keep a leaderboard and a plot of quality against steps."""
     from repbench.watching import watch as watch_folder
 
-    watch_folder(folder, tasks, plugins=plugins, log=click.echo, **options)
+    out = out or folder.resolve().with_name(f"{folder.resolve().name}-board")
+    watch_folder(folder, tasks, out=out, plugins=plugins, log=click.echo, **options)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from repbench.trainers.distributed import gather
 from repbench.trainers.method import full_precision
 
 
@@ -27,7 +28,8 @@ class Predictions(nn.Module):
 
     def forward(self, contexts: Tensor, targets: Tensor) -> Tensor:
         """The mean InfoNCE over steps of contexts and frames (n, t, ...): other frames of the batch, of the same and of other
-        sequences, are the negatives. Only contexts that have all their steps ahead of them predict."""
+        sequences of all processes, are the negatives. Only contexts that have all their steps ahead of them predict."""
+        contexts, targets = gather(contexts), gather(targets)
         steps = len(self.steps)
         seen = contexts[:, :-steps].flatten(0, 1)
         last = contexts.shape[1] - steps

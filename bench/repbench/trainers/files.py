@@ -91,6 +91,17 @@ class RunFiles:
         temporary.write_bytes(data)
         os.replace(temporary, self.weights)
 
+    def describes(self, facts: Mapping[str, Any]) -> bool:
+        """Whether weights of these facts lie there whole, so that they keep the description of what made them."""
+        if not (self.description.is_file() and self.weights.is_file()):
+            return False
+        try:
+            told = json.loads(self.description.read_text(encoding="utf-8"))
+        except ValueError:
+            return False
+        same = all(told.get(name) == value for name, value in json.loads(json.dumps(dict(facts))).items())
+        return same and told.get("weights digest") == digest_bytes(self.weights.read_bytes())
+
     def write_curve(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """The curve as CSV."""
         if not rows:

@@ -14,6 +14,7 @@ from repbench.datasets.dataset import Split
 from repbench.errors import UsageError
 from repbench.trainers.augment import pixels
 from repbench.trainers.batches import Decoded, Example
+from repbench.trainers.distributed import gather
 from repbench.trainers.image_encoder import ImageEncoder
 from repbench.trainers.instances import Instances
 from repbench.trainers.method import full_precision
@@ -116,10 +117,11 @@ class PosePairs(nn.Module):
         return {**views, "instance": torch.tensor(self.instances.number[place])}
 
     def forward(self, here: Tensor, there: Tensor, instance: Tensor) -> Tensor:
-        """The weighted sum of the two terms for features (n, width) of the pairs."""
+        """The weighted sum of the two terms for features (n, width) of the pairs, over the batches of all processes."""
         z = functional.normalize(self.latent(torch.cat([here, there])).float(), dim=1)
         before, after = z.chunk(2)
-        return self.weights @ lie_terms(self.operator(before, after), after, self.temperature, instance)
+        carried = self.operator(before, after)
+        return self.weights @ lie_terms(gather(carried), gather(after), self.temperature, gather(instance))
 
     def _plain(self, place: int) -> Tensor:
         return pixels(self.images[place].convert("RGB").resize((self.size, self.size), Image.Resampling.BICUBIC))

@@ -18,6 +18,7 @@ from repbench.errors import DivergedError, TrainingError, UnknownNameError
 from repbench.trainers.batches import Batch, Examples, batches, fit_batch
 from repbench.trainers.distributed import rank, world_size, wrap
 from repbench.trainers.files import RunFiles
+from repbench.trainers.interrupt import asked_to_end
 from repbench.trainers.method import Method
 from repbench.trainers.schedule import learning_rate, progress_of
 from repbench.trainers.seeds import seed_of
@@ -168,6 +169,10 @@ class _Pace:
         """Whether a long epoch has been silent for long."""
         return time.monotonic() - self.told >= WORD_EVERY
 
+    def paused(self, since: float) -> None:
+        """What was done since then was not training."""
+        self.began += time.monotonic() - since
+
     def words(self, step: int, loss: float) -> str:
         """Where the run is, how fast, and how long it will take."""
         self.told, rate = time.monotonic(), self.rate(step)
@@ -179,6 +184,9 @@ class _Pace:
 def _loop(run: Run, examples: Examples, files: RunFiles, identity: Mapping[str, Any], log: Log, hooks: Hooks) -> None:
     settings, device, length = run.settings, torch.device(run.settings.device), _length(len(examples), run.settings)
     if run.step >= length.total:
+        log(f"nothing to train: it ended after step {run.step}")
+        if rank() == 0 and run.rows:
+            hooks.epoch(run.reached(identity, True))
         return
     stream = batches(
         examples,
@@ -191,25 +199,30 @@ def _loop(run: Run, examples: Examples, files: RunFiles, identity: Mapping[str, 
     )
     network = wrap(run.method, device).train()
     pace, saved = _Pace(length, run.step), time.monotonic()
-    while run.step < length.total:
-        progress = progress_of(run.step, total=length.total)
-        rate = learning_rate(run.step, total=length.total, warmup=length.warmup, highest=settings.lr)
-        run.losses.append(_step(run, network, [_moved(next(stream), device) for _ in range(length.parts)], rate, progress))
-        run.step += 1
-        is_last = run.step == length.total
-        if is_last or run.step % length.an_epoch == 0:
-            _end_epoch(run, length.an_epoch, rate, pace.rate(run.step))
-            log(pace.words(run.step, run.rows[-1]["loss"]))
-            if rank() == 0:
-                files.write_curve(run.rows)
-                hooks.epoch(run.reached(identity, is_last))
-                run.method.train()
-        elif pace.is_due:
-            log(pace.words(run.step, sum(run.losses) / len(run.losses)))
-        if rank() == 0 and (is_last or time.monotonic() - saved >= settings.save_every):
-            files.save_state(run.state(digest_json(identity)))
-            saved = time.monotonic()
-        hooks.step(run.step)
+    with asked_to_end() as asked:
+        while run.step < length.total:
+            progress = progress_of(run.step, total=length.total)
+            rate = learning_rate(run.step, total=length.total, warmup=length.warmup, highest=settings.lr)
+            run.losses.append(_step(run, network, [_moved(next(stream), device) for _ in range(length.parts)], rate, progress))
+            run.step += 1
+            is_last = run.step == length.total
+            if is_last or run.step % length.an_epoch == 0:
+                _end_epoch(run, length.an_epoch, rate, pace.rate(run.step))
+                log(pace.words(run.step, run.rows[-1]["loss"]))
+                if rank() == 0:
+                    since = time.monotonic()
+                    files.write_curve(run.rows)
+                    hooks.epoch(run.reached(identity, is_last))
+                    run.method.train()
+                    pace.paused(since)
+            elif pace.is_due:
+                log(pace.words(run.step, sum(run.losses) / len(run.losses)))
+            if rank() == 0 and (is_last or asked.is_set() or time.monotonic() - saved >= settings.save_every):
+                files.save_state(run.state(digest_json(identity)))
+                saved = time.monotonic()
+            if asked.is_set():
+                raise KeyboardInterrupt
+            hooks.step(run.step)
 
 
 def _step(run: Run, network: torch.nn.Module, micro: list[Batch], rate: float, progress: float) -> float:

@@ -2,13 +2,39 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
+
+import torch
 
 from repbench.errors import UnknownNameError, UsageError
 
 PRECISIONS = ("fp32", "bf16")
+LEAST = {
+    "epochs": 0,
+    "steps": 0,
+    "batch_size": 2,
+    "accumulate": 1,
+    "workers": 0,
+    "warmup": 0,
+    "save_every": 0,
+    "lr": 0,
+    "weight_decay": 0,
+    "size": 1,
+}
 FREE = ("device", "workers", "save_every")  # a run may be resumed with others of these
+
+
+def check_device(name: str) -> None:
+    """Raises UsageError for a device that torch does not know or that is not here."""
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UsageError(f"--device {name}: no device of torch; write cpu, cuda, cuda:1 or mps.") from error
+    here = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}.get(device.type, 1)
+    if (device.index or 0) >= here:
+        raise UsageError(f"--device {name}: torch {torch.__version__} sees {here or 'no'} such device here; try --device cpu.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,14 +76,14 @@ class TrainSettings:
     save_every: float = 30.0  # seconds between two saved states
 
     def __post_init__(self) -> None:
-        least = {"epochs": 0, "steps": 0, "batch_size": 2, "accumulate": 1, "workers": 0, "warmup": 0, "save_every": 0, "lr": 0}
-        for name, bound in least.items():
-            if getattr(self, name) < bound:
-                raise UsageError(f"{name} is {getattr(self, name)}; expected {bound} or more.")
+        for name, bound in LEAST.items():
+            if (value := getattr(self, name)) is not None and not bound <= value < math.inf:
+                raise UsageError(f"{name} is {value}; expected {bound} or more.")
         if not 0 <= self.ema < 1:
             raise UsageError(f"ema is {self.ema}; expected a decay from 0 (none) to below 1, for example 0.99.")
         if self.precision not in PRECISIONS:
             raise UnknownNameError("precision", self.precision, PRECISIONS)
+        check_device(self.device)
 
     @property
     def facts(self) -> dict[str, Any]:

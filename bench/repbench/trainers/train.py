@@ -14,6 +14,7 @@ from repbench.datasets.dataset import Dataset
 from repbench.errors import DataError
 from repbench.strict import build
 from repbench.trainers.batches import Examples
+from repbench.trainers.bounds import check_options
 from repbench.trainers.distributed import process_group, rank, wait_for_all
 from repbench.trainers.files import RunFiles, draw_curve
 from repbench.trainers.loop import Hooks, Log, fit
@@ -38,6 +39,7 @@ def train_to_file(
     Raises UsageError for unknown options, DataError without a split `train`, TrainingError for a loss that is not finite.
     """
     chosen: Any = build(method.options, options, f"options of {method.name}")
+    check_options(chosen)
     with process_group(settings.device), torch.random.fork_rng(devices=[]):
         parts = parts_of(dataset, settings)
         built = make_method(method, parts, chosen)
@@ -52,9 +54,12 @@ def train_to_file(
             files.weights.parent.mkdir(parents=True, exist_ok=True)
         run = fit(built, Examples(built.example, parts.split.label, settings.seed), settings, files, identity, quiet, hooks)
         if rank() == 0:
-            export(files, run.kept, identity, run.step, run.rows)
-            draw_curve(files.plot, run.rows, quiet)
-            log(f"wrote {files.weights}")
+            if files.describes({**identity, "steps": run.step}):
+                log(f"{files.weights} is there already")
+            else:
+                export(files, run.kept, identity, run.step, run.rows)
+                draw_curve(files.plot, run.rows, quiet)
+                log(f"wrote {files.weights}")
         wait_for_all()  # the others read what the first has written
 
 

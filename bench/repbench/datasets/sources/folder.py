@@ -39,7 +39,7 @@ def find(options: Folder, declaration: DatasetDeclaration, data: Path | None) ->
     """The folder above those of all splits, or where it would be: below `data`, else the folder one is in, else the cache's."""
     path = Path(options.path or declaration.name).expanduser()
     roots = [base / path for base in ([data] if data is not None else [Path(), data_folder()])]
-    get = "pass the folder above it as --data, or set sources.folder.path"
+    get = "pass the folder above it as --data (of train: --data-folder), or set sources.folder.path"
     absent = Absent(looked_for=f"{roots[0]}/{next(iter(declaration.splits))}", how_to_get=get)
     for root in roots:
         missing = [split for split in declaration.splits if not _place(root, split).is_dir()]

@@ -57,7 +57,7 @@ class CPCAudio(Method):
         return {"wave": torch.from_numpy(np.pad(cut, (0, length - len(cut))))}
 
     def forward(self, batch: Batch) -> Tensor:
-        """InfoNCE, the mean over steps; data-parallel training takes the mean over processes."""
+        """InfoNCE, the mean over steps; negatives are frames of the same and of other sounds of all processes."""
         z, c = self.network.frames(batch["wave"])
         loss: Tensor = self.predictions(c, z)
         return loss

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from repbench.encoders.small import PatchNet
@@ -41,6 +42,10 @@ class CPCImage(Method):
         if not isinstance(self.encoder.network, PatchNet):
             raise UsageError(f"cpc-image needs the grid of patches of --arch {DEFAULTS.arch}, not {parts.settings.arch}.")
         self.patches: PatchNet = self.encoder.network
+        with torch.no_grad():
+            down = self.patches.grid(torch.zeros(1, 3, self.encoder.size, self.encoder.size)).shape[1]
+        if options.rows >= down:
+            raise UsageError(f"rows={options.rows} below are to be predicted of {down} rows of patches: at most {down - 1}.")
         self.context = nn.GRU(self.encoder.width, options.width, batch_first=True)
         self.predictions = Predictions(options.width, self.encoder.width, options.rows)
         self.images = images_of(parts)
@@ -51,7 +56,7 @@ class CPCImage(Method):
         return {"view": pixels(self.augment(self.images[place]))}
 
     def forward(self, batch: Batch) -> Tensor:
-        """InfoNCE, the mean over the rows ahead; negatives are patches of the same and of other images."""
+        """InfoNCE, the mean over the rows ahead; negatives are patches of the same and of other images of all processes."""
         grid = self.patches.grid(scaled(self.encoder.preprocess, batch["view"]))  # (n, rows, columns, width)
         down = grid.transpose(1, 2).flatten(0, 1)
         loss: Tensor = self.predictions(self.context(down)[0], down)

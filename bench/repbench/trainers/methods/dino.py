@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from repbench.trainers.augment import Views, pixels
+from repbench.trainers.augment import pixels
 from repbench.trainers.batches import Batch, Example
 from repbench.trainers.distributed import gather
 from repbench.trainers.image_encoder import ImageEncoder
@@ -73,7 +73,7 @@ class DINO(TwoViews):
         self.teacher = frozen_copy(nn.Sequential(self.encoder, self.prototypes))
         self.register_buffer("mean", torch.zeros(options.prototypes))
         self.options = options
-        self.small = Views(size=self.encoder.size, smallest=options.tiny, largest=options.smallest, strength=options.strength)
+        self.small = replace(self.augment, smallest=options.tiny, largest=options.smallest)
 
     def example(self, place: int) -> Example:
         """Two large crops and `locals` small ones, all resized to the network's size."""

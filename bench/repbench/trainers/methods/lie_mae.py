@@ -38,7 +38,7 @@ class LieMAE(mae.MAE):
         return {**super().example(place), **self.poses.example(place)}
 
     def forward(self, batch: Batch) -> Tensor:
-        """Both losses of this process's batch; their mean over processes is taken."""
+        """Both losses over the batches of all processes."""
         pairs = torch.cat([batch["here"], batch["there"]])
         here, there = self._seen(pairs, batch["seed"]).chunk(2)
         group: Tensor = self.poses(here, there, batch["instance"])

@@ -32,7 +32,7 @@ class LieSimCLR(simclr.SimCLR):
         return {**super().example(place), **self.poses.example(place)}
 
     def forward(self, batch: Batch) -> Tensor:
-        """Both losses of this process's batch; their mean over processes is taken."""
+        """Both losses over the batches of all processes."""
         here, there = self.encoder.both_features(batch["here"], batch["there"])
         group: Tensor = self.poses(here, there, batch["instance"])
         return super().forward(batch) + group

@@ -77,8 +77,12 @@ class MAE(Method):
         self.augment = crop_and_flip(self.encoder.size, smallest=options.smallest, flip=options.flip)
         self.options = options
         self.side = int(vit.patch_embed.patch_size[0])
+        if self.encoder.size % self.side:
+            raise UsageError(f"size={self.encoder.size} is no multiple of the {self.side} pixels of a patch.")
         count, width = int(vit.patch_embed.num_patches), options.width
         check_share("mask", options.mask, count)
+        if int(count * (1 - options.mask)) == count:
+            raise UsageError(f"mask={options.mask:g} hides none of {count} patches: nothing is left to paint; try mask=0.75.")
         self.into = nn.Linear(vit.embed_dim, width)
         self.blank = nn.Parameter(torch.randn(1, 1, width) * 0.02)
         self.places = nn.Parameter(torch.randn(1, count, width) * 0.02)
