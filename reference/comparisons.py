@@ -108,8 +108,8 @@ def _unheard() -> Question:
         measures=(Measure(task=f"linear-probe/{NAME}"), Measure(task=f"knn/{NAME}")),
         before="Six speakers of the Free Spoken Digits, fifty times each digit. CPC is trained, without the speakers, and "
         "probed on the digits 0 to 5 (1,800 sounds), and tested on 900 of the digits 7, 8 and 9.",
-        after="CPC is ahead of MFCC in both, surely so in kNN. The mean and deviation of the log-mel spectrum, which hold a "
-        "voice's timbre, stay ahead of CPC in the probe.",
+        after="CPC is ahead of MFCC in both, surely so in kNN. The mean log-mel spectrum, which holds a "
+        "voice's timbre, stays ahead of CPC in the probe.",
         folder=SOURCE,
         plugins=(TASKS,),
         made=write_words,
