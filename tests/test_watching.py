@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 import timm
 import torch
+from click.testing import CliRunner
 
 import repbench
+from repbench.cli.training import watch as watch_command
 from repbench.errors import UsageError
 from repbench.watching import checkpoints, run_of, step_of, watch
 
@@ -126,6 +128,7 @@ def test_a_task_that_fails_while_training_says_why(tmp_path: Path) -> None:
     out = tmp_path / "run.safetensors"
     repbench.train("simclr", "digits", out=out, evaluate="knn/cifar10", every=1, epochs=1, limit=30, log=lines.append)
     assert any("knn/cifar10 failed: " in line for line in lines)
+    assert not out.with_suffix(".quality.csv").exists()
 
 
 def test_a_seed_in_the_name_of_ours_is_no_step(tmp_path: Path) -> None:
@@ -133,6 +136,21 @@ def test_a_seed_in_the_name_of_ours_is_no_step(tmp_path: Path) -> None:
     ours.with_suffix(".json").write_text('{"steps": 30}')
     assert (step_of(ours, 0), run_of(ours)) == (30, "simclr-seed-1")
     assert run_of(tmp_path / "simclr-epoch-40.pt") == run_of(tmp_path / "simclr-40.pt") == "simclr"
+
+
+def test_a_watch_of_a_wrong_name_ends_before_it_waits(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="knn/digts"):
+        watch(tmp_path, "knn/digts", out=tmp_path / "out", arch=None, interval=0, once=False, log=quiet)
+
+
+def test_a_board_lies_beside_the_folder_that_is_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: dict[str, Any] = {}
+    monkeypatch.setattr("repbench.watching.watch", lambda folder, tasks, **options: told.update(folder=folder, **options))
+    (tmp_path / "runs").mkdir()
+    monkeypatch.chdir(tmp_path)
+    cli = CliRunner().invoke(watch_command, ["runs", "--tasks", "knn/digits", "--once"])
+    assert cli.exit_code == 0, cli.output
+    assert told["out"] == tmp_path / "runs-board"
 
 
 def test_steps_are_read_from_names() -> None:

@@ -47,6 +47,8 @@ def evaluator(files: RunFiles, tasks: str, every: int, log: Log, **options: Any)
             snapshot.export(reached.method.towers(), {**reached.identity, "versions": {}})
             given = {"store": Path(folder), "log": log, **options}
             rows = scores(f"trained:{snapshot.weights}", files.weights.name, reached.step, tasks, **given)
+        if not rows:  # every task failed, and said why
+            return
         add_quality(path, rows)
         log(f"epoch {reached.epoch:g}  " + "  ".join(f"{task} {value:.3f}" for _, _, task, _, value in rows))
 
