@@ -21,10 +21,10 @@ MAE_LOSES = """Lie-MAE loses on unknown objects, most in typical poses: it is as
 ones, so it does not mind the pose, and knows less of the class. Crops in its pairs of poses did not turn that
 (weight 2 on fold 1: 68.3 / 12.1 / 15.0, without crops 68.7 / 6.9 / 7.2, no Lie loss 46.3 / 16.3 / 27.5). Our
 reading, untested: a transformer that starts from nothing learns 92 objects by heart as soon as a loss asks
-which is which, where SimCLR and VICReg learn from crops what survives them. Pairs of which half the patches are
-hidden (`lie-mae-masked`, the best of fold 0) lose less and still gain nothing on unknown objects. Nor did it help
-Lie-VICReg to let the group act on the feature itself, and with fewer poses an object it gains less: what the
-group has to go by is how many poses it sees."""
+which is which, where SimCLR and VICReg learn from crops what survives them. Hiding half or three quarters of the patches
+of a pair (`lie-mae-masked`, `lie-mae-hidden`, the two best of fold 0) did not turn it either. Nor did it help
+Lie-VICReg on fold 0 to let the group act on the feature itself, and with pairs of six pictures an object it was no
+better than plain VICReg on unknown ones: what the group has to go by is how many poses it sees."""
 TRIED = """What was tried on fold 0, one run each: known-new / unknown-new / unknown-typical, in percent. Its unknown
 objects are 23, so that a few points between two runs are chance.
 
