@@ -123,7 +123,7 @@ def _line(line: Compared, p: float) -> list[str]:
 
 def _interval(values: np.ndarray) -> str:
     """Mean and half the 95 % interval over seeds, in percent."""
-    if len(values) < 2 or values.std() == 0:
+    if len(values) < 2 or np.ptp(values) < 1e-9:  # equal but for rounding
         return f"{100 * values.mean():.1f}"
     half = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
     return f"{100 * values.mean():.1f} ± {100 * half:.1f}"
