@@ -26,10 +26,12 @@ REFERENCE = BOARDS / "reference"
 TRAINED = BOARDS / "trained"
 ARCHIVE = "records.tar.xz"
 NOTE = "UNPACK.md"
+README = "README.md"
 HOW = """The records of this board and their examples are in records.tar.xz:
 `python reference/commit.py --unpack FOLDER` (with `--trained` for the board of that name) leaves the whole pack in a new
 folder, and `repbench verify FOLDER` recomputes its numbers. `make reference` makes all of it anew.
 """
+PACKED = "\nHere `records/` lies packed in records.tar.xz: UNPACK.md says how the pack is made whole.\n"  # in the README
 SEED = "1"  # of each method; lengths were set by looks at seed 0 on the test splits, which favours it
 MOST = 8_000_000  # bytes of all that is committed of a board; what each view adds to nine factors is a third of it
 
@@ -63,6 +65,7 @@ def write(results: list[Path], reference: Path) -> None:
         archive(pack / RECORDS, pack / ARCHIVE)
         shutil.rmtree(pack / RECORDS)
         (pack / NOTE).write_text(HOW, encoding="utf-8")
+        (pack / README).write_text((pack / README).read_text(encoding="utf-8") + PACKED, encoding="utf-8")
         size = sum(path.stat().st_size for path in pack.iterdir())
         if size > MOST:
             raise SystemExit(f"{size:,} bytes are more than {MOST:,}: leave out results.")
@@ -100,6 +103,7 @@ def archive(folder: Path, path: Path) -> None:
 def unpack(reference: Path, folder: Path) -> None:
     """The pack as `repbench publish` made it, in a new folder. Raises FileNotFoundError where none is committed."""
     shutil.copytree(reference, folder, ignore=shutil.ignore_patterns(ARCHIVE, NOTE))
+    (folder / README).write_text((folder / README).read_text(encoding="utf-8").removesuffix(PACKED), encoding="utf-8")
     with tarfile.open(reference / ARCHIVE) as packed:
         packed.extractall(folder, filter="data")
 

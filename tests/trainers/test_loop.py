@@ -307,6 +307,7 @@ def test_settings_out_of_range_are_refused(name: str, value: Any) -> None:
         ("simclr", "temperature", 0.0, "above 0"),
         ("dino", "prototypes", 0, "2 or more"),
         ("dino", "locals", -1, "0 or more"),
+        ("dino", "tiny", 0.9, "is above smallest=0.4"),
         ("cpc-image", "rows", 0, "1 or more"),
         ("cpc-image", "rows", 9, "to be predicted of"),
         ("lie-simclr", "directions", 0, "1 or more"),

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from repbench.errors import UsageError
 from repbench.trainers.augment import pixels
 from repbench.trainers.batches import Batch, Example
 from repbench.trainers.distributed import gather
@@ -68,6 +69,8 @@ class DINO(TwoViews):
     mean: Tensor
 
     def __init__(self, parts: Parts, options: Options) -> None:
+        if options.tiny > options.smallest:
+            raise UsageError(f"tiny={options.tiny:g} is above smallest={options.smallest:g}: small crops lie between the two.")
         super().__init__(parts, options)
         self.prototypes = Prototypes(widths_of(options.head)[-1], options.prototypes)
         self.teacher = frozen_copy(nn.Sequential(self.encoder, self.prototypes))
