@@ -22,9 +22,9 @@ ones, so it does not mind the pose, and knows less of the class. Crops in its pa
 (weight 2 on fold 1: 68.3 / 12.1 / 15.0, without crops 68.7 / 6.9 / 7.2, no Lie loss 46.3 / 16.3 / 27.5). Our
 reading, untested: a transformer that starts from nothing learns 92 objects by heart as soon as a loss asks
 which is which, where SimCLR and VICReg learn from crops what survives them. Hiding half or three quarters of the patches
-of a pair (`lie-mae-masked`, `lie-mae-hidden`, the two best of fold 0) did not turn it either. Nor did it help
-Lie-VICReg on fold 0 to let the group act on the feature itself, and with pairs of six pictures an object it was no
-better than plain VICReg on unknown ones: what the group has to go by is how many poses it sees."""
+of a pair (`lie-mae-masked`, `lie-mae-hidden`, chosen among the six of the table on fold 0) did not turn it either. Nor did
+it help Lie-VICReg on fold 0, in one run each, to let the group act on the feature itself, or to draw its pairs of
+six pictures an object, with which it was no better than plain VICReg on unknown ones."""
 TRIED = """What was tried on fold 0, one run each: known-new / unknown-new / unknown-typical, in percent. Its unknown
 objects are 23, so that a few points between two runs are chance.
 

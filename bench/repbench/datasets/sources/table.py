@@ -42,11 +42,8 @@ def find(options: Table, declaration: DatasetDeclaration, data: Path | None) -> 
     names = [options.path] if options.path else [f"{declaration.name}{ending}" for ending in ENDING]
     paths = [root / name for root in roots for name in names]
     found = [path for path in paths if path.is_file()]
-    return (
-        found[0]
-        if found
-        else Absent(looked_for=paths[0], how_to_get="pass the folder above it as --data (of train: --data-folder)")
-    )
+    how = "pass the folder above it as --data (of train: --data-folder)"
+    return found[0] if found else Absent(looked_for=paths[0], how_to_get=how)
 
 
 def read(options: Table, declaration: DatasetDeclaration, data: Path | None) -> RawDataset | Absent:
