@@ -172,7 +172,7 @@ def _spaces() -> Question:
         "mostly less. The invariant space drops turn and half of what an untrained network tells of colours, and keeps what "
         "that tells of crops. No space tells hue or saturation of these renders, an untrained one neither: colour is the mean "
         "of four, in the colour space 84 of light and 25 of contrast. The turn of an unknown object is hard: over 23 its gain "
-        "is not sure.",
+        "is not sure. A turn leaves black corners, which tell something of turn and crop by themselves.",
         plugins=(TASKS,),
         made=write_views,
         beside=(*rows.values(), *twins.values()),
