@@ -13,6 +13,7 @@ from repbench.measure.solver.coordinates import Coordinates
 from repbench.measure.solver.dual import LowerBound
 from repbench.measure.solver.lbfgs import History, Solve, dot
 from repbench.measure.solver.losses import Judged, Loss
+from repbench.measure.solver.products import Products
 
 MOST_EVALUATIONS = 2000  # per strength; what is not proven by then says so. Hard ones: few rows that are just separable
 PAIRS = 20  # of curvature that L-BFGS keeps; on features of trained encoders 10 cost a quarter more evaluations
@@ -21,7 +22,6 @@ PATIENCE = 20  # evaluations at one strength after which the Hessian is inverted
 RENEWED = 30  # evaluations after which it is inverted anew, as the weights of the rows have moved
 NEAR = 30.0  # times the gap: from there on the intercept is settled at each evaluation, as the proof needs it
 FAR = 3000.0  # the same where PATIENCE has ended: there the dual is mixed of many points, and each needs it
-SUMMED = 8192  # rows of a gradient that are summed in the products' precision; above, in float64
 SAMPLE = 4096  # rows by which starts are compared
 
 
@@ -53,8 +53,8 @@ class Descent:
     combination of solutions.
     """
 
-    def __init__(self, coordinates: Coordinates, z: torch.Tensor, loss: Loss) -> None:
-        self._coordinates, self._z, self._loss, self._rule = coordinates, z, loss, Rule()
+    def __init__(self, coordinates: Coordinates, z: torch.Tensor, products: Products, loss: Loss) -> None:
+        self._coordinates, self._z, self._products, self._loss, self._rule = coordinates, z, products, loss, Rule()
         self._point = z.new_zeros(loss.classes, z.shape[1] + 1)
         self._point[:, -1] = loss.start().to(z)
         self._logits = self._point[:, -1:].repeat(1, len(z))
@@ -67,7 +67,7 @@ class Descent:
     def start_from(self, point: torch.Tensor) -> None:
         """Begin at a point (classes, r + 1)."""
         self._point = point.clone()
-        self._logits = torch.addmm(point[:, -1:], point[:, :-1], self._z.T)
+        self._logits = self._products.logits(point)
         self._trail = []
 
     def objective(self, strength: float) -> float:
@@ -157,10 +157,7 @@ class Descent:
 
     def _gradient(self, now: Judged, strength: float) -> torch.Tensor:
         gradient = torch.empty_like(self._point)
-        total = strength * self._point[:, :-1].double()
-        for first in range(0, len(self._z), SUMMED):
-            total += now.residual[:, first : first + SUMMED] @ self._z[first : first + SUMMED]
-        gradient[:, :-1] = total
+        gradient[:, :-1] = self._products.gradient(now.residual).add_(self._point[:, :-1].double(), alpha=strength)
         gradient[:, -1] = now.residual.sum(dim=1, dtype=torch.float64)
         return gradient
 
@@ -228,7 +225,7 @@ class Descent:
         """
         if not at_zero < 0:
             return None
-        change = torch.addmm(direction[:, -1:], direction[:, :-1], self._z.T)
+        change = self._products.logits(direction)
         tilt = strength * dot(self._point[:, :-1], direction[:, :-1])
         bend = strength * dot(direction[:, :-1], direction[:, :-1])
         low, low_slope, high, high_slope, step, at = 0.0, at_zero, np.inf, np.inf, 1.0, 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from repbench.measure.solver.coordinates import Coordinates
 from repbench.measure.solver.descent import MOST_EVALUATIONS, Descent, Rule, Stop, between
 from repbench.measure.solver.losses import Loss, OneVsRest, Softmax
 from repbench.measure.solver.machine import threads
+from repbench.measure.solver.products import Products
 from repbench.measure.solver.solution import STRENGTHS, Solution, whole
 
 FINE = 1e-6  # a gap below this is proven in float64 only
@@ -113,8 +115,12 @@ class Problem:
     def _finer(self) -> Rule:
         return replace(self.rule, gap=self.rule.gap / (FINEST if self.z.dtype == torch.float64 else FINER))
 
+    @cached_property
+    def _products(self) -> Products:
+        return Products(self.z)
+
     def _descent(self) -> Descent:
-        return Descent(self.coordinates, self.z, self._loss())
+        return Descent(self.coordinates, self.z, self._products, self._loss())
 
     def _loss(self) -> Loss:
         y = torch.from_numpy(self.y).to(self.z.device)
