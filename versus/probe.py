@@ -27,7 +27,7 @@ from scipy import optimize
 from sklearn.linear_model import LogisticRegression, _logistic
 
 from repbench.measure import logistic
-from repbench.measure.solver import descent
+from repbench.measure.solver import descent, stop
 from repbench.protocols import linear_probe
 
 SHAPES = {
@@ -204,7 +204,7 @@ def counted() -> Iterator[list[int]]:
     found: list[int] = []
     minimise, start_from = descent.Descent._minimise, descent.Descent.start_from
 
-    def minimised(self: descent.Descent, strength: float, most: int) -> descent.Stop:
+    def minimised(self: descent.Descent, strength: float, most: int) -> stop.Stop:
         stop = minimise(self, strength, most)
         found.append(2 * stop.evaluations - 1)
         return stop

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from repbench.measure.solver import hessian
@@ -66,13 +67,14 @@ def test_a_hessian_that_would_cost_more_than_it_saves_is_not_made() -> None:
     assert hessian.solver(z, Softmax(y, 300), torch.zeros(300, 50, dtype=torch.float64), STRENGTH) is None
 
 
-def test_a_hessian_that_rounding_made_indefinite_is_lifted_until_it_can_be_inverted() -> None:
+def test_a_hessian_that_rounding_made_indefinite_is_lifted_until_it_can_be_factored() -> None:
     indefinite = torch.diag(torch.tensor([1.0, 1.0, -1e-6], dtype=torch.float64))
-    inverse = hessian._inverse(indefinite)
-    assert inverse is not None
-    assert torch.linalg.eigvalsh(inverse).min() > 0
-    assert float(inverse[0, 0]) > 0.999
+    factor = hessian._factor(indefinite)
+    assert factor is not None
+    lifted = factor @ factor.T
+    assert torch.linalg.eigvalsh(lifted).min() > 0
+    assert float(lifted[0, 0]) == pytest.approx(1.0, abs=1e-3)
 
 
 def test_a_hessian_beyond_floats_is_not_waited_for() -> None:
-    assert hessian._inverse(torch.full((2, 2), float("inf"), dtype=torch.float64)) is None
+    assert hessian._factor(torch.full((2, 2), float("inf"), dtype=torch.float64)) is None

@@ -39,8 +39,8 @@ from repbench.measure.solver.machine import wants_room, with_room
 from repbench.measure.solver.solution import STRENGTHS, Solution, whole
 
 if TYPE_CHECKING:
-    from repbench.measure.solver.descent import Rule
     from repbench.measure.solver.problem import Problem
+    from repbench.measure.solver.stop import Rule
 
 __all__ = ["CERTIFIED", "SKLEARN", "SLOPE", "STOP_RULES", "STRENGTHS", "Path", "Solution", "fit", "fit_path"]
 
@@ -78,13 +78,18 @@ class Path(Sequence[Solution]):
             yield from self._on_cpu()._scores(x, places[told:])
 
     def _scores(self, x: np.ndarray, places: Sequence[int]) -> Iterator[np.ndarray]:
+        from repbench.measure.solver.products import times
+
         with self._problem.threads():
             z = self._problem.coordinates.place(x)
+        before = None
         for place in places:
             point = self._solutions[place]._stop.point
-            with self._problem.threads():  # not around the yield: the caller's own work keeps its threads
-                logits = z @ point[:, :-1].T + point[:, -1]
-            yield logits.cpu().numpy()
+            if point is not before:  # one stop may be that of several strengths
+                with self._problem.threads():  # not around the yield: the caller's own work keeps its threads
+                    logits = (times(z, point[:, :-1]) + point[:, -1]).cpu().numpy()
+            before = point
+            yield logits
 
     def settled(self, places: Sequence[int]) -> Path:
         """This path with the solutions at some places gone on with, until a hundredth of its gap is proven,
@@ -172,7 +177,7 @@ def fit(x: np.ndarray, y: np.ndarray, classes: int, strength: float, *, gap: flo
 
 
 def _rule(gap: float, stop_rule: str) -> Rule:
-    from repbench.measure.solver.descent import Rule
+    from repbench.measure.solver.stop import Rule
 
     if stop_rule not in STOP_RULES:
         raise ProtocolError(f"stop_rule is {stop_rule!r}; expected one of {', '.join(STOP_RULES)}.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -14,6 +13,7 @@ from repbench.measure.solver.dual import LowerBound
 from repbench.measure.solver.lbfgs import History, Solve, dot
 from repbench.measure.solver.losses import Judged, Loss
 from repbench.measure.solver.products import Products
+from repbench.measure.solver.stop import Rule, Slope, Standing, Stop, least_steep
 
 MOST_EVALUATIONS = 2000  # per strength; what is not proven by then says so. Hard ones: few rows that are just separable
 PAIRS = 20  # of curvature that L-BFGS keeps; on features of trained encoders 10 cost a quarter more evaluations
@@ -23,27 +23,6 @@ RENEWED = 30  # evaluations after which it is inverted anew, as the weights of t
 NEAR = 30.0  # times the gap: from there on the intercept is settled at each evaluation, as the proof needs it
 FAR = 3000.0  # the same where PATIENCE has ended: there the dual is mixed of many points, and each needs it
 SAMPLE = 4096  # rows by which starts are compared
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rule:
-    """When a fit may stop: at a proven relative gap; or, with `slope`, at that largest entry of the mean loss's gradient."""
-
-    gap: float = 1e-4
-    slope: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stop:
-    """Where a fit stopped. `point` is (classes, r + 1), the intercepts last."""
-
-    point: torch.Tensor
-    strength: float
-    objective: float
-    gradient_norm: float
-    relative_gap: float
-    evaluations: int
-    converged: bool
 
 
 class Descent:
@@ -62,6 +41,7 @@ class Descent:
         self._history = History(int(np.clip(NUMBERS // self._point.numel(), PAIRS, MOST_PAIRS)), self._point)
         self._trail: list[tuple[float, torch.Tensor, torch.Tensor]] = []  # the last three: strength, point, logits
         self._coupled: tuple[float, torch.Tensor, torch.Tensor] | None = None  # strength, values, vectors
+        self._standing: Standing | None = None  # where the last fit stopped by the slope
         self._exact: Solve | None = None  # division by the Hessian where it was inverted last
 
     def start_from(self, point: torch.Tensor) -> None:
@@ -77,8 +57,10 @@ class Descent:
     def to(self, strength: float, rule: Rule, most: int = MOST_EVALUATIONS) -> Stop:
         """The solution at a strength."""
         self._rule = rule
-        self._predict(strength)
-        stop = self._minimise(strength, most)
+        stop = self._standing_at(strength)
+        if stop is None:
+            self._predict(strength)
+            stop = self._minimise(strength, most)
         self._trail = [*self._trail[-2:], (strength, stop.point, self._logits.clone())]
         return stop
 
@@ -86,6 +68,12 @@ class Descent:
         """The solution at the strength of the point that was reached, by another rule; one evaluation may do."""
         self._rule = rule
         return self._minimise(strength, MOST_EVALUATIONS)
+
+    def _standing_at(self, strength: float) -> Stop | None:
+        """The last stop, where the rule's slope lets it be one at this strength too."""
+        if self._standing is None or self._rule.slope is None:
+            return None
+        return self._standing.at(strength, self._rule.slope * len(self._z))
 
     def _predict(self, strength: float) -> None:
         """The best start: the last solution, or the line or parabola in log strength through the last two or three."""
@@ -105,7 +93,7 @@ class Descent:
             self._logits = _combined(shares, logits)
 
     def _minimise(self, strength: float, most: int) -> Stop:
-        evaluations, proven, inverted = 0, LowerBound(strength), PATIENCE
+        evaluations, proven, inverted, self._standing = 0, LowerBound(strength), PATIENCE, None
         now, settled = self._settle(self._loss.judge(self._logits, self._residual), strength)
         while True:
             objective = self._objective(now.loss, self._point, strength)
@@ -116,10 +104,11 @@ class Descent:
             if settled and evaluations > PATIENCE and self._rule.slope is None:
                 least = max(least, proven.learn(objective, gradient[:, :-1], self._point[:, :-1]))
             bound = (objective - least) / max(objective, 1e-300)
-            self._history.learn(self._point, gradient, strength, float(now.uncertainty.sum()))
-            done = self._is_done(bound, gradient, strength, settled)
+            self._history.learn(self._point, gradient, strength, now.uncertainty)
+            flat = self._flat(gradient)
+            done = bound <= self._rule.gap and settled if self._rule.slope is None else flat is not None
             if done or evaluations >= most:
-                return Stop(
+                stop = Stop(
                     point=self._loss.free(self._point).clone(),
                     strength=strength,
                     objective=objective,
@@ -128,6 +117,9 @@ class Descent:
                     evaluations=evaluations,
                     converged=done,
                 )
+                if flat is not None:
+                    self._standing = Standing(coordinates=self._coordinates, stop=stop, gradient=gradient, slope=flat)
+                return stop
             if bound > self._rule.gap or self._rule.slope is not None:
                 if evaluations == inverted:
                     self._exact = hessian.solver(self._z, self._loss, now.residual, strength)
@@ -144,13 +136,13 @@ class Descent:
             if self._rule.slope is None and (bound <= near * self._rule.gap or evaluations >= most - 1):
                 now, settled = self._settle(now, strength)
 
-    def _is_done(self, bound: float, gradient: torch.Tensor, strength: float, settled: bool) -> bool:
-        if self._rule.slope is None:
-            return bound <= self._rule.gap and settled
-        original = self._coordinates.back(gradient[:, :-1])
-        original = original + gradient[:, -1:] * self._coordinates.mean.to(original)
-        steepest = max(float(original.abs().max()), float(gradient[:, -1].abs().max()))
-        return steepest / len(self._z) <= self._rule.slope
+    def _flat(self, gradient: torch.Tensor) -> Slope | None:
+        """The gradient in the features as they were given, where the rule asks for its slope and it is flat enough."""
+        most = (self._rule.slope or 0.0) * len(self._z)
+        if self._rule.slope is None or least_steep(gradient, self._coordinates) > most:
+            return None
+        slope = Slope.of(gradient, self._coordinates)
+        return slope if slope.steepest <= most else None
 
     def _objective(self, loss: float, point: torch.Tensor, strength: float) -> float:
         return loss + strength / 2 * float(point[:, :-1].double().square().sum())
@@ -158,7 +150,7 @@ class Descent:
     def _gradient(self, now: Judged, strength: float) -> torch.Tensor:
         gradient = torch.empty_like(self._point)
         gradient[:, :-1] = self._products.gradient(now.residual).add_(self._point[:, :-1].double(), alpha=strength)
-        gradient[:, -1] = now.residual.sum(dim=1, dtype=torch.float64)
+        gradient[:, -1] = now.by_class()
         return gradient
 
     def _solver(self, now: Judged, strength: float) -> Solve:
@@ -171,7 +163,7 @@ class Descent:
 
         def solve(q: torch.Tensor) -> torch.Tensor:
             turned = vectors.T @ q
-            return vectors @ torch.cat([weights(turned[:, :-1]), turned[:, -1:] / intercept], dim=1)
+            return vectors @ torch.cat([weights(turned[..., :-1]), turned[..., -1:] / intercept], dim=-1)
 
         return solve
 
@@ -194,11 +186,12 @@ class Descent:
         if self._rule.slope is not None and self._steepest_intercept(now) <= self._rule.slope / 10:
             return now, True
         hessian, before, renewed = self._loss.intercept_hessian(now.residual), np.inf, 0
+        penalty = self._objective(0.0, self._point, strength)
         for _ in range(20):
-            slope = now.residual.sum(dim=1, dtype=torch.float64)
+            slope = now.by_class()
             step = -torch.linalg.solve(hessian, slope)
             decrement = -float(slope @ step)
-            if decrement <= 1e-6 * self._rule.gap * self._objective(now.loss, self._point, strength):
+            if decrement <= 1e-6 * self._rule.gap * (now.loss + penalty):
                 return now, True
             if decrement > 0.25 * before:  # the Hessian has aged; or, if that was not it, rounding is reached
                 if renewed == 2:
@@ -215,7 +208,7 @@ class Descent:
 
     def _steepest_intercept(self, now: Judged) -> float:
         """The largest entry of the mean loss's gradient in the intercepts."""
-        return float(now.residual.sum(dim=1).abs().max()) / len(self._z)
+        return float(now.by_class().abs().max()) / len(self._z)
 
     def _search(self, direction: torch.Tensor, strength: float, at_zero: float) -> Judged | None:
         """Move to a step along the direction that satisfies the strong Wolfe conditions (1e-4, 0.5); None if there is none.

@@ -45,9 +45,9 @@ def _choice(z: torch.Tensor, loss: Loss) -> tuple[bool, float]:
 
 
 def _work(z: torch.Tensor, loss: Loss) -> tuple[float, float]:
-    """Evaluations that the whole Hessian and the blocks cost as much as, with their inverses; infinite without room."""
+    """Evaluations that the whole Hessian, factored, and the blocks, inverted, cost as much as; infinite without room."""
     n, width = len(z), z.shape[1] + 1
-    whole = loss.classes * width
+    whole = (loss.classes - 1) * width
     work = whole / 4 * (min(n, _enough(loss.classes, width)) + whole) / n if whole**2 <= MOST_WHOLE else np.inf
     return work, width / 2 * (1 + width / n) if loss.classes * width**2 <= MOST_NUMBERS else np.inf
 
@@ -85,27 +85,29 @@ def _divide_by_whole(wide: torch.Tensor, loss: Softmax, residual: torch.Tensor, 
     every = max(1, len(kept) // _enough(classes, width))
     share, kept = len(kept) / len(kept[::every]), kept[::every]
     rows, size, p = wide[kept], residual[:, kept].abs(), loss.probabilities(residual, kept)
-    hessian = wide.new_empty(classes, width, classes, width)
-    for one in range(classes):
+    # What is common to all classes changes no prediction and is in no gradient: the last class is held, and what is found is
+    # then shifted to sum to zero. A penalty of weights that sum to zero couples the others, by one part in `classes`.
+    free = classes - 1
+    hessian = wide.new_empty(free, width, free, width)
+    penalty = _penalty(wide, strength).to(wide).diag()
+    for one in range(free):
         for other in range(one + 1):
             weight = size[one] * (1 - size[one]) if one == other else -p[one] * p[other]
-            block = (rows.T * (weight * share)) @ rows
+            block = ((rows.T * (weight * share)) @ rows).add_(penalty, alpha=(one == other) - 1 / classes)
             hessian[one, :, other] = block
             hessian[other, :, one] = block
-    # What is common to all classes changes no prediction and is in no direction: any curvature there will do.
-    common = torch.einsum("iaia->", hessian) / (classes * width)
-    hessian += (common / classes * torch.eye(width, dtype=hessian.dtype, device=wide.device))[None, :, None, :]
-    square = hessian.view(classes * width, classes * width)
-    square.diagonal().add_(_penalty(wide, strength).repeat(classes).to(wide))
-    scale = square.diagonal().rsqrt()[:, None]  # flat directions and steep ones alike, a factor in float32 tells both
-    found = _factor(square.mul_(scale).mul_(scale.T))
-    if found is None:
+    square = hessian.view(free * width, free * width)
+    scale = square.diagonal().rsqrt()[:, None]  # so that a factor in float32 tells flat directions as well as steep ones
+    factor = _factor(square.mul_(scale).mul_(scale.T))
+    if factor is None:
         return None
-    factor = found  # to invert it would take three times what it took to factor, and divide no faster
 
     def divide(q: torch.Tensor) -> torch.Tensor:
-        half = torch.linalg.solve_triangular(factor, scale * q.reshape(-1, 1), upper=False)
-        return torch.linalg.solve_triangular(factor.T, half, upper=True).mul_(scale).view_as(q)
+        # By the factor: the inverse would take three times as long to make, and divide no faster.
+        half = torch.linalg.solve_triangular(factor, scale * q[:-1].reshape(-1, 1), upper=False)
+        found = torch.linalg.solve_triangular(factor.T, half, upper=True).mul_(scale).view(free, width)
+        shifted: torch.Tensor = loss.free(torch.cat([found, found.new_zeros(1, width)]))
+        return shifted
 
     return divide
 
@@ -121,6 +123,7 @@ def _factor(hessian: torch.Tensor) -> torch.Tensor | None:
     if not torch.isfinite(hessian.sum()):
         return None
     least = float(hessian.diagonal().mean()) * 1e-9
+    factor: torch.Tensor
     factor, failed = torch.linalg.cholesky_ex(hessian)
     while failed:
         hessian.diagonal().add_(least)

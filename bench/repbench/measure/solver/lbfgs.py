@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 Solve = Callable[[torch.Tensor], torch.Tensor]
+ROUNDING = 16  # times the last digit of a point: a step below that is rounding, and its change says nothing of curvature
 
 
 class History:
@@ -34,8 +35,9 @@ class History:
             before, slope, former, curved = self._last
             slope[:, :-1].add_(before[:, :-1], alpha=strength - former)
             step, change = point - before, gradient - slope
-            along = dot(step, change)
-            if along > 1e-8 * np.sqrt(dot(step, step) * dot(change, change)):
+            along, length = dot(step, change), dot(step, step)
+            moved = length > (ROUNDING * torch.finfo(point.dtype).eps) ** 2 * dot(point, point)
+            if moved and along > 1e-8 * np.sqrt(length * dot(change, change)):
                 slot = self._free_slot()
                 self._steps[slot], self._changes[slot] = step, change
                 self._strengths[slot] = strength
@@ -50,7 +52,8 @@ class History:
         return had
 
     def direction(self, gradient: torch.Tensor, solve: Solve, exact: bool) -> torch.Tensor:
-        """The quasi-Newton descent direction at the point learnt last; `solve` divides by an approximate Hessian.
+        """The quasi-Newton descent direction at the point learnt last; `solve` divides by an approximate Hessian, one point
+        or, where it is not `exact`, a stack of them.
 
         That is scaled to the newest pair unless it is `exact`. The two-loop recursion with the products of all pairs known:
         what is left are four products with the pairs.
@@ -64,11 +67,13 @@ class History:
         for slot in reversed(self._order):
             first[slot] = -(ahead[slot] + products[slot] @ first) / products[slot, slot]
         q = -gradient - (changes.T @ torch.as_tensor(first).to(changes)).view_as(gradient)
-        r = solve(q)
-        if not exact:
+        if exact:
+            r = solve(q)
+        else:
             newest = self._order[-1]
             change = self._changes[newest]
-            r *= products[newest, newest] / dot(change, solve(change))
+            r, bent = solve(torch.stack([q, change]))  # at once: one product of two is less than two
+            r = r * (products[newest, newest] / dot(change, bent))
         back = _numpy(changes @ r.reshape(-1))
         second = np.zeros(len(back))
         for slot in self._order:

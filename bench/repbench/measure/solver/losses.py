@@ -1,7 +1,9 @@
 """Losses of a linear classifier in its logits: value, residual and curvature, accurate in float32 and in float64.
 
-Logits are class by row of data, (classes, n), so that every operation runs along memory however few the classes. All is done in
-blocks of rows that stay in cache.
+Logits are class by row of data, (classes, n), so that every operation runs along memory however few the classes; and on many
+rows at once, so that starting an operation costs little beside it. Rows are summed pairwise, in their own precision, and what
+that gives for each class in float64: of a million numbers it loses a digit, where to convert each to float64 costs ten times as
+much as to sum it.
 """
 
 from __future__ import annotations
@@ -12,22 +14,28 @@ from dataclasses import dataclass
 
 import torch
 
-BLOCK = 2**18  # numbers of logits in a block: 1 MB in float32
+BLOCK = 2**22  # numbers of logits at a time: what is held beside them is small
 ROWS = 4096  # of data from which the Hessian in the intercepts is taken
 CLIPS = {torch.float32: (-40.0, 80.0), torch.float64: (-300.0, 600.0)}  # of logits: what exp and its square can hold
+LEAST = {torch.float32: 1e-30, torch.float64: 1e-200}  # of probabilities: what is smaller is slow to multiply
 
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """What a loss says of logits: its sum, the residual (its gradient in the logits) and the curvature that is left.
-
-    `uncertainty` is the sum over rows of p (1 - p), float64 (classes,); `slope` the derivative along the change that was made.
-    """
+    """What a loss says of logits: its sum, the residual (its gradient in the logits) and the slope along the change made."""
 
     loss: float
     residual: torch.Tensor
-    uncertainty: torch.Tensor
     slope: float = 0.0
+
+    @property
+    def uncertainty(self) -> float:
+        """The curvature of the loss that is left: the sum of p (1 - p) over rows and classes."""
+        return max(float(self.residual.abs().sum()) - float(torch.linalg.vector_norm(self.residual)) ** 2, 0.0)
+
+    def by_class(self) -> torch.Tensor:
+        """The residual summed over rows, float64 (classes,): the gradient in the intercepts."""
+        return self.residual.sum(dim=1).double()
 
 
 class Loss(abc.ABC):
@@ -41,8 +49,8 @@ class Loss(abc.ABC):
         """The best intercepts (classes,), float64, of zero weights."""
 
     @abc.abstractmethod
-    def residual(self, part: torch.Tensor, rows: slice) -> torch.Tensor:
-        """Turn logits of some rows into their residual, in place, and return the losses."""
+    def residual(self, logits: torch.Tensor, rows: slice, out: torch.Tensor) -> torch.Tensor:
+        """Write the residual of some rows' logits (classes, rows) to `out`, and return their losses."""
 
     @abc.abstractmethod
     def intercept_hessian(self, residual: torch.Tensor) -> torch.Tensor:
@@ -62,23 +70,19 @@ class Loss(abc.ABC):
 
     def value(self, logits: torch.Tensor, rows: slice) -> float:
         """The summed loss of some rows alone, from their logits (classes, rows)."""
-        return float(self.residual(logits.clone(), rows).sum(dtype=torch.float64))
+        return float(self.residual(logits, rows, torch.empty_like(logits)).sum(dtype=torch.float64))
 
     def _judge(self, logits: torch.Tensor, out: torch.Tensor, change: torch.Tensor | None, step: float) -> Judged:
         totals = torch.zeros(2, dtype=torch.float64, device=logits.device)
-        uncertainty = torch.zeros(self.classes, dtype=torch.float64, device=logits.device)
         for rows in self._blocks():
             part, moved = out[:, rows], logits[:, rows]
             if change is not None:
                 moved.add_(change[:, rows], alpha=step)
-            part.copy_(moved)
-            totals[0] += self.residual(part, rows).sum(dtype=torch.float64)
+            totals[0] += self.residual(moved, rows, part).sum(dtype=torch.float64)
             if change is not None:
-                totals[1] += (part * change[:, rows]).sum(dtype=torch.float64)
-            size = part.abs()
-            uncertainty += size.addcmul_(size, size, value=-1).sum(dim=1)
+                totals[1] += torch.linalg.vecdot(part, change[:, rows], dim=1).double().sum()
         loss, slope = totals.tolist()
-        return Judged(loss=loss, residual=out, uncertainty=uncertainty, slope=slope)
+        return Judged(loss=loss, residual=out, slope=slope)
 
     def _blocks(self) -> Iterator[slice]:
         width = max(1, BLOCK // self.classes)
@@ -92,8 +96,8 @@ class Loss(abc.ABC):
 class Softmax(Loss):
     """Cross-entropy of the softmax; labels int64 (n,).
 
-    With o the sum of exp(logit - logit of the true class) over the others, the loss is log(1 + o) and the residual at the true
-    class -o / (1 + o): exact where p is near 1. Where o overflows the loss is cut off; the residual stays right.
+    The residual at the true class is minus what the others have, q, and the loss -log(1 - q): exact where p is near 1. Where q
+    is, the loss is -log p, which is cut off where p is LEAST; the residual stays right.
     """
 
     def __init__(self, y: torch.Tensor, classes: int) -> None:
@@ -104,14 +108,15 @@ class Softmax(Loss):
         counts = torch.bincount(self.y, minlength=self.classes).double()
         return (counts.clamp(min=1e-3) / self.rows).log()
 
-    def residual(self, part: torch.Tensor, rows: slice) -> torch.Tensor:
+    def residual(self, logits: torch.Tensor, rows: slice, out: torch.Tensor) -> torch.Tensor:
         """Softmax minus one-hot."""
         truth = self.y[None, rows]
-        part.sub_(part.gather(0, truth)).clamp_(*CLIPS[part.dtype]).exp_().scatter_(0, truth, 0.0)
-        others = part.sum(dim=0)
-        share = 1.0 / (1.0 + others)
-        part.mul_(share).scatter_(0, truth, -(others * share)[None])
-        return others.log1p_()
+        torch.softmax(logits, 0, out=out)
+        out.clamp_(min=LEAST[out.dtype])
+        own = out.gather(0, truth)
+        others = out.scatter_(0, truth, 0.0).sum(dim=0, keepdim=True)
+        out.scatter_(0, truth, -others)
+        return torch.where(others < 0.5, -torch.log1p(-others.clamp(max=0.5)), -own.log())
 
     def intercept_hessian(self, residual: torch.Tensor) -> torch.Tensor:
         """From evenly chosen rows where there are many. A shift common to all classes is given curvature."""
@@ -145,12 +150,12 @@ class OneVsRest(Loss):
         yes, no = (self.truth > 0).sum(dim=1).double(), (self.truth < 0).sum(dim=1).double()
         return (yes.clamp(min=1e-3) / no.clamp(min=1e-3)).log()
 
-    def residual(self, part: torch.Tensor, rows: slice) -> torch.Tensor:
+    def residual(self, logits: torch.Tensor, rows: slice, out: torch.Tensor) -> torch.Tensor:
         """Sigmoid minus truth; the loss is log(1 + exp(-truth x logit))."""
         truth = self.truth[:, rows]
-        part.mul_(truth).neg_().clamp_(*CLIPS[part.dtype])
-        losses = torch.nn.functional.softplus(part) * truth.abs()
-        part.sigmoid_().mul_(truth).neg_()
+        torch.mul(logits, truth, out=out).neg_().clamp_(*CLIPS[out.dtype])
+        losses = torch.nn.functional.softplus(out) * truth.abs()
+        out.sigmoid_().mul_(truth).neg_()
         return losses
 
     def intercept_hessian(self, residual: torch.Tensor) -> torch.Tensor:

@@ -12,11 +12,12 @@ import torch
 
 from repbench.errors import ProtocolError
 from repbench.measure.solver.coordinates import Coordinates
-from repbench.measure.solver.descent import MOST_EVALUATIONS, Descent, Rule, Stop, between
+from repbench.measure.solver.descent import MOST_EVALUATIONS, Descent, between
 from repbench.measure.solver.losses import Loss, OneVsRest, Softmax
 from repbench.measure.solver.machine import threads
 from repbench.measure.solver.products import Products
 from repbench.measure.solver.solution import STRENGTHS, Solution, whole
+from repbench.measure.solver.stop import Rule, Stop
 
 FINE = 1e-6  # a gap below this is proven in float64 only
 SMALL = 10**7  # n x d x classes below which float64 on one thread of the CPU is used

@@ -42,9 +42,16 @@ class Products:
         return total
 
 
+def times(rows: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
+    """Rows (m, in) times the transpose of a matrix (out, in)."""
+    if rows.device.type == "cpu" and rows.dtype == torch.float32 and _can_lay_out():
+        return _times(rows, _laid_out(matrix))
+    return rows @ matrix.T
+
+
 def _can_lay_out() -> bool:
     operators = torch.ops.mkldnn
-    return torch.backends.mkldnn.is_available() and all(
+    return bool(torch.backends.mkldnn.is_available()) and all(  # type: ignore[no-untyped-call]
         hasattr(operators, name) for name in ("_reorder_linear_weight", "_linear_pointwise")
     )
 

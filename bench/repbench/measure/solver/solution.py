@@ -11,7 +11,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from repbench.measure.solver.coordinates import Coordinates
-    from repbench.measure.solver.descent import Stop
+    from repbench.measure.solver.stop import Stop
 
 STRENGTHS: tuple[float, ...] = tuple(float(value) for value in np.logspace(-6, 5, 45))
 

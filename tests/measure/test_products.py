@@ -1,0 +1,51 @@
+"""Products of rows that are laid out anew are those of float64, as are the plain ones that stand in for them."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from repbench.measure.solver import products
+from repbench.measure.solver.products import SUMMED, Products, times
+
+ROWS, WIDTH, CLASSES = SUMMED + 100, 65, 7  # one part of a gradient that is full, and one that is not
+
+
+@pytest.fixture(params=["laid out", "no operators", "no room"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    if request.param == "no operators":
+        monkeypatch.setattr(products, "_can_lay_out", lambda: False)
+    if request.param == "no room":
+        monkeypatch.setattr(products, "MOST", ROWS * WIDTH - 1)
+    return str(request.param)
+
+
+def rows(dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    sizes = ((ROWS, WIDTH), (CLASSES, WIDTH + 1), (CLASSES, ROWS))
+    z, point, residual = (torch.randn(size, generator=generator, dtype=dtype) for size in sizes)
+    return z, point, residual
+
+
+@pytest.mark.parametrize(("dtype", "error"), [(torch.float32, 1e-6), (torch.float64, 1e-14)])
+def test_products_are_those_of_float64_whichever_way_they_are_taken(way: str, dtype: torch.dtype, error: float) -> None:
+    z, point, residual = rows(dtype)
+    ours = Products(z)
+    logits = point[:, :-1].double() @ z.double().T + point[:, -1:].double()
+    assert (ours.logits(point).double() - logits).abs().max() < error * logits.abs().max()
+    gradient = residual.double() @ z.double()
+    assert ours.gradient(residual).dtype == torch.float64
+    assert (ours.gradient(residual) - gradient).abs().max() < error * gradient.abs().max()
+    assert (times(z, point[:, :-1]).double() - (logits - point[:, -1:].double()).T).abs().max() < error * logits.abs().max()
+
+
+def test_the_operators_that_lay_rows_out_are_in_this_build_of_torch() -> None:
+    """They are torch's own, not promised to users: where a release drops them, we are to hear of it here."""
+    if not torch.backends.mkldnn.is_available():
+        pytest.skip("this build of torch has no oneDNN")
+    assert products._can_lay_out()
+
+
+def test_rows_are_laid_out_where_that_is_known_to_help_alone() -> None:
+    assert Products(torch.zeros(3, 2))._laid_out is not None or not products._can_lay_out()
+    assert Products(torch.zeros(3, 2, dtype=torch.float64))._laid_out is None
