@@ -4,20 +4,17 @@ A float32 dot product of unit vectors of d components differs from the exact one
 order it is summed (Higham 2002, 3.1); making them unit vectors in float32 adds about d u / 2 for each. So every row whose exact
 similarity is among the k best lies, by its float32 similarity, at most twice that below the k-th best. Rows are looked at in
 groups: the m largest similarities lie in the m groups with the largest maxima, and only those are opened.
-
-Queries are shared out over threads, each with products of one thread: what follows a product is then shared out too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 
 import numpy as np
 import torch
-from threadpoolctl import threadpool_limits
 
 from repbench.measure.geometry import unit_rows
+from repbench.measure.threads import share_out
 
 GROUP = 64  # rows of the bank in a group
 SLACK = 12  # groups, and candidates, more than k that are looked at
@@ -53,7 +50,7 @@ def search_by_candidates(
             best[rows] = np.take_along_axis(both, chosen, axis=1)
             candidates[rows] = np.take_along_axis(np.concatenate([candidates[rows], places + first], axis=1), chosen, axis=1)
 
-        _share_out(look, len(queries), NUMBERS // len(unit))
+        list(share_out(look, _parts(len(queries), NUMBERS // len(unit))))
         del unit, look  # before the next block is made
     margin = 2 * (2 * d + 16) * 2.0**-24 + resolution
     proven: np.ndarray = best[:, -1] < best[:, k - 1] - margin  # then so is every row that is no candidate
@@ -81,7 +78,7 @@ def rescored(
         similarities[rows] = np.take_along_axis(keys, order, axis=1) * resolution
         places[rows] = np.take_along_axis(some, order, axis=1)
 
-    _share_out(score, len(queries), torch.get_num_threads() * RESCORED // (candidates.shape[1] * bank.shape[1]))
+    list(share_out(score, _parts(len(queries), torch.get_num_threads() * RESCORED // (candidates.shape[1] * bank.shape[1]))))
     return similarities, places
 
 
@@ -94,12 +91,10 @@ def unit_float32(x: np.ndarray) -> np.ndarray:
     return rows
 
 
-def _share_out(work: Callable[[slice], None], count: int, held: int) -> None:
-    """Do the work on all of `count` queries, of which the threads hold `held` together, as many threads as torch is given."""
-    threads = torch.get_num_threads()
-    step = max(16, held // threads)
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
-        list(pool.map(work, (slice(start, start + step) for start in range(0, count, step))))
+def _parts(count: int, held: int) -> Iterator[slice]:
+    """All of `count` queries in parts, of which the threads hold `held` together."""
+    step = max(16, held // torch.get_num_threads())
+    return (slice(start, start + step) for start in range(0, count, step))
 
 
 def _padded(block: np.ndarray) -> np.ndarray:
