@@ -148,7 +148,9 @@ def test_a_bank_in_many_blocks_gives_the_same_neighbours(monkeypatch: pytest.Mon
     bank = np.concatenate([RNG.normal(size=(4000, 24)), RNG.normal(size=(70, 24))]).astype(np.float32)
     bank[2000:3900] = 2 * bank[:1900]  # ties whose two rows lie in different blocks
     expected = search_by_candidates(QUERIES, bank, 5, neighbours.RESOLUTION)
-    monkeypatch.setattr(candidates, "BANK", 24 * 1200)  # blocks of 17 groups, and a last one of a few rows
+    monkeypatch.setattr(candidates, "COLUMNS", 17 * candidates.GROUP)  # and a last block of a few rows
+    monkeypatch.setattr(candidates, "QUERIES", 7)
+    monkeypatch.setattr(candidates, "HELD", 24 * 11)  # of queries too, in parts that are not a whole number of blocks
     for ours, reference in zip(search_by_candidates(QUERIES, bank, 5, neighbours.RESOLUTION), expected, strict=True):
         assert_array_equal(ours, reference)
 
@@ -159,7 +161,7 @@ from pathlib import Path
 import numpy as np
 from repbench.measure import approximate, candidates, neighbours
 
-candidates.BANK = candidates.NUMBERS = 2**20
+candidates.HELD = 2**20
 neighbours.ROWS = 64
 bank = np.load(sys.argv[1], mmap_mode="r")
 neighbours.search(bank[:16], bank[:6000], 3)  # what libraries reserve at their first use

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from repbench.measure import fixed_matrix
+from repbench.measure.fixed_matrix import FixedMatrix
 from repbench.measure.solver import products
-from repbench.measure.solver.products import SUMMED, Products, times
+from repbench.measure.solver.products import SUMMED, Products
 
 ROWS, WIDTH, CLASSES = SUMMED + 100, 65, 7  # one part of a gradient that is full, and one that is not
 
@@ -14,7 +16,7 @@ ROWS, WIDTH, CLASSES = SUMMED + 100, 65, 7  # one part of a gradient that is ful
 @pytest.fixture(params=["laid out", "no operators", "no room"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     if request.param == "no operators":
-        monkeypatch.setattr(products, "_can_lay_out", lambda: False)
+        monkeypatch.setattr(fixed_matrix, "can_lay_out", lambda: False)
     if request.param == "no room":
         monkeypatch.setattr(products, "MOST", ROWS * WIDTH - 1)
     return str(request.param)
@@ -36,16 +38,20 @@ def test_products_are_those_of_float64_whichever_way_they_are_taken(way: str, dt
     gradient = residual.double() @ z.double()
     assert ours.gradient(residual).dtype == torch.float64
     assert (ours.gradient(residual) - gradient).abs().max() < error * gradient.abs().max()
-    assert (times(z, point[:, :-1]).double() - (logits - point[:, -1:].double()).T).abs().max() < error * logits.abs().max()
+    assert (
+        FixedMatrix(point[:, :-1]).times(z).double() - (logits - point[:, -1:].double()).T
+    ).abs().max() < error * logits.abs().max()
 
 
 def test_the_operators_that_lay_rows_out_are_in_this_build_of_torch() -> None:
     """They are torch's own, not promised to users: where a release drops them, we are to hear of it here."""
     if not torch.backends.mkldnn.is_available():
         pytest.skip("this build of torch has no oneDNN")
-    assert products._can_lay_out()
+    assert fixed_matrix.can_lay_out()
 
 
-def test_rows_are_laid_out_where_that_is_known_to_help_alone() -> None:
-    assert Products(torch.zeros(3, 2))._laid_out is not None or not products._can_lay_out()
-    assert Products(torch.zeros(3, 2, dtype=torch.float64))._laid_out is None
+def test_matrices_are_laid_out_where_that_is_known_to_help_alone() -> None:
+    matrix = torch.zeros(3, 2)
+    assert (FixedMatrix(matrix)._laid_out is not None) == fixed_matrix.can_lay_out()
+    assert FixedMatrix(matrix, lay_out=False)._laid_out is None
+    assert FixedMatrix(matrix.double())._laid_out is None

@@ -2,8 +2,8 @@
 
 A float32 dot product of unit vectors of d components differs from the exact one by at most about d u, u = 2^-24, in whatever
 order it is summed (Higham 2002, 3.1); making them unit vectors in float32 adds about d u / 2 for each. So every row whose exact
-similarity is among the k best lies, by its float32 similarity, at most twice that below the k-th best. Rows are looked at in
-groups: the m largest similarities lie in the m groups with the largest maxima, and only those are opened.
+similarity is among the k best lies, by its float32 similarity, at most twice that below the k-th best. The m best so far
+are kept; of a block of the bank, groups of rows whose largest similarity is no better than these are not opened.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
+from repbench.measure.fixed_matrix import FixedMatrix
 from repbench.measure.geometry import unit_rows
 from repbench.measure.threads import share_out
 
 GROUP = 64  # rows of the bank in a group
-SLACK = 12  # groups, and candidates, more than k that are looked at
-ROWS = 4096  # of the bank that are made unit vectors at a time
-BANK = 2**26  # numbers of the bank that are held at a time: 256 MB, however long a memory map it is read from
-NUMBERS = 2**24  # similarities held at a time, of all threads: 64 MB
+SLACK = 12  # candidates more than k that are looked at
+QUERIES, COLUMNS = 1024, 4096  # and rows of the bank whose similarities are held at a time: 16 MB, which caches hold
+HELD = 2**26  # numbers of queries that are held at a time; for each such part the bank is read
 RESCORED = 2**19  # numbers of candidates that a thread holds at a time: 4 MB, which caches hold
 NOWHERE = 2**62  # below every similarity
+NOTHING = -3.0  # the similarity of what was not found yet
 
 
 def search_by_candidates(
@@ -30,31 +31,23 @@ def search_by_candidates(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """For each query whether its neighbours are proven, bool (q,); similarities, rounded, float64 (q, k); rows int64 (q, k).
 
-    Equal similarities are ordered by row number. What is said of a query that is not proven means nothing. The bank is read
-    once, a block at a time, and then once more at the candidates' rows.
+    Equal similarities are ordered by row number. What is said of a query that is not proven means nothing. The bank is read a
+    block at a time, and then once more at the candidates' rows.
     """
     n, d = bank.shape
-    wide = k + SLACK
-    best = np.full((len(queries), wide), -3.0, dtype=np.float32)
-    candidates = np.zeros((len(queries), wide), dtype=np.int64)
-    most = max(GROUP * wide, min(BANK // d, NUMBERS // 16) // GROUP * GROUP)
-    for first in range(0, n, most):
-        unit = _padded(bank[first : first + most])
-
-        def look(rows: slice, unit: np.ndarray = unit, first: int = first) -> None:
-            product = unit_rows(queries[rows]).astype(np.float32) @ unit.T
-            product[:, n - first :] = -2.0  # what fills up the last group is nobody's neighbour
-            near, places = _nearest(product, wide)
-            both = np.concatenate([best[rows], near], axis=1)
-            chosen = np.argsort(-both, axis=1)[:, :wide]
-            best[rows] = np.take_along_axis(both, chosen, axis=1)
-            candidates[rows] = np.take_along_axis(np.concatenate([candidates[rows], places + first], axis=1), chosen, axis=1)
-
-        list(share_out(look, _parts(len(queries), NUMBERS // len(unit))))
-        del unit, look  # before the next block is made
+    found = Found(len(queries), k + SLACK)
+    for some in _parts(len(queries), max(QUERIES, HELD // d)):
+        asked = torch.from_numpy(unit_float32(queries[some]))
+        for first in range(0, n, COLUMNS):
+            unit = FixedMatrix(torch.from_numpy(_padded(bank[first : first + COLUMNS])))
+            for start in range(0, len(asked), QUERIES):
+                product = unit.times(asked[start : start + QUERIES])
+                product[:, n - first :] = -2.0  # what fills up the last group is nobody's neighbour
+                found.learn(product, some.start + start, first)
+    best = np.sort(found.similarities.numpy(), axis=1)[:, ::-1]
     margin = 2 * (2 * d + 16) * 2.0**-24 + resolution
     proven: np.ndarray = best[:, -1] < best[:, k - 1] - margin  # then so is every row that is no candidate
-    return proven, *rescored(queries, bank, candidates, k, resolution)
+    return proven, *rescored(queries, bank, found.rows.numpy(), k, resolution)
 
 
 def rescored(
@@ -78,7 +71,7 @@ def rescored(
         similarities[rows] = np.take_along_axis(keys, order, axis=1) * resolution
         places[rows] = np.take_along_axis(some, order, axis=1)
 
-    list(share_out(score, _parts(len(queries), torch.get_num_threads() * RESCORED // (candidates.shape[1] * bank.shape[1]))))
+    list(share_out(score, _parts(len(queries), max(16, RESCORED // (candidates.shape[1] * bank.shape[1])))))
     return similarities, places
 
 
@@ -91,32 +84,49 @@ def unit_float32(x: np.ndarray) -> np.ndarray:
     return rows
 
 
-def _parts(count: int, held: int) -> Iterator[slice]:
-    """All of `count` queries in parts, of which the threads hold `held` together."""
-    step = max(16, held // torch.get_num_threads())
+class Found:
+    """The rows of the bank most similar to queries: similarities float32 (q, m) and row numbers int64 (q, m), in no order."""
+
+    def __init__(self, queries: int, m: int) -> None:
+        self.similarities = torch.full((queries, m), NOTHING)
+        self.rows = torch.zeros(queries, m, dtype=torch.int64)
+
+    def learn(self, product: torch.Tensor, start: int, first: int) -> None:
+        """Take up similarities (q, n) of the queries from `start` on to the rows of the bank from `first` on."""
+        similarities, rows = (kept[start : start + len(product)] for kept in (self.similarities, self.rows))
+        least = similarities.amin(dim=1)
+        if bool((least == NOTHING).any()):
+            near, places = torch.topk(product, min(product.shape[1], rows.shape[1]), sorted=False)
+            places += first
+        else:
+            near, places = _above(product, least, first)
+        both = torch.cat([similarities, near], dim=1)
+        similarities[:], chosen = torch.topk(both, rows.shape[1], sorted=False)
+        rows[:] = torch.cat([rows, places], dim=1).gather(1, chosen)
+
+
+def _above(product: torch.Tensor, least: torch.Tensor, first: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Similarities above the least that a query has kept (q,), and their rows: (q, as many as the query with most)."""
+    groups = product.view(len(product), -1, GROUP)
+    query, group = np.nonzero((groups.amax(dim=2) > least[:, None]).numpy())  # fewer and fewer, as the least rises
+    opened = groups.numpy()[query, group]
+    hit, inside = np.nonzero(opened > least.numpy()[query, None])
+    query, group = query[hit], group[hit]
+    counts = np.bincount(query, minlength=len(product))
+    place = np.arange(len(query)) - (np.cumsum(counts) - counts)[query]  # among the hits of its query
+    near = np.full((len(product), counts.max(initial=0)), NOTHING, dtype=np.float32)
+    rows = np.zeros(near.shape, dtype=np.int64)
+    near[query, place] = opened[hit, inside]
+    rows[query, place] = first + group * GROUP + inside
+    return torch.from_numpy(near), torch.from_numpy(rows)
+
+
+def _parts(count: int, step: int) -> Iterator[slice]:
     return (slice(start, start + step) for start in range(0, count, step))
 
 
 def _padded(block: np.ndarray) -> np.ndarray:
     """A block of the bank at length one, float32, with rows of zeros up to a whole number of groups."""
     unit = np.zeros((-(-len(block) // GROUP) * GROUP, block.shape[1]), dtype=np.float32)
-    for first in range(0, len(block), ROWS):
-        unit[first : first + ROWS][: len(block) - first] = unit_float32(block[first : first + ROWS])
+    unit[: len(block)] = unit_float32(block)
     return unit
-
-
-def _nearest(product: np.ndarray, wide: int) -> tuple[np.ndarray, np.ndarray]:
-    """The largest similarities of each query in a block, (q, wide) or as many as there are, and their rows in it."""
-    grouped = product.reshape(len(product), -1, GROUP)
-    opened = _largest(grouped.max(axis=2), wide)
-    inside = np.take_along_axis(grouped, opened[:, :, None], axis=1).reshape(len(product), -1)
-    place = _largest(inside, wide)
-    rows = np.take_along_axis(opened, place // GROUP, axis=1) * GROUP + place % GROUP
-    return np.take_along_axis(inside, place, axis=1), rows
-
-
-def _largest(values: np.ndarray, count: int) -> np.ndarray:
-    """Places of the so many largest of each row, in any order; all where there are no more."""
-    left = max(0, values.shape[1] - count)
-    places: np.ndarray = np.argpartition(values, left, axis=1)[:, left:] if left else np.argsort(values, axis=1)
-    return places

@@ -78,7 +78,7 @@ class Path(Sequence[Solution]):
             yield from self._on_cpu()._scores(x, places[told:])
 
     def _scores(self, x: np.ndarray, places: Sequence[int]) -> Iterator[np.ndarray]:
-        from repbench.measure.solver.products import times
+        from repbench.measure.fixed_matrix import FixedMatrix
 
         with self._problem.threads():
             z = self._problem.coordinates.place(x)
@@ -87,7 +87,7 @@ class Path(Sequence[Solution]):
             point = self._solutions[place]._stop.point
             if point is not before:  # one stop may be that of several strengths
                 with self._problem.threads():  # not around the yield: the caller's own work keeps its threads
-                    logits = (times(z, point[:, :-1]) + point[:, -1]).cpu().numpy()
+                    logits = (FixedMatrix(point[:, :-1]).times(z) + point[:, -1]).cpu().numpy()
             before = point
             yield logits
 
