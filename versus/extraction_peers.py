@@ -33,10 +33,7 @@ from repbench.encoders.load import load_encoder
 
 COUNT, BATCH, ROUNDS = 64, 64, 5
 SIDE = 2048  # of the matrices whose products tell what the processor makes of bf16
-FOLDED = (
-    "channels last with folded batch norms is all that keeps the embeddings, and spared that much here; three rounds of 64"
-    " images an hour before gave 2.3, 1.76 and 1.64 times the plain loop, clip_benchmark and mteb on the same machine"
-)
+FOLDED = "channels last with folded batch norms is all that keeps the embeddings, and spares that much here"
 EVEN = "nearly all of both is the same forward passes, and rounds differ by more than what is left"
 
 
