@@ -8,7 +8,8 @@ import torch
 from repbench.measure import fixed_matrix
 from repbench.measure.fixed_matrix import FixedMatrix
 from repbench.measure.solver import products
-from repbench.measure.solver.products import SUMMED, Products
+from repbench.measure.solver.losses import SUMMED
+from repbench.measure.solver.products import Products
 
 ROWS, WIDTH, CLASSES = SUMMED + 100, 65, 7  # one part of a gradient that is full, and one that is not
 

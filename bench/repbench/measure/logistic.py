@@ -10,10 +10,11 @@ evaluation in SimCLR (Chen et al. 2020, B.8.1) and BYOL (D.2): 45 strengths, log
 How: features are centred (the intercept absorbs it) and taken in coordinates in which the curvature is known for every
 strength (solver/coordinates.py). L-BFGS, preconditioned by it, goes down the path from strong to weak. The logits are kept:
 an iteration costs two products of the data, its line search none, and neither does the start at each strength, a polynomial
-through the last solutions; the pairs of curvature carry over (solver/descent.py). Where that is slow (weak strengths, classes
-that overlap) and there is room, the Hessian takes over, whole or class by class (solver/hessian.py). The refit on more rows
-starts from the path, or where that would be far off, goes down from the strong end in a few steps. Strengths between which a
-choice is made are gone on with (`Path.settled`), so that none depends on the way on which it was reached. Small problems run in
+through the last solutions; the pairs of curvature carry over (solver/descent.py). Rows never change, so on a CPU they are laid
+out for its products once (solver/products.py). Where that is slow (weak strengths, classes that overlap) and there is room, the
+Hessian takes over, whole or class by class (solver/hessian.py). The refit on more rows starts from the path, or where that
+would be far off, goes down from the strong end in a few steps. Strengths between which a choice is made are gone on with
+(`Path.settled`), so that none depends on the way on which it was reached. Small problems run in
 float64 on the CPU, large ones with float32 products and float64 sums (unless the asked gap is finer than float32 can prove), on
 the CPU or, where that is the `device` that is given, on CUDA; what does not fit there goes on on the CPU.
 
@@ -140,9 +141,10 @@ def fit_path(
 
     x float (n, d). y int (n,) in [0, classes) for the softmax; or (n, classes) for one-vs-rest: 1 where the class is there, -1
     where it is not, 0 where that is not to be judged. `stop_rule` "sklearn" stops where scikit-learn's default does (largest
-    entry of the gradient of the mean loss at most 1e-4) instead of at the proven `gap`, to compare with published tables.
-    `device` is where a large problem is solved, "cpu" or "cuda", "cuda:1"; any other means the CPU, as does one whose memory
-    does not suffice. Raises ProtocolError for empty or non-finite data or a strength that is not above 0 and finite.
+    entry of the gradient of the mean loss at most 1e-4) instead of at the proven `gap`, to compare with published tables; a
+    stop then stands, at no evaluation, for weaker strengths that it satisfies too, as where scikit-learn starts warm. `device`
+    is where a large problem is solved, "cpu" or "cuda", "cuda:1"; any other means the CPU, as does one whose memory does not
+    suffice. Raises ProtocolError for empty or non-finite data or a strength that is not above 0 and finite.
     """
     rule = _rule(gap, stop_rule)
     order = sorted(set(strengths), reverse=True)

@@ -1,9 +1,8 @@
 """Losses of a linear classifier in its logits: value, residual and curvature, accurate in float32 and in float64.
 
 Logits are class by row of data, (classes, n), so that every operation runs along memory however few the classes; and on many
-rows at once, so that starting an operation costs little beside it. Rows are summed pairwise, in their own precision, and what
-that gives for each class in float64: of a million numbers it loses a digit, where to convert each to float64 costs ten times as
-much as to sum it.
+rows at once, so that starting an operation costs little beside it. What is summed over rows is summed pairwise in their own
+precision up to SUMMED rows, and in float64 above: to convert each number to float64 costs ten times as much as to sum it.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 
 import torch
 
+SUMMED = 8192  # rows of a residual that are summed in its precision; above, in float64
 BLOCK = 2**22  # numbers of logits at a time: what is held beside them is small
 ROWS = 4096  # of data from which the Hessian in the intercepts is taken
 CLIPS = {torch.float32: (-40.0, 80.0), torch.float64: (-300.0, 600.0)}  # of logits: what exp and its square can hold
@@ -35,7 +35,8 @@ class Judged:
 
     def by_class(self) -> torch.Tensor:
         """The residual summed over rows, float64 (classes,): the gradient in the intercepts."""
-        return self.residual.sum(dim=1).double()
+        parts = [part.sum(dim=1).double() for part in torch.split(self.residual, SUMMED, dim=1)]
+        return torch.stack(parts).sum(dim=0)
 
 
 class Loss(abc.ABC):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from repbench.measure.fixed_matrix import FixedMatrix
+from repbench.measure.solver.losses import SUMMED
 
-SUMMED = 8192  # rows of a gradient that are summed in the products' precision; above, in float64
 MOST = 2**27  # numbers of the rows that are laid out anew, twice: 1 GiB in all
 
 
