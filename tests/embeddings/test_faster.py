@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import timm
@@ -11,6 +12,7 @@ import torchvision
 from torch import Tensor, nn
 
 from repbench.embeddings.faster import faster, folded
+from repbench.embeddings.rectified import RectifiedConvolution
 
 
 def with_statistics(network: nn.Module) -> nn.Module:
@@ -112,3 +114,61 @@ def test_a_transformer_has_nothing_to_fold_and_is_not_copied() -> None:
 def test_a_batch_norm_in_training_mode_is_not_folded() -> None:
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)).train()
     assert norms(folded(network, inputs(16))) == 1
+
+
+class Rectified(nn.Module):
+    """Two convolutions of which a ReLU, one for all places, reads the first; what is added is not rectified by itself."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+        self.first, self.second = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1)
+        self.relu = nn.ReLU(inplace=kind == "in place")
+
+    def forward(self, x: Tensor) -> Tensor:
+        drawn = self.first(x)
+        kept = drawn.clone() if self.kind == "read beside" else 0.0
+        if self.kind == "changed between":
+            drawn = drawn - 0.5
+        hidden = self.relu(drawn)
+        if self.kind == "changed after":
+            hidden -= 0.5
+            hidden = self.relu(hidden)
+        if self.kind == "read twice":
+            hidden = hidden + drawn
+        out = self.second(hidden)
+        out += hidden
+        return (self.relu(out) + kept).mean(dim=(2, 3))  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("kind", ["", "in place", "read beside", "read twice", "changed between", "changed after"])
+def test_a_convolution_rectifies_only_where_the_embeddings_stay(kind: str) -> None:
+    torch.manual_seed(0)
+    network = Rectified(kind).eval().requires_grad_(False)
+    quick, note = faster(network, inputs(16))
+    assert note == ""
+    assert any(isinstance(part, RectifiedConvolution) for part in quick.modules()) == (kind in ("", "in place"))
+    for batch in (inputs(16), inputs(16).to(memory_format=torch.channels_last)):
+        with torch.inference_mode():
+            torch.testing.assert_close(quick(batch), network(batch), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("padding", [{"padding": "same"}, {"padding": 1, "padding_mode": "reflect"}])
+def test_a_padding_that_the_operator_does_not_know_stays_as_it_is(padding: dict[str, Any]) -> None:
+    torch.manual_seed(0)
+    network = Rectified("")
+    network.first = nn.Conv2d(3, 8, 3, **padding)
+    network.eval().requires_grad_(False)
+    quick, _ = faster(network, inputs(16))
+    assert not any(isinstance(part, RectifiedConvolution) for part in quick.modules())
+    with torch.no_grad():
+        torch.testing.assert_close(quick(inputs(16)), network(inputs(16)), rtol=1e-4, atol=1e-6)
+
+
+def test_every_convolution_of_a_resnet_that_a_relu_reads_rectifies_and_so_it_does_in_bf16() -> None:
+    plain = with_statistics(torchvision.models.resnet18())
+    quick, _ = faster(plain, inputs())
+    assert sum(isinstance(part, RectifiedConvolution) for part in quick.modules()) == 9  # the stem, and one of each of 8 blocks
+    with torch.no_grad():
+        halved = quick.to(torch.bfloat16)(inputs().bfloat16()).float()
+        assert torch.nn.functional.cosine_similarity(halved, plain(inputs())).min() > 0.999

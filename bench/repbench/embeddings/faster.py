@@ -1,6 +1,6 @@
-"""The fastest form of a network that gives the same embeddings: batch norms folded into convolutions, channels last.
+"""The fastest form of a network that gives the same embeddings: batch norms and rectifiers in the convolutions, channels last.
 
-Which batch norm follows which convolution is watched in one forward pass, so that no source code need be understood. What
+Which of them follows which convolution is watched in one forward pass, so that no source code need be understood. What
 was watched is checked: a network whose embeddings would change stays as it is.
 """
 
@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from repbench.embeddings.rectified import can_rectify, rectified
 
 SAME = 1e-3  # largest norm of a difference, as a share of the embedding's: its cosine is then above 0.9999995
 CONVOLUTIONS = ("Conv2d", "Conv2dSame")  # by name: a subclass that changes its weights in each pass cannot be folded
@@ -28,16 +30,28 @@ def faster(module: nn.Module, sample: Tensor) -> tuple[nn.Module, str]:
     with torch.no_grad():
         expected = module(sample)
         try:
-            quick = folded(copy.deepcopy(module), sample).to(memory_format=torch.channels_last)
-            got = quick(sample.contiguous(memory_format=torch.channels_last))
-            share = float(((got - expected).norm(dim=1) / expected.norm(dim=1)).max())
+            quick = folded(copy.deepcopy(module), sample)
+            share = _off(quick, sample, expected)
         except torch.OutOfMemoryError:
             raise
         except Exception as error:  # a network that cannot be copied or changed may raise anything
             return module, f"plain forward pass: the folded network failed ({type(error).__name__})"
     if not share <= SAME:  # NaN counts as another number
         return module, f"plain forward pass: the folded network is {share:.1e} off"
-    return quick, ""
+    return _rectifying(quick, sample, expected), ""
+
+
+def _rectifying(quick: nn.Module, sample: Tensor, expected: Tensor) -> nn.Module:
+    """A copy whose convolutions rectify, if that can be had and keeps the embeddings, else the network itself."""
+    with torch.no_grad():
+        try:
+            copied = copy.deepcopy(quick)
+            changed = rectified(copied, _rectifiers(copied, sample))
+            return changed if _off(changed, sample, expected) <= SAME else quick
+        except torch.OutOfMemoryError:
+            raise
+        except Exception:  # as above; what there is serves
+            return quick
 
 
 def is_convolutional(module: nn.Module) -> bool:
@@ -54,8 +68,33 @@ def folded(module: nn.Module, sample: Tensor) -> nn.Module:
     return module
 
 
+def _off(quick: nn.Module, sample: Tensor, expected: Tensor) -> float:
+    """How far embeddings (n, dim) lie from those expected, as a share of their length: the largest."""
+    got = quick.to(memory_format=torch.channels_last)(sample.contiguous(memory_format=torch.channels_last))
+    return float(((got - expected).norm(dim=1) / expected.norm(dim=1)).max())
+
+
 def _pairs(module: nn.Module, sample: Tensor) -> list[tuple[nn.Conv2d, Any]]:
     """Convolutions and batch norms that run once in a pass, one on the very tensor, unchanged, that the other returned."""
+    reads = _reads(module, sample)
+    runs = [part for part, _ in reads]
+    return [(conv, part) for conv, part in _only_readers(reads) if _is_norm(part) and runs.count(part) == 1]
+
+
+def _rectifiers(module: nn.Module, sample: Tensor) -> list[tuple[nn.Conv2d, nn.ReLU]]:
+    """Convolutions whose output a ReLU alone reads, and that ReLU."""
+    reads = [(part, conv) for part, conv in _reads(module, sample) if type(part) is not nn.Identity]
+    return [(conv, part) for conv, part in _only_readers(reads) if type(part) is nn.ReLU and can_rectify(conv)]
+
+
+def _only_readers(reads: list[tuple[Any, Any]]) -> list[tuple[nn.Conv2d, Any]]:
+    """Convolutions that run once in a pass, and what alone reads their output."""
+    runs, read = [part for part, _ in reads], [conv for _, conv in reads if conv is not None]
+    return [(conv, part) for part, conv in reads if conv is not None and runs.count(conv) == read.count(conv) == 1]
+
+
+def _reads(module: nn.Module, sample: Tensor) -> list[tuple[Any, Any]]:
+    """Every part that runs in a pass, and the convolution whose output, the very tensor, unchanged, it reads, or None."""
     outputs: list[tuple[Any, Tensor, int]] = []  # tensors are kept, so that none takes the place of another in memory
     reads: list[tuple[Any, Any]] = []
 
@@ -76,13 +115,7 @@ def _pairs(module: nn.Module, sample: Tensor) -> list[tuple[nn.Conv2d, Any]]:
     finally:
         for handle in handles:
             handle.remove()
-    runs = [part for part, _ in reads]
-    readers = [conv for _, conv in reads if conv is not None]
-    return [
-        (conv, part)
-        for part, conv in reads
-        if conv is not None and _is_norm(part) and runs.count(part) == runs.count(conv) == readers.count(conv) == 1
-    ]
+    return reads
 
 
 def _is_norm(part: Any) -> bool:
