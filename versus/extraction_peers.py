@@ -33,7 +33,7 @@ from repbench.encoders.load import load_encoder
 
 COUNT, BATCH, ROUNDS = 64, 64, 5
 SIDE = 2048  # of the matrices whose products tell what the processor makes of bf16
-FOLDED = "channels last with folded batch norms is all that keeps the embeddings, and spares that much here"
+FOLDED = "channels last, batch norms folded and convolutions that rectify are all that keeps the embeddings, and spare so much"
 EVEN = "nearly all of both is the same forward passes, and rounds differ by more than what is left"
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from repbench.measure.fixed_matrix import FixedMatrix
 from repbench.measure.solver.lbfgs import Solve
 
 FULL = 1024  # dimensions up to which the covariance is decomposed whole
@@ -41,7 +42,7 @@ class Coordinates:
             self._rest = max(rest, 0.0) / (d - values.numel())
             self._spread = (values / n).to(dtype)
         elif d <= n:
-            self._basis = _eigenvectors(sum(part.T @ part for part in self._centred(x))).to(dtype)
+            self._basis = _eigenvectors(sum(_squares(part) for part in self._centred(x))).to(dtype)
             self.z = self.place(x)
             self._spread = _mean_square(self.z).to(dtype)
         else:
@@ -79,9 +80,10 @@ class Coordinates:
         """Features (n, d) in these coordinates, (n, r)."""
         width = x.shape[1] if self._basis is None else self._basis.shape[1]
         placed = torch.empty(len(x), width, dtype=self._dtype, device=self._device)
+        turn = None if self._basis is None else FixedMatrix(self._basis.T)
         first = 0
         for part in self._centred(x):
-            placed[first : first + len(part)] = part if self._basis is None else part @ self._basis
+            placed[first : first + len(part)] = part if turn is None else turn.times(part)
             first += len(part)
         return placed
 
@@ -114,6 +116,12 @@ def _mean(x: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
     for part in _parts(x):
         total += part.to(dtype).sum(dim=0)
     return (total / len(x)).to(dtype).double()
+
+
+def _squares(part: torch.Tensor) -> torch.Tensor:
+    """The products of columns (d, d) of some rows (n, d)."""
+    columns = part.T.contiguous()
+    return FixedMatrix(columns).times(columns)
 
 
 def _mean_square(z: torch.Tensor) -> torch.Tensor:

@@ -7,7 +7,7 @@ import torch
 from repbench.measure.fixed_matrix import FixedMatrix
 from repbench.measure.solver.losses import SUMMED
 
-MOST = 2**27  # numbers of the rows that are laid out anew, twice: 1 GiB in all
+MOST = 10**8  # numbers of the rows that are laid out anew, twice: 800 MB in all
 
 
 class Products:
