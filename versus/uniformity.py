@@ -16,8 +16,8 @@ from repbench.measure import geometry
 
 N, LARGE, WIDTH = 10_000, 50_000, 512
 WHY = (
-    "nearly all of our time are products in float64; in float32 they took half of it (3.4 times align_uniform's speed on an AMD"
-    " EPYC), but then uniformity was off by up to 2e-7 where many rows are duplicates or nearly so, above the 1e-9 asked"
+    "nearly all of our time are products in float64, at the rate of the machine; in float32 they take half of it, but then"
+    " uniformity is off by up to 2e-7 where many rows are duplicates or nearly so, above the 1e-9 that is asked"
 )
 
 
@@ -39,7 +39,7 @@ def main() -> None:
     geometry.uniformity(large)
     gigabytes = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**20
     del large
-    seconds = in_turn({"align_uniform": lambda: theirs(unit), "ours": lambda: geometry.uniformity(x)})
+    seconds = in_turn({"align_uniform": lambda: theirs(unit), "ours": lambda: geometry.uniformity(x)}, rounds=9)
     save(
         __file__,
         [

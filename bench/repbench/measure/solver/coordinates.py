@@ -87,9 +87,9 @@ class Coordinates:
             first += len(part)
         return placed
 
-    def back(self, weights: torch.Tensor) -> torch.Tensor:
-        """Weights, or a gradient, (classes, r) in the coordinates of the features, (classes, d)."""
-        return weights if self._basis is None else weights @ self._basis.T
+    def back(self, weights: torch.Tensor, first: int | None = None) -> torch.Tensor:
+        """Weights, or a gradient, (classes, r) in the coordinates of the features, (classes, d): of all, or of the first."""
+        return weights[:, :first] if self._basis is None else weights @ self._basis[:first].T
 
     def solver(self, curvature: torch.Tensor, strength: float) -> Solve:
         """Division of (classes, r) by spread x curvature of each class, (classes,), plus strength: an approximate Hessian.

@@ -13,7 +13,7 @@ from repbench.measure.solver.dual import LowerBound
 from repbench.measure.solver.lbfgs import History, Solve, dot
 from repbench.measure.solver.losses import Judged, Loss
 from repbench.measure.solver.products import Products
-from repbench.measure.solver.stop import Rule, Slope, Standing, Stop, least_steep
+from repbench.measure.solver.stop import Rule, Slope, Standing, Stop
 
 MOST_EVALUATIONS = 2000  # per strength; what is not proven by then says so. Hard ones: few rows that are just separable
 PAIRS = 20  # of curvature that L-BFGS keeps; on features of trained encoders 10 cost a quarter more evaluations
@@ -23,6 +23,7 @@ RENEWED = 30  # evaluations after which it is inverted anew, as the weights of t
 NEAR = 30.0  # times the gap: from there on the intercept is settled at each evaluation, as the proof needs it
 FAR = 3000.0  # the same where PATIENCE has ended: there the dual is mixed of many points, and each needs it
 SAMPLE = 4096  # rows by which starts are compared
+FEW = 8  # of so many features one is looked at first, to see that a gradient is not flat yet
 
 
 class Descent:
@@ -138,8 +139,10 @@ class Descent:
 
     def _flat(self, gradient: torch.Tensor) -> Slope | None:
         """The gradient in the features as they were given, where the rule asks for its slope and it is flat enough."""
-        most = (self._rule.slope or 0.0) * len(self._z)
-        if self._rule.slope is None or least_steep(gradient, self._coordinates) > most:
+        if self._rule.slope is None:
+            return None
+        most, few = self._rule.slope * len(self._z), max(1, len(self._coordinates.mean) // FEW)
+        if Slope.of(gradient, self._coordinates, few).steepest > most:  # to turn it whole costs as much as a product
             return None
         slope = Slope.of(gradient, self._coordinates)
         return slope if slope.steepest <= most else None

@@ -39,22 +39,15 @@ class Slope:
     intercepts: torch.Tensor
 
     @classmethod
-    def of(cls, gradient: torch.Tensor, coordinates: Coordinates) -> Slope:
-        """From the gradient (classes, r + 1) in coordinates: features were centred there, and turned."""
-        shift = gradient[:, -1:] * coordinates.mean.to(gradient)
-        return cls(weights=coordinates.back(gradient[:, :-1]) + shift, intercepts=gradient[:, -1])
+    def of(cls, gradient: torch.Tensor, coordinates: Coordinates, first: int | None = None) -> Slope:
+        """From the gradient (classes, r + 1) in coordinates: features were centred there, and turned. Of all, or the first."""
+        shift = gradient[:, -1:] * coordinates.mean[:first].to(gradient)
+        return cls(weights=coordinates.back(gradient[:, :-1], first) + shift, intercepts=gradient[:, -1])
 
     @property
     def steepest(self) -> float:
         """Its largest entry."""
         return max(float(self.weights.abs().max()), float(self.intercepts.abs().max()))
-
-
-def least_steep(gradient: torch.Tensor, coordinates: Coordinates) -> float:
-    """What the largest entry of its `Slope` is at least: turning keeps lengths, and costs more than to measure them."""
-    shift = float(torch.linalg.vector_norm(coordinates.mean))
-    lengths = torch.linalg.vector_norm(gradient[:, :-1], dim=1) - gradient[:, -1].abs() * shift
-    return float(lengths.max() / len(coordinates.mean) ** 0.5)
 
 
 @dataclass(frozen=True, kw_only=True)
