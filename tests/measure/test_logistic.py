@@ -184,6 +184,15 @@ def test_constant_features_predict_the_class_frequencies() -> None:
     assert np.allclose(shares, [0.5, 0.3, 0.2], atol=1e-6)
 
 
+def test_features_without_variance_are_solved_where_products_are_float32_too() -> None:
+    y = np.arange(600) % 40
+    x = np.full((600, 1000), 7.0, dtype=np.float32)
+    assert x.size * 40 > SMALL
+    solution = fit_path(x, y, 40, [1.0])[0]
+    assert solution.converged
+    assert solution.objective == pytest.approx(600 * np.log(40), rel=1e-6)
+
+
 def test_a_class_without_examples_is_never_predicted() -> None:
     x, y = data(100, 5, 3)
     solution: Solution = fit(x, y, 4, 1.0)

@@ -51,6 +51,10 @@ def test_the_operators_that_lay_rows_out_are_in_this_build_of_torch() -> None:
     assert fixed_matrix.can_lay_out()
 
 
+def test_a_matrix_of_nothing_gives_products_of_zero() -> None:
+    assert torch.equal(FixedMatrix(torch.empty(4, 0)).times(torch.empty(3, 0)), torch.zeros(3, 4))
+
+
 def test_matrices_are_laid_out_where_that_is_known_to_help_alone() -> None:
     matrix = torch.zeros(3, 2)
     assert (FixedMatrix(matrix)._laid_out is not None) == fixed_matrix.can_lay_out()

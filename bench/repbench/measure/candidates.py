@@ -37,7 +37,7 @@ def search_by_candidates(
     n, d = bank.shape
     found = Found(len(queries), k + SLACK)
     for some in _parts(len(queries), max(QUERIES, HELD // d)):
-        asked = torch.from_numpy(unit_float32(queries[some]))
+        asked = torch.cat([torch.from_numpy(unit_float32(queries[some][part])) for part in _parts(len(queries[some]), QUERIES)])
         for first in range(0, n, COLUMNS):
             unit = FixedMatrix(torch.from_numpy(_padded(bank[first : first + COLUMNS])))
             for start in range(0, len(asked), QUERIES):

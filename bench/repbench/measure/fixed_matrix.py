@@ -2,8 +2,8 @@
 
 Elsewhere each product lays its matrix out anew. Where rows are few that is most of the work: on two cores of an AMD EPYC, 10
 rows took a matrix of 48,000 x 512 at 25 GFLOP/s, and take it at 120 so; 37 rows one of 2,944 x 2,048 at 80, and at 170. The
-operators are those that torch's own compiler calls for a linear layer whose weights are fixed; where a build of torch lacks
-them, and in float64 or on a device, products are torch's plain ones.
+operators are those of torch's own compiler for linear layers whose weights are fixed; where a build of torch lacks them, and in
+float64 or on a device, products are torch's plain ones.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ class FixedMatrix:
     def __init__(self, matrix: torch.Tensor, *, lay_out: bool = True) -> None:
         self._matrix = matrix
         self._laid_out: torch.Tensor | None = None
-        if lay_out and matrix.device.type == "cpu" and matrix.dtype == torch.float32 and can_lay_out():
+        floats = matrix.device.type == "cpu" and matrix.dtype == torch.float32
+        if lay_out and floats and matrix.numel() and can_lay_out():  # oneDNN knows no product over nothing
             self._laid_out = torch.ops.mkldnn._reorder_linear_weight(matrix)
 
     def times(self, rows: torch.Tensor) -> torch.Tensor:

@@ -10,11 +10,11 @@ evaluation in SimCLR (Chen et al. 2020, B.8.1) and BYOL (D.2): 45 strengths, log
 How: features are centred (the intercept absorbs it) and taken in coordinates in which the curvature is known for every
 strength (solver/coordinates.py). L-BFGS, preconditioned by it, goes down the path from strong to weak. The logits are kept:
 an iteration costs two products of the data, its line search none, and neither does the start at each strength, a polynomial
-through the last solutions; the pairs of curvature carry over (solver/descent.py). Rows never change, so on a CPU they are laid
-out for its products once (solver/products.py). Where that is slow (weak strengths, classes that overlap) and there is room, the
-Hessian takes over, whole or class by class (solver/hessian.py). The refit on more rows starts from the path, or where that
-would be far off, goes down from the strong end in a few steps. Strengths between which a choice is made are gone on with
-(`Path.settled`), so that none depends on the way on which it was reached. Small problems run in
+through the last solutions; the pairs of curvature carry over (solver/descent.py). Rows never change, so large
+ones are laid out for the products of a CPU once (solver/products.py). Where L-BFGS is slow (weak strengths, classes that
+overlap) and there is room, the Hessian takes over, whole or class by class (solver/hessian.py). The refit on more rows starts
+from the path, or where that would be far off, goes down from the strong end in a few steps. Strengths between which a choice is
+made are gone on with (`Path.settled`), so that none depends on the way on which it was reached. Small problems run in
 float64 on the CPU, large ones with float32 products and float64 sums (unless the asked gap is finer than float32 can prove), on
 the CPU or, where that is the `device` that is given, on CUDA; what does not fit there goes on on the CPU.
 
@@ -67,7 +67,10 @@ class Path(Sequence[Solution]):
         return self._solutions[place]
 
     def scores(self, x: np.ndarray, places: Sequence[int] | None = None) -> Iterator[np.ndarray]:
-        """Logits (n, classes) of features (n, d), strength by strength (or at some places), in the precision of the fit."""
+        """Logits (n, classes) of features (n, d), strength by strength (or at some places), in the precision of the fit.
+
+        Strengths that one stop stands for are given one array, to be read alone.
+        """
         told, places = 0, range(len(self)) if places is None else places
         try:
             for logits in self._scores(x, places):

@@ -18,8 +18,8 @@ from repbench.measure.solver.stop import Rule, Slope, Standing, Stop
 MOST_EVALUATIONS = 2000  # per strength; what is not proven by then says so. Hard ones: few rows that are just separable
 PAIRS = 20  # of curvature that L-BFGS keeps; on features of trained encoders 10 cost a quarter more evaluations
 MOST_PAIRS, NUMBERS = 60, 10**6  # where they are small, so many numbers in all: a third fewer evaluations of hard problems
-PATIENCE = 20  # evaluations at one strength after which the Hessian is inverted
-RENEWED = 30  # evaluations after which it is inverted anew, as the weights of the rows have moved
+PATIENCE = 20  # evaluations at one strength after which the Hessian is taken
+RENEWED = 30  # evaluations after which it is taken anew, as the weights of the rows have moved
 NEAR = 30.0  # times the gap: from there on the intercept is settled at each evaluation, as the proof needs it
 FAR = 3000.0  # the same where PATIENCE has ended: there the dual is mixed of many points, and each needs it
 SAMPLE = 4096  # rows by which starts are compared
@@ -43,13 +43,13 @@ class Descent:
         self._trail: list[tuple[float, torch.Tensor, torch.Tensor]] = []  # the last three: strength, point, logits
         self._coupled: tuple[float, torch.Tensor, torch.Tensor] | None = None  # strength, values, vectors
         self._standing: Standing | None = None  # where the last fit stopped by the slope
-        self._exact: Solve | None = None  # division by the Hessian where it was inverted last
+        self._exact: Solve | None = None  # division by the Hessian where it was taken last
 
     def start_from(self, point: torch.Tensor) -> None:
         """Begin at a point (classes, r + 1)."""
         self._point = point.clone()
         self._logits = self._products.logits(point)
-        self._trail = []
+        self._trail, self._standing = [], None
 
     def objective(self, strength: float) -> float:
         """The objective at the point that was reached."""
@@ -94,7 +94,7 @@ class Descent:
             self._logits = _combined(shares, logits)
 
     def _minimise(self, strength: float, most: int) -> Stop:
-        evaluations, proven, inverted, self._standing = 0, LowerBound(strength), PATIENCE, None
+        evaluations, proven, due, self._standing = 0, LowerBound(strength), PATIENCE, None
         now, settled = self._settle(self._loss.judge(self._logits, self._residual), strength)
         while True:
             objective = self._objective(now.loss, self._point, strength)
@@ -122,9 +122,9 @@ class Descent:
                     self._standing = Standing(coordinates=self._coordinates, stop=stop, gradient=gradient, slope=flat)
                 return stop
             if bound > self._rule.gap or self._rule.slope is not None:
-                if evaluations == inverted:
+                if evaluations == due:
                     self._exact = hessian.solver(self._z, self._loss, now.residual, strength)
-                    inverted += hessian.lasts(self._z, self._loss, RENEWED)
+                    due += hessian.lasts(self._z, self._loss, RENEWED)
                 solve = self._solver(now, strength)
                 direction = self._loss.free(self._history.direction(gradient, solve, self._exact is not None))
                 found = self._search(direction, strength, dot(gradient, direction))
@@ -157,7 +157,7 @@ class Descent:
         return gradient
 
     def _solver(self, now: Judged, strength: float) -> Solve:
-        """Division by the approximate Hessian: the one that was inverted, else the coordinates'."""
+        """Division by the approximate Hessian: the one that was taken, else the coordinates'."""
         if self._exact is not None:
             return self._exact
         values, vectors = self._coupling(now, strength)

@@ -97,7 +97,8 @@ def _divide_by_whole(wide: torch.Tensor, loss: Softmax, residual: torch.Tensor, 
             hessian[one, :, other] = block
             hessian[other, :, one] = block
     square = hessian.view(free * width, free * width)
-    scale = square.diagonal().rsqrt()[:, None]  # so that a factor in float32 tells flat directions as well as steep ones
+    # A factor in float32 tells flat directions as well as steep ones where the diagonal is one.
+    scale = square.diagonal().clamp(min=torch.finfo(square.dtype).tiny).rsqrt()[:, None]
     factor = _factor(square.mul_(scale).mul_(scale.T))
     if factor is None:
         return None
@@ -122,7 +123,7 @@ def _factor(hessian: torch.Tensor) -> torch.Tensor | None:
     """Cholesky's; where rounding has made it indefinite, with as much more on its diagonal as it needs; None if not finite."""
     if not torch.isfinite(hessian.sum()):
         return None
-    least = float(hessian.diagonal().mean()) * 1e-9
+    least = float(hessian.diagonal().mean()) * max(1e-9, torch.finfo(hessian.dtype).eps)
     factor: torch.Tensor
     factor, failed = torch.linalg.cholesky_ex(hessian)
     while failed:

@@ -27,7 +27,7 @@ class History:
         self._last: tuple[torch.Tensor, torch.Tensor, float, float] | None = None
 
     def learn(self, point: torch.Tensor, gradient: torch.Tensor, strength: float, curvature: float) -> None:
-        """Take up the pair from the last point to this one, if its curvature is positive.
+        """Take up the pair from the last point to this one, if its curvature is positive and it is more than rounding.
 
         `curvature` is that of the loss at the point, on any scale.
         """

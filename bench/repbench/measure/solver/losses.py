@@ -1,8 +1,9 @@
 """Losses of a linear classifier in its logits: value, residual and curvature, accurate in float32 and in float64.
 
 Logits are class by row of data, (classes, n), so that every operation runs along memory however few the classes; and on many
-rows at once, so that starting an operation costs little beside it. What is summed over rows is summed pairwise in their own
-precision up to SUMMED rows, and in float64 above: to convert each number to float64 costs ten times as much as to sum it.
+rows at once, so that starting an operation costs little beside it. Gradients are summed over rows pairwise in their own
+precision up to SUMMED rows, and in float64 above, as to convert each number to float64 costs ten times as much as to sum it;
+losses are summed in float64.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ class Judged:
     @property
     def uncertainty(self) -> float:
         """The curvature of the loss that is left: the sum of p (1 - p) over rows and classes."""
-        return max(float(self.residual.abs().sum()) - float(torch.linalg.vector_norm(self.residual)) ** 2, 0.0)
+        parts = torch.split(self.residual, SUMMED, dim=1)  # that none is held twice
+        return sum(float((part.abs() - part.square()).sum(dim=1).double().sum()) for part in parts)
 
     def by_class(self) -> torch.Tensor:
         """The residual summed over rows, float64 (classes,): the gradient in the intercepts."""
@@ -98,7 +100,7 @@ class Softmax(Loss):
     """Cross-entropy of the softmax; labels int64 (n,).
 
     The residual at the true class is minus what the others have, q, and the loss -log(1 - q): exact where p is near 1. Where q
-    is, the loss is -log p, which is cut off where p is LEAST; the residual stays right.
+    is, the loss is -log p, and from LEAST on what the logits say of it.
     """
 
     def __init__(self, y: torch.Tensor, classes: int) -> None:
@@ -115,9 +117,14 @@ class Softmax(Loss):
         torch.softmax(logits, 0, out=out)
         out.clamp_(min=LEAST[out.dtype])
         own = out.gather(0, truth)
-        others = out.scatter_(0, truth, 0.0).sum(dim=0, keepdim=True)
+        others = out.scatter_(0, truth, 0.0).sum(dim=0, keepdim=True).clamp_(max=1.0)  # rounding alone can be above
         out.scatter_(0, truth, -others)
-        return torch.where(others < 0.5, -torch.log1p(-others.clamp(max=0.5)), -own.log())
+        losses = torch.where(others < 0.5, -torch.log1p(-others.clamp(max=0.5)), -own.log())
+        lost = (own <= LEAST[out.dtype])[0].nonzero()[:, 0]
+        if len(lost):
+            far = logits[:, lost]
+            losses[0, lost] = torch.logsumexp(far, 0) - far.gather(0, truth[:, lost])[0]
+        return losses
 
     def intercept_hessian(self, residual: torch.Tensor) -> torch.Tensor:
         """From evenly chosen rows where there are many. A shift common to all classes is given curvature."""

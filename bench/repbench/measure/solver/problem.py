@@ -51,6 +51,7 @@ class Problem:
     def with_more(self, x: np.ndarray, y: np.ndarray) -> Problem:
         """These rows and more."""
         x, y = _checked(x, y)
+        vars(self).pop("_products", None)  # they are made anew if they are asked for again: until then there is room
         with self.threads():
             wider = self.coordinates.wider(self.z, x)
             z = torch.cat([self.z, self.coordinates.place(x)]) if wider is self.coordinates else wider.z

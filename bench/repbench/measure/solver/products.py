@@ -24,8 +24,9 @@ class Products:
 
     def gradient(self, residual: torch.Tensor) -> torch.Tensor:
         """The derivative in the weights, float64 (classes, r), of a loss with this residual (classes, n)."""
-        parts = [fixed.times(part) for fixed, part in zip(self._parts, torch.split(residual, SUMMED, dim=1), strict=True)]
-        total = parts[0].double()
-        for part in parts[1:]:
-            total += part
+        parts = zip(self._parts, torch.split(residual, SUMMED, dim=1), strict=True)
+        first, part = next(parts)
+        total = first.times(part).double()
+        for fixed, part in parts:
+            total += fixed.times(part)
         return total
