@@ -148,8 +148,9 @@ def to_the_gap(name: str, split: Split, best: float, seconds: dict[str, list[flo
             seconds["chosen fit"] * ROUNDS,
             seconds["certified"],
             4,
+            why,
         ),
-        figure(f"{name}: products of this one / of ours", [2 * far / ours], 1),
+        figure(f"{name}: products of this one / of ours", [2 * far / ours], 1, why=why),
     ]
     own = {"strength": final.strength, "validation": score, "products": ours, "of the refit": ours - on_path}
     return findings, {"ours": own, "theirs": {"evaluations": theirs, "at the chosen strength": far}, "product": product}

@@ -193,6 +193,19 @@ def test_features_without_variance_are_solved_where_products_are_float32_too() -
     assert solution.objective == pytest.approx(600 * np.log(40), rel=1e-6)
 
 
+@pytest.mark.parametrize("strength", [1.0, 100.0])
+def test_what_is_proven_holds_where_one_of_more_features_than_rows_dwarfs_the_others(strength: float) -> None:
+    x, y = data(900, 1000, 12)
+    assert x.size * 12 > SMALL
+    without = x.copy()
+    without[:, 0] = 0.0
+    x[:, 0] *= 1e5
+    solution, plain = (fit_path(rows, y, 12, [strength])[0] for rows in (x, without))
+    told = objective(x, y, solution.weights, solution.intercept, strength)
+    assert not solution.converged or told <= 1.001 * objective(without, y, plain.weights, plain.intercept, strength)
+    assert not solution.converged or told == pytest.approx(solution.objective, rel=1e-2)
+
+
 def test_a_class_without_examples_is_never_predicted() -> None:
     x, y = data(100, 5, 3)
     solution: Solution = fit(x, y, 4, 1.0)

@@ -108,9 +108,9 @@ def _to_fit(split: TuningSplit) -> np.ndarray:
 
 
 def settled(path: Path, scores: list[float], x: np.ndarray, judge: Callable[[np.ndarray], float]) -> tuple[Path, list[float]]:
-    """The path with all that is within CLOSE of the best on validation, x, solved finer, and the scores then."""
-    scores, done = list(scores), set[int]()
-    while close := [place for place, score in enumerate(scores) if score >= max(scores) - CLOSE and place not in done]:
+    """The path with all within CLOSE of the best on validation, x, or within an example, solved finer; and the scores then."""
+    scores, done, near = list(scores), set[int](), max(CLOSE, 1 / len(x)) + 1e-9
+    while close := [place for place, score in enumerate(scores) if score >= max(scores) - near and place not in done]:
         path = path.settled(close)
         for place, logits in zip(close, path.scores(x, close), strict=True):
             scores[place] = judge(logits)

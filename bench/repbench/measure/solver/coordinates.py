@@ -147,11 +147,11 @@ def _root(centred: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     if len(centred) >= centred.shape[1]:
         basis = _eigenvectors(centred.T @ centred).to(centred.dtype)
         return centred @ basis, basis
-    values, vectors = torch.linalg.eigh((centred @ centred.T).double())
-    least = 1e-14 if centred.dtype == torch.float64 else 1e-9
-    kept = values > least * max(float(values[-1]), 1e-300)
-    roots, vectors = values[kept].sqrt().to(centred.dtype), vectors[:, kept].to(centred.dtype)
-    return vectors * roots, (centred.T @ vectors) / roots
+    exact = centred.double()  # squares in float32 would hide features of a ten-thousandth of the largest
+    values, vectors = torch.linalg.eigh(exact @ exact.T)
+    kept = values > 1e-14 * max(float(values[-1]), 1e-300)
+    roots, vectors = values[kept].sqrt(), vectors[:, kept]
+    return (vectors * roots).to(centred.dtype), ((exact.T @ vectors) / roots).to(centred.dtype)
 
 
 def _leading(z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
