@@ -23,7 +23,7 @@ class Solution:
     strength: float
     objective: float
     gradient_norm: float
-    relative_gap: float  # proven: (F - min F) / F is at most this
+    relative_gap: float  # proven: (F - min F) / F is at most this; under scikit-learn's rule intercepts are not settled for it
     evaluations: int  # products of the data with a residual, spent on this strength
     converged: bool
     _stop: Stop
