@@ -22,9 +22,9 @@ Proof: F is strongly convex in W with modulus `strength`, hence, with b at its o
 ||grad_W||^2 / (2 strength). This bound, relative to F, is the `relative_gap` of each solution. It is the duality gap at the
 probabilities p of the kept logits, so it holds with whatever rounding made these logits, while grad_W = x'(p - y) + strength W
 is right. Where L-BFGS is slow, mixtures of the probabilities that were met prove more than the last ones (solver/dual.py). With
-float32 products that is up to their rounding: recomputed in float64 from the weights the gap is the same within
-a hundredth (tests) where they are small; where there is hardly any penalty to divide by (raw pixels, classes that overlap) the probabilities
-that are computed from them anew have another gradient, and it takes other dual variables to prove as much.
+float32 products that is up to their rounding: recomputed in float64 from the weights the gap is the same within a hundredth
+(tests) where weights are small; where there is hardly any penalty to divide by (raw pixels, classes that overlap) the
+probabilities that are computed from them anew have another gradient, and it takes other dual variables to prove as much.
 """
 
 from __future__ import annotations
