@@ -134,10 +134,10 @@ def test_an_interrupt_ends_the_step_and_saves_so_that_nothing_is_lost(colours: P
 
 def test_a_second_interrupt_is_one_at_once() -> None:
     with asked_to_end() as asked:
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
         assert asked.is_set()
         with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
 
 
 @pytest.mark.parametrize(("is_asked", "expected"), [(True, KeyboardInterrupt), (False, RuntimeError)])
