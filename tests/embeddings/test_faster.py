@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
+import open_clip
 import pytest
 import timm
 import torch
 import torchvision
 from torch import Tensor, nn
 
-from repbench.embeddings.faster import faster, folded
-from repbench.embeddings.rectified import RectifiedConvolution
+from repbench.embeddings.faster import at_once, faster, folded
+from repbench.embeddings.fused import FusedConvolution
 
 
 def with_statistics(network: nn.Module) -> nn.Module:
@@ -147,7 +149,7 @@ def test_a_convolution_rectifies_only_where_the_embeddings_stay(kind: str) -> No
     network = Rectified(kind).eval().requires_grad_(False)
     quick, note = faster(network, inputs(16))
     assert note == ""
-    assert any(isinstance(part, RectifiedConvolution) for part in quick.modules()) == (kind in ("", "in place"))
+    assert any(isinstance(part, FusedConvolution) for part in quick.modules()) == (kind in ("", "in place"))
     for batch in (inputs(16), inputs(16).to(memory_format=torch.channels_last)):
         with torch.inference_mode():
             torch.testing.assert_close(quick(batch), network(batch), rtol=1e-4, atol=1e-6)
@@ -160,15 +162,121 @@ def test_a_padding_that_the_operator_does_not_know_stays_as_it_is(padding: dict[
     network.first = nn.Conv2d(3, 8, 3, **padding)
     network.eval().requires_grad_(False)
     quick, _ = faster(network, inputs(16))
-    assert not any(isinstance(part, RectifiedConvolution) for part in quick.modules())
+    assert not any(isinstance(part, FusedConvolution) for part in quick.modules())
     with torch.no_grad():
         torch.testing.assert_close(quick(inputs(16)), network(inputs(16)), rtol=1e-4, atol=1e-6)
 
 
-def test_every_convolution_of_a_resnet_that_a_relu_reads_rectifies_and_so_it_does_in_bf16() -> None:
+def test_every_convolution_of_a_resnet_adds_or_rectifies_at_once_and_so_it_does_in_bf16() -> None:
     plain = with_statistics(torchvision.models.resnet18())
     quick, _ = faster(plain, inputs())
-    assert sum(isinstance(part, RectifiedConvolution) for part in quick.modules()) == 9  # the stem, and one of each of 8 blocks
+    parts = [part for part in quick.modules() if isinstance(part, FusedConvolution)]
+    assert all(part.rectifies for part in parts)
+    assert sum(not part.adds for part in parts) == 9  # the stem, and the first of each of 8 blocks
+    assert sum(part.adds for part in parts) == 8  # the second of each
     with torch.no_grad():
         halved = quick.to(torch.bfloat16)(inputs().bfloat16()).float()
         assert torch.nn.functional.cosine_similarity(halved, plain(inputs())).min() > 0.999
+
+
+class Summed(nn.Module):
+    """Two convolutions, the second of which is added to what the first gave."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+        self.first, self.second = nn.Conv2d(3, 3, 3, padding=1), nn.Conv2d(3, 3, 3, padding=1)
+        self.relu = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        shortcut = x if self.kind == "over the input" else self.first(x)
+        inner = torch.tanh(shortcut)
+        out = self.second(inner)
+        kept: Tensor | float = 0.0
+        if self.kind == "input changed":
+            inner.mul_(3.0)
+        elif self.kind == "output read before":
+            kept = out.sin()
+        elif self.kind == "a part of the shortcut":
+            shortcut = shortcut[:, :1]
+        elif self.kind == "a view":
+            shortcut = shortcut.view_as(shortcut)
+        if self.kind == "function":
+            total = torch.add(shortcut, out)
+        elif self.kind == "over the shortcut":
+            shortcut += out
+            total = shortcut
+        elif self.kind == "twice":
+            total = out + torch.add(out, shortcut, alpha=2)
+        else:
+            total = out + shortcut
+        if self.kind == "shortcut read after":
+            kept = torch.cat([shortcut, shortcut]).chunk(2)[0]
+        elif self.kind == "sum read beside":
+            kept = total.cos()
+        ended = total if self.kind == "linear" else self.relu(total)
+        return (ended + kept).mean(dim=(2, 3))  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("kind", ["", "function", "over the shortcut", "linear", "sum read beside"])
+def test_a_convolution_adds_at_once_and_rectifies_the_sum_where_a_relu_alone_reads_it(kind: str) -> None:
+    torch.manual_seed(0)
+    network = Summed(kind).eval().requires_grad_(False)
+    quick, note = faster(network, inputs(16))
+    assert note == ""
+    (fused,) = (part for part in quick.modules() if isinstance(part, FusedConvolution) and part.adds)
+    assert fused.rectifies == (kind not in ("linear", "sum read beside"))
+    for batch in (inputs(16), inputs(16).to(memory_format=torch.channels_last), inputs(20)):
+        given = batch.clone()
+        with torch.inference_mode():
+            torch.testing.assert_close(quick(batch), network(given), rtol=1e-4, atol=1e-6)
+        assert torch.equal(batch, given)  # the caller's images are not written over
+
+
+UNSAFE = [
+    "over the input",
+    "input changed",
+    "output read before",
+    "a part of the shortcut",
+    "a view",
+    "twice",
+    "shortcut read after",
+]
+
+
+@pytest.mark.parametrize("kind", UNSAFE)
+def test_a_sum_that_cannot_wait_or_be_written_over_is_left_alone(kind: str) -> None:
+    torch.manual_seed(0)
+    network = Summed(kind).eval().requires_grad_(False)
+    quick = at_once(copy.deepcopy(network), inputs(16))
+    assert not any(isinstance(part, FusedConvolution) and part.adds for part in quick.modules())
+    with torch.inference_mode():
+        torch.testing.assert_close(quick(inputs(16)), network(inputs(16)), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("build", "sums", "size"),
+    [
+        (lambda: torchvision.models.resnet50(), 16, 64),
+        (lambda: timm.create_model("resnet26d", num_classes=0), 8, 64),
+        (lambda: timm.create_model("mobilenetv2_050", num_classes=0), 10, 64),
+        (lambda: open_clip.create_model("RN50", force_image_size=64).visual, 16, 64),
+    ],
+)
+def test_each_residual_block_of_known_networks_adds_at_once(build: Callable[[], nn.Module], sums: int, size: int) -> None:
+    torch.manual_seed(0)
+    plain = with_statistics(build())
+    quick, note = faster(plain, inputs(size))
+    assert note == ""
+    assert sum(isinstance(part, FusedConvolution) and part.adds for part in quick.modules()) == sums
+    with torch.inference_mode():
+        assert torch.nn.functional.cosine_similarity(quick(inputs(size)), plain(inputs(size))).min() >= 0.999999
+
+
+def test_what_awaits_a_sum_is_a_tensor_to_whatever_else_reads_it() -> None:
+    torch.manual_seed(0)
+    conv, x = nn.Conv2d(3, 3, 1).requires_grad_(False), inputs(8)
+    waiting, out = FusedConvolution(conv, adds=True, rectifies=True)(x), conv(x)
+    assert waiting.shape == out.shape
+    assert torch.equal(torch.cat([waiting, waiting]), torch.cat([out, out]))  # type: ignore[list-item]
+    torch.testing.assert_close(waiting + x, (out + x), rtol=1e-5, atol=1e-6)
