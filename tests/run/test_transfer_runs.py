@@ -87,6 +87,9 @@ class Counted(torch.nn.Sequential):
         super().__init__(*parts)
         self.items: list[int] = []
 
+    def __deepcopy__(self, _: object) -> Counted:
+        raise TypeError("not copied, so that every item is seen")
+
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         self.items.append(len(inputs))
         return super().forward(inputs)  # type: ignore[no-any-return]
@@ -151,7 +154,7 @@ def test_probing_and_zero_shot_of_one_dataset_cost_one_pass(tmp_path: Path) -> N
     records = execute(make_plan(encoder, frozen, Datasets(given), given), given, Report(quiet=True))
     assert {record.status for record in records} == {DONE}
     items = {name: sum(tower.module.items) for name, tower in encoder.towers.items()}  # type: ignore[misc,arg-type]
-    assert items == {"image": 3 * 9, "text": 3 * 2}  # three splits of nine; two templates of three classes
+    assert items == {"image": 1 + 3 * 9, "text": 3 * 2}  # a sample; three splits of nine; two templates of three classes
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from repbench.embeddings.fused import Place, can_fuse, fused
+from repbench.embeddings.same import SAME, off
 from repbench.embeddings.watched import Watched
 
-SAME = 1e-3  # largest norm of a difference, as a share of the embedding's: its cosine is then above 0.9999995
 NORMS = ("BatchNorm2d", "SyncBatchNorm", "BatchNormAct2d")  # by name, as the convolutions
 
 
@@ -39,7 +39,9 @@ def _changed(change: Any, module: nn.Module, sample: Tensor, expected: Tensor) -
     """A changed copy that keeps the embeddings, or the module itself and what became of its copy, in words."""
     try:
         copied = change(copy.deepcopy(module), sample)
-        share = _off(copied, sample, expected)
+        with torch.no_grad():
+            got = copied.to(memory_format=torch.channels_last)(sample.contiguous(memory_format=torch.channels_last))
+        share = off(got, expected)
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # a network that cannot be copied or changed may raise anything
@@ -74,13 +76,6 @@ def at_once(module: nn.Module, sample: Tensor) -> nn.Module:
         if type(relu) is nn.ReLU and conv not in sums:
             places.append(Place(conv, adds=False, relu=relu))
     return fused(module, [place for place in places if can_fuse(place.conv)])
-
-
-def _off(quick: nn.Module, sample: Tensor, expected: Tensor) -> float:
-    """How far embeddings (n, dim) lie from those expected, as a share of their length: the largest."""
-    with torch.no_grad():
-        got = quick.to(memory_format=torch.channels_last)(sample.contiguous(memory_format=torch.channels_last))
-    return float(((got - expected).norm(dim=1) / expected.norm(dim=1)).max())
 
 
 def _is_norm(part: Any) -> bool:

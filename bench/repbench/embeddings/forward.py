@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from repbench.embeddings.faster import faster, is_convolutional
+from repbench.embeddings.laid_out import laid_out
 from repbench.embeddings.memory import is_out_of_memory, keep_freed_memory
 from repbench.embeddings.options import PRECISIONS, ExtractOptions
 from repbench.encoder import Tower
@@ -115,6 +116,8 @@ class Forward:
         if dtype is not None:
             module, note = converted(module, dtype, self._inputs(sample, device))
             self._note("precision", note)
+        elif device == "cpu":
+            module = laid_out(module, self._inputs(sample, device))
         return module
 
     def _note(self, about: str, note: str) -> None:

@@ -21,11 +21,11 @@ class FixedMatrix:
         if lay_out and floats and matrix.numel() and can_lay_out():  # oneDNN knows no product over nothing
             self._laid_out = torch.ops.mkldnn._reorder_linear_weight(matrix)
 
-    def times(self, rows: torch.Tensor) -> torch.Tensor:
-        """rows (m, in) times the transpose of the matrix, (m, out)."""
+    def times(self, rows: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+        """rows (..., in) times the transpose of the matrix, and a bias (out,): (..., out)."""
         if self._laid_out is None:
-            return rows @ self._matrix.T
-        product: torch.Tensor = torch.ops.mkldnn._linear_pointwise(rows, self._laid_out, None, "none", [], "")
+            return torch.nn.functional.linear(rows, self._matrix, bias)
+        product: torch.Tensor = torch.ops.mkldnn._linear_pointwise(rows, self._laid_out, bias, "none", [], "")
         return product
 
 
