@@ -17,6 +17,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
+PAUSE = 0.2  # seconds between two sides; OpenBLAS's threads give up waiting after some .03
 PACKAGES = ("torch", "numpy", "scikit-learn", "faiss-cpu", "open_clip_torch", "clip-benchmark", "mteb", "lightly")
 
 
@@ -51,10 +52,17 @@ def in_turn(sides: Mapping[str, Callable[[], Any]], rounds: int = 3, *, warm_up:
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(rounds):
         for name, run in sides.items():
-            began = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - began)
+            timed(seconds[name], run)
     return seconds
+
+
+def timed(seconds: list[float], run: Callable[[], Any]) -> Any:
+    """What a call returns; its seconds are appended. Threads of the call before, which wait busily, have gone to sleep."""
+    time.sleep(PAUSE)
+    began = time.perf_counter()
+    found = run()
+    seconds.append(time.perf_counter() - began)
+    return found
 
 
 def ratio(what: str, peer: list[float], ours: list[float], aim: float, why: str = "") -> Finding:

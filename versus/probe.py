@@ -15,7 +15,6 @@ What a product takes by itself is measured beside: the floor. `sun` is compared 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -23,7 +22,7 @@ from unittest import mock
 
 import numpy as np
 import torch
-from common import Finding, figure, ratio, shape_by_shape
+from common import Finding, figure, ratio, shape_by_shape, timed
 from scipy import optimize
 from sklearn.linear_model import LogisticRegression, _logistic
 
@@ -178,14 +177,6 @@ def product_seconds(x: np.ndarray, classes: int) -> float:
     for _ in range(11):
         timed(seconds, lambda: (products.logits(point), products.gradient(residual)))
     return float(np.median(seconds)) / 2
-
-
-def timed(seconds: list[float], run: Callable[[], Any]) -> Any:
-    """What a call returns; its seconds are appended."""
-    began = time.perf_counter()
-    found = run()
-    seconds.append(time.perf_counter() - began)
-    return found
 
 
 def best_of_three(

@@ -17,8 +17,8 @@ from unittest import mock
 import numpy as np
 import torch
 from clip_benchmark.metrics import linear_probe
-from common import Finding, figure, ratio, shape_by_shape
-from probe import SHAPES, counted, data, driven_to, probe, product_seconds, timed
+from common import Finding, figure, ratio, shape_by_shape, timed
+from probe import SHAPES, counted, data, driven_to, probe, product_seconds
 
 from repbench.measure import logistic
 

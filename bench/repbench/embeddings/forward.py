@@ -14,11 +14,12 @@ from torch import Tensor, nn
 
 from repbench.embeddings.faster import faster, is_convolutional
 from repbench.embeddings.laid_out import laid_out
-from repbench.embeddings.memory import is_out_of_memory, keep_freed_memory
+from repbench.embeddings.memory import is_out_of_memory
 from repbench.embeddings.options import PRECISIONS, ExtractOptions
 from repbench.encoder import Tower
 from repbench.encoders.preprocess import ImagePreprocess
 from repbench.errors import EmbeddingError, RepbenchError
+from repbench.measure.heap import keep_freed_memory
 
 CHECKED = 4  # items on which the faster network is compared with the plain one
 CACHED = 1_250_000  # numbers in one pass on a CPU: eight images of 224 pixels, whose activations stay near the cores. Measured

@@ -15,6 +15,7 @@ import torch
 
 from repbench.measure.fixed_matrix import FixedMatrix
 from repbench.measure.geometry import unit_rows
+from repbench.measure.heap import keep_freed_memory
 from repbench.measure.threads import share_out
 
 GROUP = 64  # rows of the bank in a group
@@ -34,6 +35,7 @@ def search_by_candidates(
     Equal similarities are ordered by row number. What is said of a query that is not proven means nothing. The bank is read a
     block at a time, and then once more at the candidates' rows.
     """
+    keep_freed_memory()  # what each product is written to
     n, d = bank.shape
     found = Found(len(queries), k + SLACK)
     for some in _parts(len(queries), max(QUERIES, HELD // d)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from repbench.measure.fixed_matrix import FixedMatrix
+from repbench.measure.heap import keep_freed_memory
 from repbench.measure.solver.losses import SUMMED
 
 MOST = 10**8  # numbers of the rows that are laid out anew, twice: 800 MB in all
@@ -14,6 +15,7 @@ class Products:
     """Logits of weights, and the gradient of a residual, of rows z (n, r)."""
 
     def __init__(self, z: torch.Tensor) -> None:
+        keep_freed_memory()  # what each product is written to
         lay_out = z.numel() <= MOST
         self._z = FixedMatrix(z, lay_out=lay_out)
         self._parts = [FixedMatrix(part.T, lay_out=lay_out) for part in torch.split(z, SUMMED)]

@@ -8,7 +8,7 @@ import resource
 import pytest
 import torch
 
-from repbench.embeddings.memory import keep_freed_memory
+from repbench.measure.heap import keep_freed_memory
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told to keep memory")
