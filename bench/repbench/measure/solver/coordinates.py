@@ -38,6 +38,7 @@ class Coordinates:
         if d > (WIDEST if n >= MANY * d else FULL):
             self.z = self.place(x)
             self._leading, values = _leading(self.z)
+            self._turns = _turns(self._leading)
             rest = float(_mean_square(self.z).sum()) - float(values.sum()) / n
             self._rest = max(rest, 0.0) / (d - values.numel())
             self._spread = (values / n).to(dtype)
@@ -60,6 +61,8 @@ class Coordinates:
         for name, value in vars(self).items():
             if isinstance(value, torch.Tensor):
                 setattr(moved, name, value.cpu())
+        if moved._leading is not None:
+            moved._turns = _turns(moved._leading)
         return moved
 
     def wider(self, z: torch.Tensor, x: np.ndarray) -> Coordinates:
@@ -98,16 +101,21 @@ class Coordinates:
         """
         curvature = curvature.to(self._spread)[:, None]
         inverse = 1.0 / (curvature * self._spread + strength)
-        leading = self._leading
-        if leading is None:
+        if self._leading is None:
             return lambda q: q * inverse
+        into, back = self._turns
         even = 1.0 / (curvature * self._rest + strength)
-        return lambda q: (((q @ leading) * (inverse - even)) @ leading.T).addcmul_(q, even)
+        return lambda q: back.times(into.times(q) * (inverse - even)).addcmul_(q, even)
 
     def _centred(self, x: np.ndarray) -> Iterator[torch.Tensor]:
         mean = self.mean.to(self._device, self._dtype)
         for part in _parts(x):
             yield part.to(self._device, self._dtype).sub_(mean)
+
+
+def _turns(leading: torch.Tensor) -> tuple[FixedMatrix, FixedMatrix]:
+    """Into a subspace (d, k), and back."""
+    return FixedMatrix(leading.T), FixedMatrix(leading)
 
 
 def _mean(x: np.ndarray, dtype: torch.dtype) -> torch.Tensor:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from repbench.measure.fixed_matrix import FixedMatrix
 from repbench.measure.solver.lbfgs import Solve
 from repbench.measure.solver.losses import Loss, Softmax
 
@@ -84,7 +85,8 @@ def _divide_by_whole(wide: torch.Tensor, loss: Softmax, residual: torch.Tensor, 
     kept = (weight > CERTAIN * weight.max()).nonzero()[:, 0]
     every = max(1, len(kept) // _enough(classes, width))
     share, kept = len(kept) / len(kept[::every]), kept[::every]
-    rows, size, p = wide[kept], residual[:, kept].abs(), loss.probabilities(residual, kept)
+    columns, size, p = wide[kept].T.contiguous(), residual[:, kept].abs(), loss.probabilities(residual, kept)
+    fixed = FixedMatrix(columns)
     # What is common to all classes changes no prediction and is in no gradient: the last class is held, and what is found is
     # then shifted to sum to zero. A penalty of weights that sum to zero couples the others, by one part in `classes`.
     free = classes - 1
@@ -93,7 +95,7 @@ def _divide_by_whole(wide: torch.Tensor, loss: Softmax, residual: torch.Tensor, 
     for one in range(free):
         for other in range(one + 1):
             weight = size[one] * (1 - size[one]) if one == other else -p[one] * p[other]
-            block = ((rows.T * (weight * share)) @ rows).add_(penalty, alpha=(one == other) - 1 / classes)
+            block = fixed.times(columns * (weight * share)).add_(penalty, alpha=(one == other) - 1 / classes)
             hessian[one, :, other] = block
             hessian[other, :, one] = block
     square = hessian.view(free * width, free * width)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from repbench.measure.fixed_matrix import times_once
+
 Solve = Callable[[torch.Tensor], torch.Tensor]
 ROUNDING = 16  # times the last digit of a point: a step below that is rounding, and its change says nothing of curvature
 
@@ -95,7 +97,7 @@ class History:
             change.mul_(ratio[slot])[:, :-1].add_(step[:, :-1], alpha=strength - self._strengths[slot] * ratio[slot])
             self._strengths[slot], self._curvatures[slot] = strength, curvature
         steps, changes = self._flat(max(self._order, default=-1) + 1)
-        products = _numpy(steps @ changes.T)
+        products = _numpy(times_once(steps, changes))
         self._order = [slot for slot in self._order if products[slot, slot] > 0]
         return products
 
