@@ -127,3 +127,12 @@ def test_undefined_measures_are_refused() -> None:
         geometry.alignment(X, Y[:5])
     with pytest.raises(ProtocolError, match="no embeddings"):
         geometry.alignment(X[:0], Y[:0])
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-170, 1e-150, 1e160, 1e300])
+def test_lengths_whose_squares_no_float_holds_change_no_direction(scale: float) -> None:
+    x = X.astype(np.float64)
+    assert geometry.uniformity(x * scale) == pytest.approx(geometry.uniformity(x), abs=1e-12)
+    mixed = x * np.where(np.arange(len(x)) % 2, scale, 1.0)[:, None]
+    assert_allclose(geometry.unit_rows(mixed), geometry.unit_rows(x), rtol=1e-12, atol=0)
+    assert not geometry.unit_rows(np.zeros((2, 3))).any()

@@ -232,6 +232,33 @@ def test_features_that_cannot_be_fitted_are_refused() -> None:
             fit_path(np.ones((3, 3)), np.array([0, 1, 0]), 2, [1.0, strength])
 
 
+@pytest.mark.parametrize(
+    ("features", "labels", "classes", "words"),
+    [
+        (1.0, [0, 0, 0], 1, "two classes or more apart; got 1"),
+        (1.0, [0, 1, 2], 2, "labels of 2 classes are 0 to 1; got 0 to 2"),
+        (1.0, [0, -1, 1], 2, "labels of 2 classes are 0 to 1; got -1 to 1"),
+        (1.0, [0.0, 1.0, 0.5], 2, "whole numbers"),
+        (1.0, [[1, -1], [1, 1], [2, 0]], 2, "1, -1 or 0 in"),
+        (1.0, [[1, -1], [1, 1], [1, 0]], 3, r"1, -1 or 0 in \(n, 3\); got \(3, 2\)"),
+        (1e200, [0, 1, 0], 2, r"as large as 2e\+200: at most 1e\+14"),
+    ],
+)
+def test_labels_and_features_beyond_what_can_be_solved_are_refused_in_words(
+    features: float, labels: list[object], classes: int, words: str
+) -> None:
+    with pytest.raises(ProtocolError, match=words):
+        fit_path(np.array([[1.0, 2.0], [0.0, 1.0], [1.0, 1.0]]) * features, np.array(labels), classes)
+
+
+def test_features_of_another_width_are_refused_after_the_fit_too() -> None:
+    x, y = data(20, 3, 2)
+    path = fit_path(x, y, 2)
+    for asked in (lambda: path.refit(x[:, :2], y, 1.0), lambda: list(path.scores(x[:, :2]))):
+        with pytest.raises(ProtocolError, match=r"fitted to features \(n, 3\); got \(20, 2\)"):
+            asked()
+
+
 def test_the_refit_is_the_fit_of_all_rows_together_wherever_it_starts() -> None:
     x, y = data(300, 12, 4)
     path = fit_path(x[:240], y[:240], 4, gap=1e-10)

@@ -87,3 +87,15 @@ def test_skill_is_zero_for_guessing_and_one_for_knowing() -> None:
     assert skill_contributions(np.ones(3), 0.25).mean() == pytest.approx(1)
     with pytest.raises(ProtocolError, match="always right"):
         skill_contributions(np.ones(3), 1.0)
+
+
+@pytest.mark.parametrize("shape", [(60, 12), (30, 80)])
+def test_small_features_are_not_lost_beside_one_ten_million_times_as_large(shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=shape)
+    y = x @ rng.normal(size=(shape[1], 1))
+    x[:, 0] *= 1e7
+    path, new = ridge.fit_path(x, y, ALPHAS), rng.normal(size=(7, shape[1]))
+    for place, alpha in enumerate(ALPHAS):
+        expected = Ridge(alpha=alpha, solver="svd").fit(x, y).predict(new).reshape(-1, 1)
+        assert path.predict(new, np.full(1, place)) == pytest.approx(expected, rel=1e-6)

@@ -16,14 +16,22 @@ import numpy as np
 from repbench.errors import ProtocolError
 from repbench.measure.threads import share_out
 
+SHORTEST = 1e-140  # length of a row whose square is a full float64; its inverse is the longest
 BLOCK = 768  # rows a block: products of 4.5 MB, whatever the number of rows
 
 
 def unit_rows(x: np.ndarray) -> np.ndarray:
     """Rows of x (n, d) at length one, float64; rows of zeros stay zeros."""
     x = np.asarray(x, dtype=np.float64)
-    norms = np.linalg.norm(x, axis=-1, keepdims=True)
-    unit: np.ndarray = x / np.where(norms > 0, norms, 1.0)
+    with np.errstate(all="ignore"):
+        norms = np.linalg.norm(x, axis=-1, keepdims=True)
+    odd = ~((norms > SHORTEST) & (norms < 1 / SHORTEST))[..., 0]  # zero, or its square is beyond what a float can hold
+    if odd.any():
+        x, norms = x.copy(), norms.copy()
+        largest = np.abs(x[odd]).max(axis=-1, keepdims=True)
+        x[odd] /= np.where(largest > 0, largest, 1.0)
+        norms[odd] = np.where(largest > 0, np.linalg.norm(x[odd], axis=-1, keepdims=True), 1.0)
+    unit: np.ndarray = x / norms
     return unit
 
 
@@ -32,7 +40,9 @@ def normalised(x: np.ndarray) -> np.ndarray:
     x = np.asarray(x, dtype=np.float64)
     with np.errstate(all="ignore"):
         norms = np.linalg.norm(x, axis=-1, keepdims=True)
-    if np.isfinite(norms).all() and norms.all():  # as nearly always: to look at each number again takes as long as all of this
+    if (
+        (norms > SHORTEST) & (norms < 1 / SHORTEST)
+    ).all():  # nearly always: to look at each number takes as long as all of this
         unit: np.ndarray = x / norms
         return unit
     bad = int((~np.isfinite(x).all(axis=-1)).sum())

@@ -83,7 +83,9 @@ class Path(Sequence[Solution]):
 
     def _scores(self, x: np.ndarray, places: Sequence[int]) -> Iterator[np.ndarray]:
         from repbench.measure.fixed_matrix import FixedMatrix
+        from repbench.measure.solver.checked import checked_rows
 
+        x = checked_rows(x, len(self._problem.coordinates.mean))
         with self._problem.threads():
             z = self._problem.coordinates.place(x)
         before = None
@@ -147,7 +149,8 @@ def fit_path(
     entry of the gradient of the mean loss at most 1e-4) instead of at the proven `gap`, to compare with published tables; a
     stop then stands, at no evaluation, for weaker strengths that it satisfies too, as where scikit-learn starts warm. `device`
     is where a large problem is solved, "cpu" or "cuda", "cuda:1"; any other means the CPU, as does one whose memory does not
-    suffice. Raises ProtocolError for empty or non-finite data or a strength that is not above 0 and finite.
+    suffice. Raises ProtocolError for empty, non-finite or huge data, labels that are none of two classes or more, and a
+    strength that is not above 0 and finite.
     """
     rule = _rule(gap, stop_rule)
     order = sorted(set(strengths), reverse=True)

@@ -17,7 +17,8 @@ import numpy as np
 from repbench.errors import ProtocolError
 
 STRENGTHS = tuple(10.0 ** (half / 2) for half in range(-8, 17))  # 1e-4 to 1e8
-NOTHING = 1e-12  # share of the largest eigenvalue below which a direction is rounding
+SMALLEST = 1e-12  # singular value that is not taken for nothing
+NOTHING = 1e-12  # of a row's residual that is left where it alone decides its fit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,17 +27,16 @@ class RidgePath:
 
     strengths: np.ndarray
     errors: np.ndarray
-    _x: np.ndarray  # (n, d) less its mean
-    _mean: np.ndarray
+    _mean: np.ndarray  # (d,)
     _offset: np.ndarray  # (targets,)
     _rotated: np.ndarray  # U'y (r, targets)
     _s: np.ndarray  # (r,)
-    _u: np.ndarray  # (n, r)
+    _v: np.ndarray  # (d, r)
 
     def weights(self, places: np.ndarray) -> np.ndarray:
         """Weights (d, targets) where target t has the strength at `places[t]`, int (targets,)."""
-        shrunk = self._rotated / (self._s[:, None] ** 2 + self.strengths[places][None])
-        weights: np.ndarray = self._x.T @ (self._u @ shrunk)  # V S = x'U, so that V is never formed
+        s = self._s[:, None]
+        weights: np.ndarray = self._v @ (self._rotated * (s / (s * s + self.strengths[places][None])))
         return weights
 
     def predict(self, x: np.ndarray, places: np.ndarray) -> np.ndarray:
@@ -46,15 +46,14 @@ class RidgePath:
 
     def predict_all(self, x: np.ndarray) -> np.ndarray:
         """Predictions (strengths, m, targets) at every strength."""
-        seen = ((np.asarray(x, dtype=np.float64) - self._mean) @ self._x.T) @ self._u
-        scale = self._s[:, None] ** 2
-        return np.stack([seen @ (self._rotated / (scale + one)) + self._offset for one in self.strengths])
+        seen, s = (np.asarray(x, dtype=np.float64) - self._mean) @ self._v, self._s[:, None]
+        return np.stack([seen @ (self._rotated * (s / (s * s + one))) + self._offset for one in self.strengths])
 
 
 def fit_path(x: np.ndarray, y: np.ndarray, strengths: tuple[float, ...] = STRENGTHS) -> RidgePath:
     """The solutions for x (n, d), y (n, targets) at every strength, all above 0.
 
-    One eigendecomposition of the smaller of x'x and xx'. Raises ProtocolError for fewer than three rows.
+    One singular value decomposition. Raises ProtocolError for fewer than three rows.
     """
     x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     if x.ndim != 2 or y.ndim != 2 or len(x) != len(y) or len(x) < 3:
@@ -63,7 +62,7 @@ def fit_path(x: np.ndarray, y: np.ndarray, strengths: tuple[float, ...] = STRENG
         raise ProtocolError("ridge regression was given values that are NaN or infinite.")
     mean, offset = x.mean(axis=0), y.mean(axis=0)
     x, y = x - mean, y - offset
-    u, s = _left(x)
+    u, s, v = _decomposed(x)
     rotated = u.T @ y
     each = np.array(strengths)
     errors = np.empty((len(each), y.shape[1]))
@@ -73,7 +72,7 @@ def fit_path(x: np.ndarray, y: np.ndarray, strengths: tuple[float, ...] = STRENG
         left = 1 - 1 / len(x) - squares @ kept
         residual = y - u @ (kept[:, None] * rotated)
         errors[place] = ((residual / np.maximum(left, NOTHING)[:, None]) ** 2).mean(axis=0)
-    return RidgePath(strengths=each, errors=errors, _x=x, _mean=mean, _offset=offset, _rotated=rotated, _s=s, _u=u)
+    return RidgePath(strengths=each, errors=errors, _mean=mean, _offset=offset, _rotated=rotated, _s=s, _v=v)
 
 
 def strongest_of_best(errors: np.ndarray) -> int:
@@ -82,11 +81,11 @@ def strongest_of_best(errors: np.ndarray) -> int:
     return int(np.flatnonzero(errors <= least + 1e-12 * max(abs(float(least)), 1e-300))[-1])
 
 
-def _left(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Left singular vectors (n, r) and values (r,) of centred x (n, d), those that are more than rounding."""
-    wide = x.shape[1] > len(x)
-    values, vectors = np.linalg.eigh(x @ x.T if wide else x.T @ x)
-    largest = max(float(values[-1]), 0.0) if len(values) else 0.0
-    kept = values > max(NOTHING * largest, 1e-24)
-    s = np.sqrt(values[kept])
-    return (vectors[:, kept] if wide else x @ vectors[:, kept] / s), s
+def _decomposed(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Singular vectors (n, r), values (r,) and right vectors (d, r) of centred x (n, d), those that are more than rounding.
+
+    Of x itself: in its products with itself, features of a millionth of the largest would be rounding.
+    """
+    u, s, v = np.linalg.svd(x, full_matrices=False)
+    kept = s > max(max(x.shape) * np.finfo(np.float64).eps * s.max(initial=0.0), SMALLEST)
+    return u[:, kept], s[kept], v[kept].T

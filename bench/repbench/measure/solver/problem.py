@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from repbench.errors import ProtocolError
+from repbench.measure.solver.checked import checked
 from repbench.measure.solver.coordinates import Coordinates
 from repbench.measure.solver.descent import MOST_EVALUATIONS, Descent, between
 from repbench.measure.solver.losses import Loss, OneVsRest, Softmax
@@ -41,7 +41,7 @@ class Problem:
     @classmethod
     def of(cls, x: np.ndarray, y: np.ndarray, classes: int, rule: Rule, device: str) -> Problem:
         """Features (n, d) and labels, as `logistic.fit_path` takes and refuses them."""
-        x, y = _checked(x, y)
+        x, y = checked(x, y, classes)
         small = x.size * classes < SMALL
         dtype = torch.float64 if small or rule.gap < FINE else torch.float32
         with threads(small):
@@ -50,7 +50,7 @@ class Problem:
 
     def with_more(self, x: np.ndarray, y: np.ndarray) -> Problem:
         """These rows and more."""
-        x, y = _checked(x, y)
+        x, y = checked(x, y, self.classes, len(self.coordinates.mean))
         vars(self).pop("_products", None)  # they are made anew if they are asked for again: until then there is room
         with self.threads():
             wider = self.coordinates.wider(self.z, x)
@@ -139,15 +139,6 @@ class Problem:
             _stop=stop,
             _coordinates=self.coordinates,
         )
-
-
-def _checked(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    x, y = np.asarray(x), np.asarray(y)
-    if x.ndim != 2 or not len(x) or len(x) != len(y):
-        raise ProtocolError(f"logistic regression needs features (n, d) and n labels; got {x.shape} and {y.shape}.")
-    if not all(np.isfinite(x[first : first + 8192]).all() for first in range(0, len(x), 8192)):
-        raise ProtocolError("logistic regression needs finite features; some are NaN or infinite.")
-    return x, y
 
 
 def _way(strength: float) -> list[float]:
