@@ -79,7 +79,7 @@ reference: $(BIN)/repbench
 	$(BIN)/python reference/commit.py $(REFERENCE)-runs/demo --check
 
 versus: versus/.venv/bin/repbench
-	for script in $(filter-out versus/common.py versus/report.py versus/agreement/controls.py,$(wildcard versus/*.py versus/agreement/*.py)); do versus/.venv/bin/python $$script || exit 1; done
+	for script in $(filter-out versus/common.py versus/report.py versus/agreement/controls.py,$(wildcard versus/*.py versus/agreement/*.py)); do env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE versus/.venv/bin/python $$script || exit 1; done
 	versus/.venv/bin/python versus/report.py
 
 versus/.venv/bin/repbench: versus/requirements.txt pyproject.toml

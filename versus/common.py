@@ -17,6 +17,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
+WIDE = {"AVX2": "avx2", "AVX-512": "avx512f", "AVX-512 bf16": "avx512_bf16", "AMX": "amx_tile"}  # as /proc/cpuinfo calls them
 PAUSE = 0.2  # seconds between two sides; OpenBLAS's threads give up waiting after some .03
 PACKAGES = ("torch", "numpy", "scikit-learn", "faiss-cpu", "open_clip_torch", "clip-benchmark", "mteb", "lightly")
 
@@ -133,7 +134,14 @@ def machine() -> dict[str, Any]:
 
 
 def _processor() -> str:
+    """Name, family and model of the processor, and which of the wide instructions it has: products hang on them."""
+    told: dict[str, str] = {}
     for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.processor()
+        name, _, value = line.partition(":")
+        told.setdefault(name.strip(), value.strip())
+    if "model name" not in told:
+        return platform.processor()
+    flags = set(told.get("flags", "").split())
+    wide = [name for name, flag in WIDE.items() if flag in flags]
+    family = f"family {told.get('cpu family', '?')}, model {told.get('model', '?')}"
+    return f"{told['model name']} ({', '.join([family, *wide])})"

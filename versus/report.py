@@ -30,10 +30,20 @@ def _section(content: dict[str, Any]) -> str:
     table = tabulate(rows, headers=["what", "measured (least, greatest round)", "aim", "reached"], tablefmt="github")
     machine = content["machine"]
     versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
-    why = "".join(f"\n- {one.what}: {one.why}" for one in findings if one.why)
+    said = f", OPENBLAS_CORETYPE={kernels}" if (kernels := machine["openblas_coretype"]) else ""
     name = Path(content["script"]).stem
     command = f"`python {content['script']}`"
-    return f"### {name}\n\n{command} on {machine['cores']} cores of {machine['processor']}; {versions}.\n\n{table}\n{why}\n"
+    where = f"{command} on {machine['cores']} cores of {machine['processor']}{said}; {versions}."
+    return f"### {name}\n\n{where}\n\n{table}\n{_reasons(findings)}\n"
+
+
+def _reasons(findings: list[Finding]) -> str:
+    """What stopped the figures that were not reached; a reason that several share is told once."""
+    stopped: dict[str, list[str]] = {}
+    for one in findings:
+        if one.why:
+            stopped.setdefault(one.why, []).append(one.what)
+    return "".join(f"\n- {'; '.join(whats)}: {why}" for why, whats in stopped.items())
 
 
 def _range(one: Finding) -> str:
