@@ -12,9 +12,11 @@ import timm
 import torch
 import torchvision
 from torch import Tensor, nn
+from torchvision.models.feature_extraction import create_feature_extractor
 
 from repbench.embeddings.faster import at_once, faster, folded
 from repbench.embeddings.fused import FusedConvolution
+from repbench.embeddings.laid_out import laid_out
 
 
 def with_statistics(network: nn.Module) -> nn.Module:
@@ -79,11 +81,16 @@ class Twisted(nn.Module):
             maps = self.norm(maps) + self.conv(images.flip(3))
         elif self.kind == "read by a function too":
             maps = self.norm(maps) + maps
+        elif self.kind == "weights are read":
+            maps = self.norm(maps) * self.conv.weight.sum()
         output: Tensor = self.last(maps).mean((2, 3))
         return output
 
 
-@pytest.mark.parametrize("kind", ["changed in place", "read by two norms", "norm run twice", "conv run twice"])
+ELSEWHERE = ["changed in place", "read by two norms", "norm run twice", "conv run twice", "read by a function too"]
+
+
+@pytest.mark.parametrize("kind", ELSEWHERE)
 def test_a_convolution_that_others_read_keeps_its_batch_norm(kind: str) -> None:
     plain = with_statistics(Twisted(kind))
     quick, note = faster(plain, inputs(16))
@@ -94,7 +101,7 @@ def test_a_convolution_that_others_read_keeps_its_batch_norm(kind: str) -> None:
 
 
 def test_a_network_whose_embeddings_would_change_stays_plain_and_says_so() -> None:
-    plain = with_statistics(Twisted("read by a function too"))
+    plain = with_statistics(Twisted("weights are read"))
     quick, note = faster(plain, inputs(16))
     assert quick is plain
     assert "plain forward pass: the folded network is" in note
@@ -280,3 +287,100 @@ def test_what_awaits_a_sum_is_a_tensor_to_whatever_else_reads_it() -> None:
     assert waiting.shape == out.shape
     assert torch.equal(torch.cat([waiting, waiting]), torch.cat([out, out]))  # type: ignore[list-item]
     torch.testing.assert_close(waiting + x, (out + x), rtol=1e-5, atol=1e-6)
+
+
+def test_a_rectified_map_that_is_written_over_is_rectified_again() -> None:
+    """The sample is bright, so that the second ReLU changes nothing of it."""
+    torch.manual_seed(0)
+    network = WrittenOver().eval().requires_grad_(False)
+    quick, _ = faster(network, inputs(16).abs() + 5)
+    dark = -inputs(16).abs() - 5
+    with torch.inference_mode():
+        torch.testing.assert_close(quick(dark), network(dark), rtol=1e-4, atol=1e-5)
+
+
+class WrittenOver(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.relu = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 5, 3), nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = self.relu(self.first(x))
+        hidden += x.mean((1, 2, 3), keepdim=True)
+        return self.second(self.relu(hidden)).mean((2, 3))  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("kind", ["conv", "norm", "relu"])
+def test_a_part_with_a_hook_is_not_replaced(kind: str) -> None:
+    torch.manual_seed(0)
+    parts = {"conv": nn.Conv2d(3, 4, 3), "norm": nn.BatchNorm2d(4), "relu": nn.ReLU()}
+    network = nn.Sequential(*parts.values(), nn.Conv2d(4, 5, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    with_statistics(network)
+    parts[kind].register_forward_hook(lambda *given: given[-1].clamp(-2, 2))
+    quick, _ = faster(network, 0.01 * inputs(16))  # the hook changes nothing of the sample
+    with torch.inference_mode():
+        torch.testing.assert_close(quick(100 * inputs(16)), network(100 * inputs(16)), rtol=1e-4, atol=1e-4)
+
+
+def test_a_network_that_writes_over_its_input_is_given_copies() -> None:
+    network = nn.Sequential(
+        nn.ReLU(inplace=True), nn.Conv2d(3, 4, 3), nn.Conv2d(4, 5, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    )
+    sample = inputs(16)
+    faster(network.eval().requires_grad_(False), sample)
+    assert torch.equal(sample, inputs(16))
+
+
+def test_a_network_that_is_its_own_copy_is_left_alone() -> None:
+    class Itself(nn.Sequential):
+        def __deepcopy__(self, _: object) -> nn.Module:
+            return self
+
+    network = with_statistics(Itself(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 5, 3), nn.Flatten()))
+    quick, note = faster(network, inputs(16))
+    assert quick is network
+    assert norms(network) == 1
+    assert "failed (TypeError)" in note
+
+
+def test_what_awaits_a_sum_bears_the_other_operators() -> None:
+    torch.manual_seed(0)
+    conv, x = nn.Conv2d(3, 3, 1).requires_grad_(False), inputs(8)
+    out = conv(x)
+
+    def waiting() -> Any:
+        return FusedConvolution(conv, adds=True, rectifies=False)(x)
+
+    for got, expected in [
+        (waiting() + 1.0, out + 1.0),
+        (waiting() * 0.5, out * 0.5),
+        (2 - waiting(), 2 - out),
+        (-waiting(), -out),
+        (waiting()[:, :1], out[:, :1]),
+        (waiting() > 0, out > 0),
+    ]:
+        assert torch.equal(got, expected)
+
+
+def test_a_traced_network_of_torchvision_keeps_its_statistics() -> None:
+    """Its copies come in training mode, whatever it is in."""
+    traced = create_feature_extractor(torchvision.models.resnet18(), {"fc": "z"}).eval().requires_grad_(False)
+    network = with_statistics(Named(traced))
+    before, expected = copy.deepcopy(network.state_dict()), network(inputs())
+    quick, note = faster(network, inputs())
+    quick = laid_out(quick, inputs())
+    assert note == ""
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    with torch.inference_mode():
+        torch.testing.assert_close(quick(inputs()), expected, rtol=1e-3, atol=1e-4)
+
+
+class Named(nn.Module):
+    """The output of a network that gives several, by name."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.network(x)["z"]  # type: ignore[no-any-return]

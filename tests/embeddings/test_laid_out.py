@@ -141,3 +141,51 @@ def test_forward_passes_of_a_transformer_are_laid_out_in_fp32_alone() -> None:
     assert count(half._module, LaidOutLinear) == 0  # type: ignore[arg-type]
     with torch.inference_mode():
         np.testing.assert_allclose(rows, tower.module(tower.prepare.scale(pixels)).numpy(), rtol=1e-3, atol=1e-5)
+
+
+class Keeping(nn.Module):
+    """A network whose embedding is what a hook kept."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(12, 16), nn.Tanh(), nn.Linear(16, 5))
+        self.body[0].register_forward_hook(self.keep)
+
+    def keep(self, _: nn.Module, __: object, output: Tensor) -> None:
+        self.kept = output
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.body(x)
+        return self.kept
+
+
+def test_a_layer_whose_output_a_hook_keeps_stays_and_so_does_what_it_keeps() -> None:
+    torch.manual_seed(0)
+    network = Keeping().eval().requires_grad_(False)
+    quick, others = laid_out(network, torch.randn(4, 12)), torch.randn(7, 12)
+    assert count(quick, LaidOutLinear) <= 1
+    with torch.inference_mode():
+        torch.testing.assert_close(quick(others), network(others))
+
+
+def test_weights_that_each_input_sets_are_not_laid_out() -> None:
+    class Setting(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(4, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.layer.weight.data.copy_(x.mean() * torch.eye(4))
+            return self.layer(x)  # type: ignore[no-any-return]
+
+    network = Setting()
+    assert laid_out(network, torch.randn(3, 4)) is network
+
+
+def test_hooks_and_inputs_of_the_network_itself_stay_as_they_were() -> None:
+    network = nn.Sequential(nn.ReLU(inplace=True), nn.Linear(4, 4)).eval()
+    sample = torch.randn(3, 4)
+    before = sample.clone()
+    assert laid_out(network, sample) is not network
+    assert torch.equal(sample, before)
+    assert not any(part._forward_pre_hooks for part in network.modules())

@@ -6,14 +6,13 @@ understood. What was watched is checked: a network whose embeddings would change
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from repbench.embeddings.fused import Place, can_fuse, fused
-from repbench.embeddings.same import SAME, off
+from repbench.embeddings.same import SAME, Samples, copy_of, is_as_made
 from repbench.embeddings.watched import Watched
 
 NORMS = ("BatchNorm2d", "SyncBatchNorm", "BatchNormAct2d")  # by name, as the convolutions
@@ -22,26 +21,23 @@ NORMS = ("BatchNorm2d", "SyncBatchNorm", "BatchNormAct2d")  # by name, as the co
 def faster(module: nn.Module, sample: Tensor) -> tuple[nn.Module, str]:
     """A copy of `module` that gives the same embeddings in less time, or `module` itself, with a note if its copy failed.
 
-    `sample` is a batch of real inputs (n, ...). A network of fewer than two convolutions has nothing to gain. Raises
-    whatever `module` itself raises on the sample.
+    `sample` is a batch of real inputs (n, ...), which is not changed. A network of fewer than two convolutions has nothing to
+    gain. Raises whatever `module` itself raises on the sample.
     """
     if sample.ndim != 4 or not is_convolutional(module):
         return module, ""
-    with torch.no_grad():
-        expected = module(sample)
-    quick, note = _changed(folded, module, sample, expected)
+    samples = Samples(module, sample)
+    quick, note = _changed(folded, module, samples)
     if quick is module:
         return module, f"plain forward pass: the folded network {note}"
-    return _changed(at_once, quick, sample, expected)[0], ""
+    return _changed(at_once, quick, samples)[0], ""
 
 
-def _changed(change: Any, module: nn.Module, sample: Tensor, expected: Tensor) -> tuple[nn.Module, str]:
+def _changed(change: Any, module: nn.Module, samples: Samples) -> tuple[nn.Module, str]:
     """A changed copy that keeps the embeddings, or the module itself and what became of its copy, in words."""
     try:
-        copied = change(copy.deepcopy(module), sample)
-        with torch.no_grad():
-            got = copied.to(memory_format=torch.channels_last)(sample.contiguous(memory_format=torch.channels_last))
-        share = off(got, expected)
+        copied = change(copy_of(module), samples.sample).to(memory_format=torch.channels_last)
+        share = samples.off(copied, channels_last=True)
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # a network that cannot be copied or changed may raise anything
@@ -61,7 +57,7 @@ def folded(module: nn.Module, sample: Tensor) -> nn.Module:
     names = {part: name for name, part in module.named_modules()}
     watched = Watched(module, sample)
     for conv, norm in watched.only_readers():
-        if _is_norm(norm) and watched.runs(norm) == 1:
+        if _is_norm(norm) and watched.runs(norm) == 1 and is_as_made(conv) and is_as_made(norm):
             _fold(conv, norm)
             module.set_submodule(names[norm], _what_is_left(norm))
     return module
@@ -71,11 +67,14 @@ def at_once(module: nn.Module, sample: Tensor) -> nn.Module:
     """The module itself, changed: convolutions add and rectify what a sum or a ReLU alone reads of them."""
     watched = Watched(module, sample)
     sums = {one.conv: one for one in watched.sums if not one.other_is_read and watched.runs(one.conv) == 1}
-    places = [Place(conv, adds=True, relu=one.rectifier) for conv, one in sums.items()]
+    places = [Place(conv, adds=True, relu=watched.rectifier(one)) for conv, one in sums.items()]
     for conv, relu in watched.only_readers(nn.Identity):
-        if type(relu) is nn.ReLU and conv not in sums:
+        if type(relu) is nn.ReLU and conv not in sums and watched.stays_rectified(relu):
             places.append(Place(conv, adds=False, relu=relu))
-    return fused(module, [place for place in places if can_fuse(place.conv)])
+    known = [
+        one for one in places if can_fuse(one.conv) and is_as_made(one.conv) and (one.relu is None or is_as_made(one.relu))
+    ]
+    return fused(module, known)
 
 
 def _is_norm(part: Any) -> bool:

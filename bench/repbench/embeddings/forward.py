@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import math
 from collections.abc import Iterator
 from typing import TypeGuard
@@ -16,6 +15,7 @@ from repbench.embeddings.faster import faster, is_convolutional
 from repbench.embeddings.laid_out import laid_out
 from repbench.embeddings.memory import is_out_of_memory
 from repbench.embeddings.options import PRECISIONS, ExtractOptions
+from repbench.embeddings.same import copy_of
 from repbench.encoder import Tower
 from repbench.encoders.preprocess import ImagePreprocess
 from repbench.errors import EmbeddingError, RepbenchError
@@ -172,7 +172,7 @@ def converted(module: nn.Module, dtype: torch.dtype, sample: Tensor) -> tuple[nn
     if not any(value.is_floating_point() for value in module.state_dict().values() if isinstance(value, Tensor)):
         return module, "fp32: the encoder has no weights that could be converted"
     try:
-        half = Half(copy.deepcopy(module), dtype)
+        half = Half(copy_of(module), dtype)
         with torch.inference_mode():
             half(sample)
     except Exception as error:  # a network that cannot be copied, or that makes float32 tensors of its own
@@ -185,7 +185,7 @@ def converted(module: nn.Module, dtype: torch.dtype, sample: Tensor) -> tuple[nn
 def copied(module: nn.Module) -> nn.Module:
     """A copy of the module, or, where it cannot be copied, the module itself."""
     try:
-        return copy.deepcopy(module)
+        return copy_of(module)
     except Exception:  # sessions of foreign runtimes and tensors with a history raise what they like
         return module
 

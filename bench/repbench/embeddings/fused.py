@@ -23,7 +23,7 @@ class FusedConvolution(nn.Module):
 
     def __init__(self, conv: nn.Conv2d, *, adds: bool, rectifies: bool) -> None:
         super().__init__()
-        self.conv, self.adds, self.rectifies = conv, adds, rectifies
+        self.conv, self.adds, self.rectifies, self.training = conv, adds, rectifies, conv.training
 
     def forward(self, x: Tensor) -> Tensor | AwaitedSum:
         """Images (n, channels, height, width) as of the convolution, or the promise of them where a sum comes next."""
@@ -41,8 +41,9 @@ class FusedConvolution(nn.Module):
 
     def plus(self, x: Tensor, other: Tensor) -> Tensor:
         """The sum with `other`, which nothing reads any more and which the sum is written over."""
-        conv, laid_out = self.conv, other.is_contiguous(memory_format=torch.channels_last)
-        if self._at_once(x) and other.dtype == x.dtype and laid_out and other.shape == self._shape(x):
+        conv = self.conv
+        laid_out = isinstance(other, Tensor) and other.is_contiguous(memory_format=torch.channels_last)
+        if laid_out and self._at_once(x) and other.dtype == x.dtype and other.shape == self._shape(x):
             relu, place = "relu" if self.rectifies else None, self._place()
             operator = torch.ops.mkldnn._convolution_pointwise_.binary
             out: Tensor = operator(other, x, conv.weight, conv.bias, *place, "add", 1.0, relu, [], "")
@@ -54,7 +55,8 @@ class FusedConvolution(nn.Module):
 
     def _at_once(self, x: Tensor) -> bool:
         """Whether oneDNN takes such inputs: a processor's float32, or bf16 with weights to match."""
-        return x.device.type == "cpu" and x.dtype == self.conv.weight.dtype and x.dtype in (torch.float32, torch.bfloat16)
+        known = x.dtype == torch.float32 or (x.dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+        return x.device.type == "cpu" and x.dtype == self.conv.weight.dtype and bool(known)
 
     def _place(self) -> tuple[list[int], list[int], list[int], int]:
         conv = self.conv
@@ -97,6 +99,16 @@ class AwaitedSum:
             return one.plus(other.value() if isinstance(other, cls) else other)
         args, kwargs = tree_map(lambda one: one.value() if isinstance(one, cls) else one, (args, kwargs))
         return function(*args, **(kwargs or {}))
+
+
+def _by_value(name: str) -> Any:
+    return lambda self, *others: getattr(self.value(), name)(*others)
+
+
+for _name in ("sub", "rsub", "isub", "mul", "rmul", "imul", "truediv", "rtruediv", "itruediv", "pow", "matmul", "neg", "abs"):
+    setattr(AwaitedSum, f"__{_name}__", _by_value(f"__{_name}__"))
+for _name in ("getitem", "setitem", "len", "iter", "lt", "le", "gt", "ge", "eq", "ne", "bool", "float"):  # Python looks them up
+    setattr(AwaitedSum, f"__{_name}__", _by_value(f"__{_name}__"))  # in the class alone
 
 
 class Rectifier(nn.Module):

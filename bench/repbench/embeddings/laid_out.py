@@ -6,14 +6,13 @@ long otherwise. The networks' own weights stay as they are, and are shared; the 
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from repbench.embeddings.same import keeps
+from repbench.embeddings.same import SAME, Samples, copy_of, is_as_made
 from repbench.measure.fixed_matrix import FixedMatrix, can_lay_out
 
 MOST = 5 * 10**8  # weights that are laid out anew: 2 GB
@@ -25,7 +24,7 @@ class LaidOutLinear(nn.Linear):
     def __init__(self, linear: nn.Linear) -> None:
         nn.Module.__init__(self)
         self.in_features, self.out_features = linear.in_features, linear.out_features
-        self.weight, self.bias = linear.weight, linear.bias
+        self.weight, self.bias, self.training = linear.weight, linear.bias, linear.training
         self._matrix = FixedMatrix(linear.weight.detach())
 
     def forward(self, input: Tensor) -> Tensor:
@@ -38,7 +37,7 @@ class LaidOutAttention(nn.Module):
 
     def __init__(self, attention: nn.MultiheadAttention) -> None:
         super().__init__()
-        self.attention = attention
+        self.attention, self.training = attention, attention.training
         self._into, self._out = FixedMatrix(attention.in_proj_weight.detach()), FixedMatrix(attention.out_proj.weight.detach())
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor, *others: Any, **options: Any) -> tuple[Tensor, Tensor | None]:
@@ -47,7 +46,9 @@ class LaidOutAttention(nn.Module):
         plain = (
             not others and options.get("need_weights") is False and asked <= {"attn_mask", "is_causal", "average_attn_weights"}
         )
-        if not (plain and query is key is value and query.ndim == 3 and _fits(query)) or (mask is not None and mask.ndim != 2):
+        length = query.shape[1 if self.attention.batch_first else 0]
+        known = mask is None or mask.shape == (length, length)
+        if not (plain and known and query is key is value and query.ndim == 3 and _fits(query)):
             found: tuple[Tensor, Tensor | None] = self.attention(query, key, value, *others, **options)
             return found
         first = self.attention.batch_first
@@ -71,33 +72,31 @@ def laid_out(module: nn.Module, sample: Tensor) -> nn.Module:
     if not can_lay_out() or not any(_is_known(part) for part in module.modules()):
         return module
     try:
-        expected, places = _run(module, sample)
-        shared: dict[int, Any] = {id(one): one for one in (*module.parameters(), *module.buffers())}
-        copied = copy.deepcopy(module, shared) if places else module
+        places = _that_run(module, sample.clone())
+        copied = copy_of(module, shares_weights=True) if places else module
         for name in places:
             part: Any = copied.get_submodule(name)
             copied.set_submodule(name, LaidOutLinear(part) if type(part) is nn.Linear else LaidOutAttention(part))
-        with torch.inference_mode():
-            return copied if keeps(copied(sample), expected) else module
+        return copied if places and Samples(module, sample).off(copied) <= SAME else module
     except Exception:  # memory may not suffice, and a network that is copied or changed raises anything; what there is serves
         return module
 
 
-def _run(module: nn.Module, sample: Tensor) -> tuple[Tensor, list[str]]:
-    """The embeddings of a sample, and the names of what ran and can be laid out: none where the weights are too many."""
+def _that_run(module: nn.Module, sample: Tensor) -> list[str]:
+    """The names of what takes part in a pass and can be laid out; none where the weights are too many."""
     found: dict[str, int] = {}
     handles = []
     for name, part in module.named_modules():
-        if _is_known(part):
+        if _is_known(part) and is_as_made(part):
             numbers = sum(one.numel() for one in part.parameters())
             handles.append(part.register_forward_pre_hook(lambda *_, which=name, size=numbers: found.update({which: size})))
     try:
-        with torch.inference_mode():
-            expected = module(sample)
+        with torch.no_grad():
+            module(sample)
     finally:
         for handle in handles:
             handle.remove()
-    return expected, list(found) if sum(found.values()) <= MOST else []
+    return list(found) if sum(found.values()) <= MOST else []
 
 
 def _is_known(part: Any) -> bool:

@@ -1,17 +1,64 @@
-"""Whether a changed network still gives the same embeddings."""
+"""Copies of a network that are to give the same embeddings, and whether they do."""
 
 from __future__ import annotations
 
-from torch import Tensor
+import copy
+
+import torch
+from torch import Tensor, nn
 
 SAME = 1e-3  # largest norm of a difference, as a share of the embedding's: its cosine is then above 0.9999995
 
 
-def off(got: Tensor, expected: Tensor) -> float:
-    """How far embeddings (n, dim) lie from those expected, as a share of their length: the largest, or NaN."""
-    return float(((got - expected).norm(dim=1) / expected.norm(dim=1)).max())
+def copy_of(module: nn.Module, *, shares_weights: bool = False) -> nn.Module:
+    """A copy in the modes (training or not) of the original, of which some networks lose theirs; buffers are its own.
+
+    Raises TypeError where a part hands out itself as its copy, and whatever copying raises.
+    """
+    copied: nn.Module = copy.deepcopy(module, {id(one): one for one in module.parameters()} if shares_weights else {})
+    originals = set(module.modules())
+    if any(part in originals for part in copied.modules()):
+        raise TypeError("a part of the network is its own copy")
+    modes = {name: part.training for name, part in module.named_modules()}
+    for name, part in copied.named_modules():
+        part.training = modes.get(name, part.training)
+    return copied
 
 
-def keeps(got: Tensor, expected: Tensor) -> bool:
-    """Whether the embeddings are the same; NaN counts as another number."""
-    return off(got, expected) <= SAME
+def is_as_made(part: nn.Module) -> bool:
+    """Whether no hook and no other `forward` was put on a part: what replaces it would not know of them."""
+    return not (part._forward_hooks or part._forward_pre_hooks or "forward" in vars(part))
+
+
+class Samples:
+    """Inputs and the embeddings that a network gives of them: a sample, and a batch of twice as many that are other numbers.
+
+    So an embedding that was kept from the sample, or that hangs on how many there are, shows. Networks are given copies, as
+    some write over what they are given.
+    """
+
+    def __init__(self, module: nn.Module, sample: Tensor) -> None:
+        others = sample.flip(-1) * 1.5 if sample.is_floating_point() else sample.flip(0)
+        self._inputs = (sample, torch.cat([others, sample]))
+        with torch.no_grad():
+            self._expected = [module(one.clone()) for one in self._inputs]
+
+    @property
+    def sample(self) -> Tensor:
+        """The sample, to be written over at will."""
+        return self._inputs[0].clone()
+
+    def off(self, module: nn.Module, *, channels_last: bool = False) -> float:
+        """How far a network's embeddings (n, dim) lie from those, as a share of their length: the largest, or NaN.
+
+        Raises ValueError for another shape, and whatever the network raises.
+        """
+        shares: list[float] = []
+        for inputs, expected in zip(self._inputs, self._expected, strict=True):
+            given = inputs.clone(memory_format=torch.channels_last if channels_last else torch.preserve_format)
+            with torch.no_grad():
+                got = module(given)
+            if got.shape != expected.shape:
+                raise ValueError(f"embeddings of shape {tuple(got.shape)} in place of {tuple(expected.shape)}")
+            shares.append(float(((got - expected).norm(dim=1) / expected.norm(dim=1)).max()))
+        return max(shares) if all(one == one for one in shares) else float("nan")

@@ -15,6 +15,7 @@ from repbench.embeddings.fused import ADDITIONS
 
 CONVOLUTIONS = ("Conv2d", "Conv2dSame")  # by name: a subclass that changes its weights in each pass cannot be folded
 FRESH = (*ADDITIONS, "conv2d", "relu", "batch_norm", "max_pool2d", "avg_pool2d")  # they write into memory of their own
+LOOKS = ("__get__", "dim", "ndimension", "size", "numel", "stride", "is_contiguous", "is_floating_point")  # read no numbers
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,6 @@ class Sum:
     reads: int = 0
     other_is_read: bool = False
 
-    @property
-    def rectifier(self) -> nn.ReLU | None:
-        """The ReLU that alone reads the sum."""
-        return self.relu if self.reads == 1 else None
-
 
 class Watched(TorchFunctionMode):
     """All parts of one pass in the order in which they ran, and the sums that convolutions are in.
@@ -67,10 +63,13 @@ class Watched(TorchFunctionMode):
         self.sums: list[Sum] = []
         self._outputs: list[_Output] = []
         self._fresh: list[Tensor] = []
+        self._rectified: list[tuple[nn.ReLU, Tensor, int]] = []
         handles = []
         for part in module.modules():
             if type(part).__name__ in CONVOLUTIONS:
                 handles.append(part.register_forward_hook(self._wrote))
+            if type(part) is nn.ReLU:
+                handles.append(part.register_forward_hook(self._rectifies))
             handles.append(part.register_forward_pre_hook(self._reading))
         try:
             with torch.no_grad(), self:
@@ -81,11 +80,19 @@ class Watched(TorchFunctionMode):
 
     def only_readers(self, of: type | None = None) -> list[tuple[nn.Conv2d, Any]]:
         """Convolutions that run once in a pass, and what alone reads their output; parts of type `of` count as no reader."""
+        beside = [one.conv for one in self._outputs if one.reads > 1]  # by a function of the network itself
         reads = [one for one in self.reads if of is None or type(one.part) is not of]
         runs, read = [one.part for one in reads], [one.conv for one in reads if one.conv is not None]
-        return [
-            (one.conv, one.part) for one in reads if one.conv is not None and runs.count(one.conv) == read.count(one.conv) == 1
-        ]
+        once = [one for one in reads if one.conv is not None and runs.count(one.conv) == read.count(one.conv) == 1]
+        return [(one.conv, one.part) for one in once if one.conv not in beside]
+
+    def rectifier(self, of: Sum) -> nn.ReLU | None:
+        """The ReLU that alone reads a sum."""
+        return of.relu if of.relu is not None and of.reads == 1 and self.stays_rectified(of.relu) else None
+
+    def stays_rectified(self, relu: nn.ReLU) -> bool:
+        """Whether nothing is written over what a ReLU gave: where something is, it is rectified no longer."""
+        return all(output._version == version for part, output, version in self._rectified if part is relu)
 
     def runs(self, part: nn.Module) -> int:
         """How often a part ran."""
@@ -94,7 +101,7 @@ class Watched(TorchFunctionMode):
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None) -> Any:
         name = getattr(function, "__name__", "")
         tensors = [one for one in tree_leaves((args, kwargs)) if isinstance(one, Tensor)]
-        if name != "__get__":  # a look at a shape reads no numbers
+        if name not in LOOKS:
             self._read_by_function(tensors)
         term = self._term(args) if name in ADDITIONS and not kwargs else None
         out = function(*args, **(kwargs or {}))
@@ -123,10 +130,10 @@ class Watched(TorchFunctionMode):
 
     def _read_by_function(self, tensors: list[Tensor]) -> None:
         for one in self.sums:
-            one.other_is_read |= one.other is not one.out and self._has(tensors, one.other)
+            one.other_is_read |= not _share(one.other, one.out) and any(_share(tensor, one.other) for tensor in tensors)
             one.reads += self._has(tensors, one.out) and one.out._version == one.version
         for wrote in self._outputs:
-            wrote.reads += self._has(tensors, wrote.out)
+            wrote.reads += self._has(tensors, wrote.out) and wrote.out._version == wrote.version
 
     @staticmethod
     def _has(tensors: list[Tensor], tensor: Tensor) -> bool:
@@ -138,6 +145,9 @@ class Watched(TorchFunctionMode):
 
     def _wrote(self, part: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         self._outputs.append(_Output(part, inputs[0], inputs[0]._version, output, output._version))
+
+    def _rectifies(self, part: Any, _: Any, output: Tensor) -> None:
+        self._rectified.append((part, output, output._version))
 
     def _reading(self, part: Any, inputs: tuple[Any, ...]) -> None:
         given = inputs[0] if inputs else None
