@@ -31,7 +31,7 @@ def is_as_made(part: nn.Module) -> bool:
 
 
 class Samples:
-    """Inputs and the embeddings that a network gives of them: a sample, and a batch of twice as many that are other numbers.
+    """Inputs and the embeddings that a network gives of them: a sample, and a batch of one more that are other numbers.
 
     So an embedding that was kept from the sample, or that hangs on how many there are, shows. Networks are given copies, as
     some write over what they are given.
@@ -39,7 +39,7 @@ class Samples:
 
     def __init__(self, module: nn.Module, sample: Tensor) -> None:
         others = sample.flip(-1) * 1.5 if sample.is_floating_point() else sample.flip(0)
-        self._inputs = (sample, torch.cat([others, sample]))
+        self._inputs = (sample, torch.cat([others, sample[:1]]))
         with torch.no_grad():
             self._expected = [module(one.clone()) for one in self._inputs]
 
