@@ -29,8 +29,9 @@ from repbench.run.settings import Settings
 from repbench.tasks import load_catalogue
 
 WHY = (
-    "the bare passes are those of weights that are laid out, twice as fast as the plain network's, where decoding, crops and the"
-    " store take as long as ever; and once an encoder the faster network is made and compared, on a dozen inputs: of 300 that shows"
+    "the bare passes are those of weights that are laid out, twice as fast as the plain network's, where decoding, crops and"
+    " the store take as long as ever; and once an encoder the faster network is made and compared, on a dozen inputs: of"
+    " 300 that shows"
 )
 SPLITS = {"train": 80, "val": 20, "test": 40}
 CLASSES, ROUNDS = 10, 3
