@@ -161,3 +161,22 @@ def test_cuda_gives_the_embeddings_of_the_cpu(precision: str) -> None:
     got = forward(network, device="cuda", precision=precision)(inputs)
     assert np.allclose(got, forward(network)(inputs), atol=1e-5 if precision == "fp32" else 0.05)
     assert not next(network.parameters()).is_cuda
+
+
+def test_a_network_of_which_memory_holds_one_item_runs_one_by_one() -> None:
+    """Convolutional, so that it is looked at beforehand, with one input at a time then too."""
+
+    class One(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.first, self.second = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 5, 3)
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            if len(inputs) > 1:
+                raise MemoryError
+            return self.second(self.first(inputs)).mean((2, 3))  # type: ignore[no-any-return]
+
+    runs, images = forward(One(), batch_size=8), torch.randn(5, 3, 8, 8)
+    assert np.allclose(runs(images), torch.cat([One()(image[None]) for image in images]).detach(), atol=1e-6)
+    assert runs.notes == {"batch": "out of memory on cpu: passes of 1 items instead of 8"}

@@ -39,7 +39,8 @@ class Samples:
 
     def __init__(self, module: nn.Module, sample: Tensor) -> None:
         others = sample.flip(-1) * 1.5 if sample.is_floating_point() else sample.flip(0)
-        self._inputs = (sample, torch.cat([others, sample[:1]]))
+        # one more than a sample of one could be more than memory holds
+        self._inputs = (sample, torch.cat([others, sample[:1]]) if len(sample) > 1 else others)
         with torch.no_grad():
             self._expected = [module(one.clone()) for one in self._inputs]
 
