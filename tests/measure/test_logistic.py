@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 
 from repbench.errors import ProtocolError
 from repbench.measure.logistic import CERTIFIED, SKLEARN, SLOPE, STRENGTHS, Solution, fit, fit_path
-from repbench.measure.solver import coordinates
+from repbench.measure.solver import coordinates, problem
 from repbench.measure.solver.problem import SMALL
 
 
@@ -169,6 +169,45 @@ def test_what_float32_products_prove_is_the_same_in_float64_with_the_intercept_a
         assert gap == pytest.approx(solution.relative_gap, rel=1e-2, abs=1e-9)
 
 
+def uneven(n: int, d: int, classes: int, orders: float) -> tuple[np.ndarray, np.ndarray]:
+    """Features whose scales differ by so many orders of ten either way."""
+    generator = np.random.default_rng(0)
+    y = generator.integers(0, classes, n)
+    x = (generator.normal(size=(n, d)) + 0.05 * generator.normal(size=(classes, d))[y]) * 10 ** generator.uniform(
+        -orders, orders, d
+    )
+    return x.astype(np.float32), y
+
+
+def test_features_of_scales_that_float32_cannot_add_up_are_proven_in_float64(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(problem, "SMALL", 0)
+    x, y = uneven(1200, 40, 4, 3)
+    path = fit_path(x, y, 4)
+    for solution in path:
+        value, gap = settled(x, y, solution)
+        assert solution.converged
+        assert value == pytest.approx(solution.objective, rel=1e-9)
+        assert gap <= 1.01e-4  # with the intercept at its very optimum
+    refit = path.refit(x[:100], y[:100], 1e-6)
+    value, gap = settled(np.concatenate([x, x[:100]]), np.concatenate([y, y[:100]]), refit)
+    assert refit.converged
+    assert gap <= 1e-6
+    monkeypatch.setattr(problem, "ROOM", 0)  # the control: in float32 alone they are not
+    assert not all(solution.converged for solution in fit_path(x, y, 4, STRENGTHS[:4]))
+
+
+def test_a_refit_that_float32_cannot_prove_is_solved_in_float64(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(problem, "SMALL", 0)
+    x, y = data(300, 12, 3)
+    path = fit_path(x, y, 3, [1e-3])
+    more_x, more_y = uneven(500, 12, 3, 4)
+    refit = path.refit(more_x, more_y, 1e-3)
+    both = np.concatenate([x, more_x]), np.concatenate([y, more_y])
+    assert path[0]._stop.point.dtype == torch.float32
+    assert refit._stop.point.dtype == torch.float64
+    assert settled(*both, refit)[1] <= 1e-4
+
+
 def test_overlapping_classes_with_hardly_any_penalty_are_fitted_to_the_proven_gap() -> None:
     x, y = data(900, 20, 8, separation=0.2)
     solution = fit(x / np.linalg.norm(x, axis=1, keepdims=True), y, 8, 1e-5)
@@ -251,10 +290,35 @@ def test_labels_and_features_beyond_what_can_be_solved_are_refused_in_words(
         fit_path(np.array([[1.0, 2.0], [0.0, 1.0], [1.0, 1.0]]) * features, np.array(labels), classes)
 
 
+@pytest.mark.parametrize("strengths", [None, (), 0.0, [1.0, "strong"], [1.0, 1j]])
+def test_strengths_that_are_no_numbers_above_0_are_refused_in_words(strengths: object) -> None:
+    x, y = data(20, 3, 2)
+    with pytest.raises(ProtocolError, match="finite numbers above 0"):
+        fit_path(x, y, 2, strengths)  # type: ignore[arg-type]
+    for strength in (0, -1.0, float("nan")):
+        with pytest.raises(ProtocolError, match=f"finite numbers above 0; got {strength}"):
+            fit_path(x, y, 2, [1.0]).refit(x, y, strength)
+        with pytest.raises(ProtocolError, match="finite numbers above 0"):
+            fit(x, y, 2, strength)
+
+
+@pytest.mark.parametrize("gap", [0.0, -1.0, 2.0, float("nan"), float("inf")])
+def test_a_gap_that_no_fit_can_be_proven_to_have_is_refused(gap: float) -> None:
+    with pytest.raises(ProtocolError, match=f"gap is {gap}; expected a number between 0 and 1"):
+        fit_path(*data(20, 3, 2), 2, gap=gap)
+
+
+@pytest.mark.parametrize("kind", [object, str, complex])
+def test_features_that_are_no_real_numbers_are_refused(kind: type) -> None:
+    x, y = data(20, 3, 2)
+    with pytest.raises(ProtocolError, match="features are real numbers"):
+        fit_path(x.astype(kind), y, 2)
+
+
 def test_features_of_another_width_are_refused_after_the_fit_too() -> None:
     x, y = data(20, 3, 2)
     path = fit_path(x, y, 2)
-    for asked in (lambda: path.refit(x[:, :2], y, 1.0), lambda: list(path.scores(x[:, :2]))):
+    for asked in (lambda: path.refit(x[:, :2], y, 1.0), lambda: list(path.scores(x[:, :2])), lambda: path[0].scores(x[:, :2])):
         with pytest.raises(ProtocolError, match=r"fitted to features \(n, 3\); got \(20, 2\)"):
             asked()
 

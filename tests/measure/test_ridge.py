@@ -55,6 +55,11 @@ def test_too_few_rows_and_values_that_are_not_finite_are_refused() -> None:
         ridge.fit_path(np.ones((2, 2)), np.ones((2, 1)))
     with pytest.raises(ProtocolError, match="NaN"):
         ridge.fit_path(np.full((4, 2), np.nan), np.ones((4, 1)))
+    with pytest.raises(ProtocolError, match=r"as large as 1e\+200: at most 1e\+100"):
+        ridge.fit_path(np.full((4, 2), 1e200), np.ones((4, 1)))
+    for strengths in ((), (1.0, 0.0), (-1.0,), (float("nan"),)):
+        with pytest.raises(ProtocolError, match="finite numbers above 0"):
+            ridge.fit_path(np.eye(4), np.ones((4, 1)), strengths)
 
 
 def test_ridge_on_all_landmarks_is_kernel_ridge() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from repbench.errors import ProtocolError
 from repbench.measure.significance import holm, paired_p_values
 
 RNG = np.random.default_rng
@@ -40,3 +41,17 @@ def test_holm_is_the_step_down_of_its_paper() -> None:
     assert holm(np.array([0.01, 0.04, 0.03, 0.005])) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     single = np.array([0.2])
     assert holm(single) == pytest.approx(single)
+
+
+@pytest.mark.parametrize(
+    ("best", "others", "words"),
+    [
+        ([1.0, np.nan], [[0.0, 1.0]], "finite"),
+        ([1.0, 0.0], [[0.0, np.inf]], "finite"),
+        ([1.0, 0.0], [[0.0, 1.0, 1.0]], r"of equal examples; got \(2,\) and \(1, 3\)"),
+        ([], np.empty((1, 0)), "of equal examples"),
+    ],
+)
+def test_scores_that_are_no_pairs_are_refused(best: list[float], others: list[list[float]], words: str) -> None:
+    with pytest.raises(ProtocolError, match=words):
+        paired_p_values(np.array(best), np.array(others), 0)

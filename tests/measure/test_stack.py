@@ -8,8 +8,9 @@ from numpy.testing import assert_allclose
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
+from repbench.errors import ProtocolError
 from repbench.measure.solver import stack
-from repbench.measure.solver.stack import fit_stack
+from repbench.measure.solver.stack import ABSENT, fit_stack
 
 RNG = np.random.default_rng(0)
 LABEL = np.repeat(np.arange(4), 30)
@@ -58,3 +59,43 @@ def test_a_large_stack_is_solved_in_parts(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(stack, "SMALL", 0)  # and in float32
     parts = fit_stack(X, ROWS, LABEL[ROWS], 4, 0.1, gap=1e-8)
     assert_allclose(parts.weights, whole.weights, atol=1e-3)
+
+
+def test_a_problem_is_solved_alone_as_it_is_among_others() -> None:
+    rows = np.stack([np.concatenate([30 * c + RNG.permutation(30)[:8] for c in range(4)]) for _ in range(40)])
+    together = fit_stack(X, rows, LABEL[rows], 4, 1e-3)
+    alone = [fit_stack(X, one[None], LABEL[one][None], 4, 1e-3) for one in rows]
+    assert len({one.steps for one in alone}) > 1  # some take longer than others
+    assert_allclose(np.concatenate([one.weights for one in alone]), together.weights, rtol=1e-9, atol=1e-12)
+    assert_allclose(np.concatenate([one.relative_gap for one in alone]), together.relative_gap, rtol=1e-6)
+
+
+def test_folds_of_unequal_length_are_solved_in_one_stack() -> None:
+    splits = list(StratifiedKFold(7, shuffle=True, random_state=0).split(X, LABEL))
+    longest = max(len(train) for train, _ in splits)
+    rows = np.full((7, longest), ABSENT)
+    for place, (train, _) in enumerate(splits):
+        rows[place, : len(train)] = train
+    assert (rows == ABSENT).any()
+    found = fit_stack(X, rows, LABEL[rows], 4, 0.1, gap=1e-12)
+    for (train, held_out), scores in zip(splits, found.scores(X), strict=True):
+        theirs = LogisticRegression(C=10, tol=1e-12, max_iter=10_000).fit(X[train].astype(float), LABEL[train])
+        assert_allclose(scores[held_out], theirs.decision_function(X[held_out].astype(float)), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("rows", "label", "strength", "words"),
+    [
+        (np.empty((0, 3), dtype=int), np.empty((0, 3), dtype=int), 1.0, "whole numbers"),
+        ([[0, 1, 120]], [[0, 1, 2]], 1.0, "rows from 0 to 119; got 0 to 120"),
+        ([[-1, -1, -1]], [[0, 1, 2]], 1.0, "rows from 0 to 119"),
+        ([[0, 1, 2]], [[0, 1, 4]], 1.0, "labels of 4 classes are 0 to 3; got 0 to 4"),
+        ([[0, 1, 2]], [[0, 1, 2]], 0.0, "finite numbers above 0"),
+        ([[0, 1, 2]], [[0, 1]], 1.0, "whole numbers"),
+    ],
+)
+def test_stacks_that_cannot_be_solved_are_refused_in_words(rows: object, label: object, strength: float, words: str) -> None:
+    with pytest.raises(ProtocolError, match=words):
+        fit_stack(X, np.array(rows), np.array(label), 4, strength)
+    with pytest.raises(ProtocolError, match="finite features"):
+        fit_stack(np.full_like(X, np.nan), ROWS, LABEL[ROWS], 4, 1.0)

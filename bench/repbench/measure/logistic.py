@@ -16,12 +16,14 @@ overlap) and there is room, the Hessian takes over, whole or class by class (sol
 from the path, or where that would be far off, goes down from the strong end in a few steps. Strengths between which a choice is
 made are gone on with (`Path.settled`), so that none depends on the way on which it was reached. Small problems run in
 float64 on the CPU, large ones with float32 products and float64 sums (unless the asked gap is finer than float32 can prove), on
-the CPU or, where that is the `device` that is given, on CUDA; what does not fit there goes on on the CPU.
+the CPU or, where that is the `device` that is given, on CUDA; what does not fit there goes on on the CPU. Where float32 leaves
+one unproven, as where features differ a hundredfold in scale, all is solved in float64, if there is room for it.
 
 Proof: F is strongly convex in W with modulus `strength`, hence, with b at its optimum, F - min F is at most
 ||grad_W||^2 / (2 strength). This bound, relative to F, is the `relative_gap` of each solution. It is the duality gap at the
 probabilities p of the kept logits, so it holds with whatever rounding made these logits, while grad_W = x'(p - y) + strength W
-is right. Where L-BFGS is slow, mixtures of the probabilities that were met prove more than the last ones (solver/dual.py). With
+is right. Intercepts are at their optimum to a millionth of the gap that is asked for; that is left out of the bound. Where
+L-BFGS is slow, mixtures of the probabilities that were met prove more than the last ones (solver/dual.py). With
 float32 products that is up to their rounding: recomputed in float64 from the weights the gap is the same within a hundredth
 (tests) where weights are small; where there is hardly any penalty to divide by (raw pixels, classes that overlap) the
 probabilities that are computed from them anew have another gradient, and it takes other dual variables to prove as much.
@@ -40,7 +42,7 @@ from repbench.measure.solver.machine import wants_room, with_room
 from repbench.measure.solver.solution import STRENGTHS, Solution, whole
 
 if TYPE_CHECKING:
-    from repbench.measure.solver.problem import Problem
+    from repbench.measure.solver.problem import Problem, Rows
     from repbench.measure.solver.stop import Rule
 
 __all__ = ["CERTIFIED", "SKLEARN", "SLOPE", "STOP_RULES", "STRENGTHS", "Path", "Solution", "fit", "fit_path"]
@@ -55,6 +57,7 @@ class Path(Sequence[Solution]):
 
     _solutions: tuple[Solution, ...]
     _problem: Problem
+    _given: Rows
 
     def __len__(self) -> int:
         return len(self._solutions)
@@ -121,7 +124,11 @@ class Path(Sequence[Solution]):
         return with_room(lambda: self._refit(x, y, strength), lambda: self._on_cpu()._refit(x, y, strength))
 
     def _refit(self, x: np.ndarray, y: np.ndarray, strength: float) -> Solution:
-        return self._problem.with_more(x, y).refitted(self._solutions, strength, len(self._problem.z))
+        from repbench.measure.solver.checked import checked_strengths
+        from repbench.measure.solver.problem import refitted
+
+        checked_strengths([strength])
+        return refitted(self._problem, self._solutions, strength, self._given, (np.asarray(x), np.asarray(y)))
 
     def _on_cpu(self) -> Path:
         problem = self._problem.on_cpu()
@@ -129,7 +136,7 @@ class Path(Sequence[Solution]):
             replace(one, _stop=replace(one._stop, point=one._stop.point.cpu()), _coordinates=problem.coordinates)
             for one in self._solutions
         )
-        return Path(_solutions=tuple(moved), _problem=problem)
+        return replace(self, _solutions=tuple(moved), _problem=problem)
 
 
 def fit_path(
@@ -152,17 +159,17 @@ def fit_path(
     suffice. Raises ProtocolError for empty, non-finite or huge data, labels that are none of two classes or more, and a
     strength that is not above 0 and finite.
     """
-    rule = _rule(gap, stop_rule)
+    from repbench.measure.solver.checked import checked_strengths
+
+    rule, strengths, given = _rule(gap, stop_rule), checked_strengths(strengths), (np.asarray(x), np.asarray(y))
     order = sorted(set(strengths), reverse=True)
-    if not order or not all(0 < strength < float("inf") for strength in order):
-        raise ProtocolError(f"strengths must be numbers above 0; got {list(strengths)}.")
 
     def path(where: str) -> Path:
-        from repbench.measure.solver.problem import Problem
+        from repbench.measure.solver.problem import solved
 
-        problem = Problem.of(x, y, classes, rule, where)
-        solved = {solution.strength: solution for solution in problem.down(order)}
-        return Path(_solutions=tuple(solved[strength] for strength in strengths), _problem=problem)
+        problem, found = solved(*given, classes, rule, where, lambda problem: problem.down(order))
+        by_strength = {solution.strength: solution for solution in found}
+        return Path(_solutions=tuple(by_strength[strength] for strength in strengths), _problem=problem, _given=given)
 
     return with_room(lambda: path(device), lambda: path("cpu"))
 
@@ -172,16 +179,17 @@ def fit(x: np.ndarray, y: np.ndarray, classes: int, strength: float, *, gap: flo
 
     Its `evaluations` are those of the whole way. `device` and what is raised as of `fit_path`.
     """
-    if not 0 < strength < float("inf"):
-        raise ProtocolError(f"strengths must be numbers above 0; got {strength}.")
+    from repbench.measure.solver.checked import checked_strengths
+
+    checked_strengths([strength])
     rule = _rule(gap, CERTIFIED)
 
-    def solved(where: str) -> Solution:
-        from repbench.measure.solver.problem import Problem
+    def there(where: str) -> Solution:
+        from repbench.measure.solver.problem import solved
 
-        return whole(Problem.of(x, y, classes, rule, where).reach(strength, rule))
+        return whole(solved(x, y, classes, rule, where, lambda problem: problem.reach(strength, rule))[1])
 
-    return with_room(lambda: solved(device), lambda: solved("cpu"))
+    return with_room(lambda: there(device), lambda: there("cpu"))
 
 
 def _rule(gap: float, stop_rule: str) -> Rule:
@@ -189,4 +197,6 @@ def _rule(gap: float, stop_rule: str) -> Rule:
 
     if stop_rule not in STOP_RULES:
         raise ProtocolError(f"stop_rule is {stop_rule!r}; expected one of {', '.join(STOP_RULES)}.")
+    if not 0 < gap < 1:
+        raise ProtocolError(f"gap is {gap}; expected a number between 0 and 1.")
     return Rule(gap=gap, slope=None if stop_rule == CERTIFIED else SLOPE)

@@ -15,9 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from repbench.errors import ProtocolError
+from repbench.measure.solver.checked import checked_strengths
 
 STRENGTHS = tuple(10.0 ** (half / 2) for half in range(-8, 17))  # 1e-4 to 1e8
 SMALLEST = 1e-12  # singular value that is not taken for nothing
+LARGEST = 1e100  # of a value: squares of larger ones, summed and divided, are more than float64 can hold
 NOTHING = 1e-12  # of a row's residual that is left where it alone decides its fit
 
 
@@ -53,13 +55,17 @@ class RidgePath:
 def fit_path(x: np.ndarray, y: np.ndarray, strengths: tuple[float, ...] = STRENGTHS) -> RidgePath:
     """The solutions for x (n, d), y (n, targets) at every strength, all above 0.
 
-    One singular value decomposition. Raises ProtocolError for fewer than three rows.
+    One singular value decomposition. Raises ProtocolError for fewer than three rows, values that are not finite or whose
+    squares are not, and strengths that are no finite numbers above 0.
     """
+    strengths = checked_strengths(strengths)
     x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     if x.ndim != 2 or y.ndim != 2 or len(x) != len(y) or len(x) < 3:
         raise ProtocolError(f"ridge regression needs three rows or more; got x {x.shape} and y {y.shape}.")
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise ProtocolError("ridge regression was given values that are NaN or infinite.")
+    if (largest := max(np.abs(x).max(initial=0.0), np.abs(y).max(initial=0.0))) > LARGEST:
+        raise ProtocolError(f"ridge regression cannot sum squares of values as large as {largest:.3g}: at most {LARGEST:.0e}.")
     mean, offset = x.mean(axis=0), y.mean(axis=0)
     x, y = x - mean, y - offset
     u, s, v = _decomposed(x)

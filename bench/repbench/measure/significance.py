@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import binom, norm
 
+from repbench.errors import ProtocolError
+
 DRAWS = 20_000
 EXACT = 14  # examples that differ up to which all swaps are tried
 BLOCK = 1 << 23  # swaps drawn at once
@@ -17,8 +19,13 @@ def paired_p_values(best: np.ndarray, others: np.ndarray, seed: int) -> np.ndarr
 
     Exact (McNemar's binomial) where all differences have one size, as in accuracies; exact by enumeration up to EXACT
     examples that differ; else DRAWS random swaps, counted with the observed one so that p is never 0. All rows that need
-    swaps share them.
+    swaps share them. Raises ProtocolError for scores of other numbers of examples, none, or not finite.
     """
+    best, others = np.asarray(best, dtype=np.float64), np.asarray(others, dtype=np.float64)
+    if best.ndim != 1 or not len(best) or others.ndim != 2 or others.shape[1] != len(best):
+        raise ProtocolError(f"paired tests need scores (n,) and (m, n) of equal examples; got {best.shape} and {others.shape}.")
+    if not (np.isfinite(best).all() and np.isfinite(others).all()):
+        raise ProtocolError("paired tests need finite scores; some are NaN or infinite.")
     if not len(others):
         return np.empty(0)
     d = best - others

@@ -65,10 +65,10 @@ class Descent:
         self._trail = [*self._trail[-2:], (strength, stop.point, self._logits.clone())]
         return stop
 
-    def go_on(self, strength: float, rule: Rule) -> Stop:
+    def go_on(self, strength: float, rule: Rule, most: int = MOST_EVALUATIONS) -> Stop:
         """The solution at the strength of the point that was reached, by another rule; one evaluation may do."""
         self._rule = rule
-        return self._minimise(strength, MOST_EVALUATIONS)
+        return self._minimise(strength, most)
 
     def _standing_at(self, strength: float) -> Stop | None:
         """The last stop, where the rule's slope lets it be one at this strength too."""
@@ -131,7 +131,7 @@ class Descent:
                 if found is not None:
                     now = found
                 elif not self._history.forget():  # rounding has eaten the descent, and not by the pairs: give up
-                    evaluations = most - 1
+                    most = evaluations + 1
             settled = False
             near = NEAR if evaluations < PATIENCE else FAR
             if self._rule.slope is None and (bound <= near * self._rule.gap or evaluations >= most - 1):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -24,8 +24,13 @@ SMALL = 10**7  # n x d x classes below which float64 on one thread of the CPU is
 FINER = 100.0  # times smaller is the gap of a refit, and of the solutions among which one chooses
 FINEST = 1e6  # the same in float64: at 1e-6 and 1e-8 one small choice in ten hung on the way it was reached, at 1e-10 none
 MOST_FINE = 300  # evaluations for that: what is promised is the gap of the path
+HASTY = 500  # evaluations a strength in float32 where float64 can take over; features of one scale need a hundred at most
+ROOM = 10**8  # numbers of features that float64 can take over: 800 MB, and as much again in its products
 STRIDE, LOOSE = 3, 0.01  # on the way to one strength: every so many of STRENGTHS, solved to this gap
 SURE = 10.0  # times what the path lets expect: a refit whose start is worse than that does not start from the path
+
+
+Rows = tuple[np.ndarray, np.ndarray]  # features (n, d) and labels, as they were given
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,14 +44,19 @@ class Problem:
     rule: Rule
 
     @classmethod
-    def of(cls, x: np.ndarray, y: np.ndarray, classes: int, rule: Rule, device: str) -> Problem:
-        """Features (n, d) and labels, as `logistic.fit_path` takes and refuses them."""
+    def of(cls, x: np.ndarray, y: np.ndarray, classes: int, rule: Rule, device: str, *, double: bool = False) -> Problem:
+        """Features (n, d) and labels, as `logistic.fit_path` takes and refuses them. Large ones in float32, unless `double`."""
         x, y = checked(x, y, classes)
         small = x.size * classes < SMALL
-        dtype = torch.float64 if small or rule.gap < FINE else torch.float32
+        dtype = torch.float64 if small or double or rule.gap < FINE else torch.float32
         with threads(small):
             coordinates = Coordinates(x, dtype, device if device.startswith("cuda") and not small else "cpu")
         return cls(coordinates=coordinates, z=coordinates.z, y=y, classes=classes, rule=rule)
+
+    @property
+    def can_be_double(self) -> bool:
+        """Whether float64 can take over where float32 proves nothing: features of scales that differ a hundredfold."""
+        return self.z.dtype == torch.float32 and self.z.numel() <= ROOM
 
     def with_more(self, x: np.ndarray, y: np.ndarray) -> Problem:
         """These rows and more."""
@@ -67,10 +77,15 @@ class Problem:
         return threads(self.z.numel() * self.classes < SMALL)
 
     def down(self, strengths: Sequence[float]) -> list[Solution]:
-        """The solutions at falling strengths."""
+        """The solutions at falling strengths; only up to the first that is not proven, where float64 can take over."""
+        solved: list[Solution] = []
         with self.threads():
             descent = self._descent()
-            return [self._solution(descent.to(strength, self.rule)) for strength in strengths]
+            for strength in strengths:
+                solved.append(self._solution(descent.to(strength, self.rule, self._most)))
+                if self.can_be_double and not solved[-1].converged:
+                    break
+        return solved
 
     def settled(self, solved: Mapping[int, Solution]) -> dict[int, Solution]:
         """The same solutions at a finer gap, from the strongest penalty to the weakest."""
@@ -109,10 +124,14 @@ class Problem:
             descent = self._descent()
             way = [self._solution(descent.to(other, loose)) for other in _way(strength)]
             finer = rule.gap < self.rule.gap
-            way.append(self._solution(descent.to(strength, rule, most=MOST_FINE if finer else MOST_EVALUATIONS)))
+            way.append(self._solution(descent.to(strength, rule, most=MOST_FINE if finer else self._most)))
             if finer and not way[-1].converged:
-                way.append(self._solution(descent.go_on(strength, self.rule)))
+                way.append(self._solution(descent.go_on(strength, self.rule, self._most)))
             return way
+
+    @property
+    def _most(self) -> int:
+        return HASTY if self.can_be_double else MOST_EVALUATIONS
 
     def _finer(self) -> Rule:
         return replace(self.rule, gap=self.rule.gap / (FINEST if self.z.dtype == torch.float64 else FINER))
@@ -139,6 +158,31 @@ class Problem:
             _stop=stop,
             _coordinates=self.coordinates,
         )
+
+
+def solved(
+    x: np.ndarray, y: np.ndarray, classes: int, rule: Rule, device: str, way: Callable[[Problem], list[Solution]]
+) -> tuple[Problem, list[Solution]]:
+    """A problem and its solutions on a way, in float64 where float32 leaves one unproven; `evaluations` count both."""
+    problem = Problem.of(x, y, classes, rule, device)
+    found = way(problem)
+    if found[-1].converged or not problem.can_be_double:
+        return problem, found
+    problem = Problem.of(x, y, classes, rule, device, double=True)
+    first, *others = way(problem)
+    spent = first.evaluations + sum(one.evaluations for one in found)
+    return problem, [replace(first, evaluations=spent), *others]
+
+
+def refitted(problem: Problem, path: Sequence[Solution], strength: float, given: Rows, more: Rows) -> Solution:
+    """The solution at one strength for the rows of a solved problem, as they were given, and more."""
+    wider = problem.with_more(*more)
+    found = wider.refitted(path, strength, len(problem.z))
+    if found.converged or not wider.can_be_double:
+        return found
+    x, y = (np.concatenate(parts) for parts in zip(given, more, strict=True))
+    double = Problem.of(x, y, problem.classes, problem.rule, str(problem.z.device), double=True)
+    return whole([found, *double.reach(strength, double._finer())])
 
 
 def _way(strength: float) -> list[float]:

@@ -22,7 +22,7 @@ class Solution:
 
     strength: float
     objective: float
-    gradient_norm: float
+    gradient_norm: float  # of the objective in the weights of centred features: the intercept absorbs their mean
     relative_gap: float  # proven: (F - min F) / F is at most this; under scikit-learn's rule intercepts are not settled for it
     evaluations: int  # products of the data with a residual, spent on this strength
     converged: bool
@@ -48,8 +48,10 @@ class Solution:
         return intercept
 
     def scores(self, x: np.ndarray) -> np.ndarray:
-        """Logits (n, classes), float64, of features (n, d)."""
-        scores: np.ndarray = np.asarray(x, dtype=np.float64) @ self.weights + self.intercept
+        """Logits (n, classes), float64, of features (n, d). Raises ProtocolError for features of another width."""
+        from repbench.measure.solver.checked import checked_rows
+
+        scores: np.ndarray = checked_rows(x, len(self.weights)).astype(np.float64, copy=False) @ self.weights + self.intercept
         return scores
 
 

@@ -5,7 +5,8 @@
 Nonlinear conjugate gradients (Polak & Ribiere 1969, restarted where a direction does not descend) on all problems at once, in
 products of stacked matrices. The logits are kept, so the line search, Newton's in one number a problem, costs no product of the
 data; after each step the intercepts are moved to their optimum by Newton's method. That suits problems whose penalty is strong
-beside their data; the proof is that of measure/logistic.py, F - min F <= ||grad_W||^2 / (2 strength).
+beside their data; the proof is that of measure/logistic.py, F - min F <= ||grad_W||^2 / (2 strength). A problem that is proven
+leaves the stack, and takes no step that it would not take alone: its solution does not depend on the others.
 """
 
 from __future__ import annotations
@@ -16,6 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from repbench.errors import ProtocolError
+from repbench.measure.solver.checked import check_labels, check_sizes, checked_rows, checked_strengths, numbers
+
+ABSENT = -1  # in place of a row: a problem has fewer than others
 MOST_STEPS = 100
 TRIALS = 5  # of a step's length
 SMALL = 10**7  # numbers in n x d x classes of one problem, below which float64 is used
@@ -46,8 +51,8 @@ class Stack:
         return intercept
 
     def scores(self, x: np.ndarray) -> Iterator[np.ndarray]:
-        """Logits (n, classes) of features (n, d), problem by problem."""
-        centred = (torch.as_tensor(x) - self._mean).to(self._weights)
+        """Logits (n, classes) of features (n, d), problem by problem. Raises ProtocolError for features of another width."""
+        centred = (torch.as_tensor(checked_rows(x, len(self._mean))) - self._mean).to(self._weights)
         for weights, intercept in zip(self._weights, self._intercept, strict=True):
             yield (centred @ weights + intercept).double().numpy()
 
@@ -55,8 +60,13 @@ class Stack:
 def fit_stack(x: np.ndarray, rows: np.ndarray, label: np.ndarray, classes: int, strength: float, *, gap: float = 1e-6) -> Stack:
     """The solutions of problems whose examples are the `rows`, int (problems, n), of features x (N, d).
 
-    `label` is int (problems, n). Each class should occur in each problem.
+    `label` is int (problems, n). A problem with fewer rows than others, a fold, has ABSENT in their place, and any label there.
+    Each class should occur in each problem. Raises ProtocolError as `logistic.fit_path`, for rows that are not there and for a
+    problem without any.
     """
+    rows, label = np.asarray(rows), np.asarray(label)
+    x, there = _checked(x, rows, label, classes)
+    checked_strengths([strength])
     small = rows.shape[1] * x.shape[1] * classes < SMALL
     at_once = max(1, NUMBERS // (rows.shape[1] * x.shape[1]))
     mean = torch.from_numpy(x).double().mean(dim=0)  # in float64: of equal rows the last digits are left
@@ -64,90 +74,133 @@ def fit_stack(x: np.ndarray, rows: np.ndarray, label: np.ndarray, classes: int, 
     solved = []
     for first in range(0, len(rows), at_once):
         some = slice(first, first + at_once)
+        kept = torch.from_numpy(there[some, :, None])
+        truth = torch.nn.functional.one_hot(torch.from_numpy(np.where(there, label, 0)[some]), classes).to(centred)
         taken = centred[torch.from_numpy(rows[some])]
-        solved.append(_Problems(taken, torch.from_numpy(label[some]), classes, strength).solved(gap))
-    return Stack(
-        relative_gap=torch.cat([reached for *_, reached, _ in solved]).numpy(),
-        steps=max(steps for *_, steps in solved),
-        _weights=torch.cat([weights for weights, *_ in solved]),
-        _intercept=torch.cat([intercept for _, intercept, *_ in solved]),
-        _mean=mean,
-    )
+        solved.append(_Problems.of(taken.mul_(kept), truth.mul_(kept), kept).solved(strength, gap))
+    weights, intercept, reached = (torch.cat(parts) for parts in zip(*(found[:3] for found in solved), strict=True))
+    steps = max(found[3] for found in solved)
+    return Stack(relative_gap=reached.numpy(), steps=steps, _weights=weights, _intercept=intercept, _mean=mean)
 
 
+def _checked(x: np.ndarray, rows: np.ndarray, label: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Features, and which places hold a row, bool (problems, n)."""
+    x = numbers(x)
+    whole = np.issubdtype(rows.dtype, np.integer)
+    if x.ndim != 2 or not whole or rows.ndim != 2 or rows.shape != label.shape or not rows.size:
+        raise ProtocolError(
+            f"a stack needs features (N, d), and rows and labels, whole numbers (problems, n);"
+            f" got {x.shape}, {rows.shape} and {label.shape}."
+        )
+    there: np.ndarray = rows != ABSENT
+    if rows.min() < ABSENT or rows.max() >= len(x) or not there.any(axis=1).all():
+        raise ProtocolError(f"each problem has rows from 0 to {len(x) - 1}; got {rows.min()} to {rows.max()}.")
+    check_sizes(x)
+    check_labels(label[there], classes)
+    return x, there
+
+
+@dataclass(kw_only=True)
 class _Problems:
-    """A stack of problems and where their solution stands."""
+    """Problems of a stack that are not proven yet, and where each stands."""
 
-    def __init__(self, x: torch.Tensor, label: torch.Tensor, classes: int, strength: float) -> None:
-        self._x, self._strength = x, strength
-        self._truth = torch.nn.functional.one_hot(label, classes).to(x)
-        self._weights = x.new_zeros(len(x), x.shape[2], classes)
-        self._intercept = self._truth.mean(dim=1).clamp(min=1e-12).log()
-        self._intercept -= self._intercept.mean(dim=1, keepdim=True)
-        self._logits = self._intercept[:, None, :].repeat(1, x.shape[1], 1)
+    x: torch.Tensor  # (problems, n, d), zeros where there is no row
+    truth: torch.Tensor  # (problems, n, classes), one-hot, the same
+    there: torch.Tensor  # (problems, n, 1), which rows there are
+    place: torch.Tensor  # int (problems,), in the stack
+    weights: torch.Tensor  # (problems, d, classes)
+    intercept: torch.Tensor  # (problems, classes)
+    logits: torch.Tensor  # (problems, n, classes)
+    direction: torch.Tensor  # of the last step, as the weights
+    before: torch.Tensor  # the gradient there
 
-    def solved(self, gap: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, int]:
-        """Weights, intercepts, proven gaps and steps, when every problem is proven to be within the gap, or at MOST_STEPS."""
-        direction = torch.zeros_like(self._weights)
-        before: torch.Tensor | None = None
+    @classmethod
+    def of(cls, x: torch.Tensor, truth: torch.Tensor, there: torch.Tensor) -> _Problems:
+        """At the frequencies of the classes, without weights."""
+        intercept = (truth.sum(dim=1) / there.sum(dim=1)).clamp(min=1e-12).log()
+        intercept -= intercept.mean(dim=1, keepdim=True)
+        weights = x.new_zeros(len(x), x.shape[2], truth.shape[2])
+        return cls(
+            x=x,
+            truth=truth,
+            there=there,
+            place=torch.arange(len(x)),
+            weights=weights,
+            intercept=intercept,
+            logits=intercept[:, None, :].repeat(1, x.shape[1], 1),
+            direction=weights,
+            before=torch.ones_like(weights),  # of no weight while there is no direction
+        )
+
+    def only(self, chosen: torch.Tensor) -> _Problems:
+        """Some of them, bool (problems,)."""
+        return self if bool(chosen.all()) else _Problems(**{name: value[chosen] for name, value in vars(self).items()})
+
+    def solved(self, strength: float, gap: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, int]:
+        """Weights, intercepts and gaps where each is proven to be within the gap, or at MOST_STEPS; and the most steps."""
+        weights, intercept, now = torch.empty_like(self.weights), torch.empty_like(self.intercept), self
+        gaps = torch.empty(len(self.x), dtype=torch.float64)
         for steps in range(MOST_STEPS + 1):
-            residual = self._settled()
-            gradient = torch.baddbmm(self._weights, self._x.transpose(1, 2), residual, beta=self._strength)
-            reached = self._gap(gradient)
-            if steps == MOST_STEPS or float(reached.max()) <= gap:
+            residual = now._settled()
+            gradient = torch.baddbmm(now.weights, now.x.transpose(1, 2), residual, beta=strength)
+            reached = now._gap(gradient, strength)
+            left = (reached > gap) & (steps < MOST_STEPS)
+            done = now.place[~left]
+            weights[done], intercept[done], gaps[done] = now.weights[~left], now.intercept[~left], reached[~left]
+            if not bool(left.any()):
                 break
-            direction = self._direction(gradient, before, direction)
-            before = gradient
-            self._move(direction)
-        return self._weights, self._intercept, reached, steps
+            now, gradient = now.only(left), gradient[left]
+            now._step(gradient, strength)
+        return weights, intercept, gaps, steps
 
-    def _gap(self, gradient: torch.Tensor) -> torch.Tensor:
+    def _gap(self, gradient: torch.Tensor, strength: float) -> torch.Tensor:
         """The proven relative gap of each problem, float64 (problems,)."""
-        losses = torch.logsumexp(self._logits, dim=2) - (self._logits * self._truth).sum(dim=2)
-        penalty = self._strength / 2 * self._weights.square().sum(dim=(1, 2), dtype=torch.float64)
+        losses = (torch.logsumexp(self.logits, dim=2, keepdim=True) * self.there)[:, :, 0]
+        losses -= (self.logits * self.truth).sum(dim=2)
+        penalty = strength / 2 * self.weights.square().sum(dim=(1, 2), dtype=torch.float64)
         objective = losses.sum(dim=1, dtype=torch.float64) + penalty
-        return gradient.square().sum(dim=(1, 2), dtype=torch.float64) / (2 * self._strength) / objective.clamp(min=1e-300)
+        return gradient.square().sum(dim=(1, 2), dtype=torch.float64) / (2 * strength) / objective.clamp(min=1e-300)
 
-    @staticmethod
-    def _direction(gradient: torch.Tensor, before: torch.Tensor | None, direction: torch.Tensor) -> torch.Tensor:
-        if before is None:
-            return -gradient
-        gained = ((gradient - before) * gradient).sum(dim=(1, 2)) / before.square().sum(dim=(1, 2)).clamp(min=1e-30)
-        found = gained.clamp(min=0)[:, None, None] * direction - gradient
+    def _step(self, gradient: torch.Tensor, strength: float) -> None:
+        gained = ((gradient - self.before) * gradient).sum(dim=(1, 2)) / self.before.square().sum(dim=(1, 2)).clamp(min=1e-30)
+        found = gained.clamp(min=0)[:, None, None] * self.direction - gradient
         descends = (found * gradient).sum(dim=(1, 2), keepdim=True) < 0
-        return torch.where(descends, found, -gradient)
+        self.before, self.direction = gradient, torch.where(descends, found, -gradient)
+        self._move(strength)
 
-    def _move(self, direction: torch.Tensor) -> None:
+    def _move(self, strength: float) -> None:
         """Along the direction to the least F: Newton's method in the length of each problem's step."""
-        change = torch.bmm(self._x, direction)
-        bend = self._strength * direction.square().sum(dim=(1, 2))
-        tilt = self._strength * (self._weights * direction).sum(dim=(1, 2))
-        length = torch.zeros_like(bend)
+        change = torch.bmm(self.x, self.direction)
+        bend = strength * self.direction.square().sum(dim=(1, 2))
+        tilt = strength * (self.weights * self.direction).sum(dim=(1, 2))
+        length, done = torch.zeros_like(bend), torch.zeros_like(bend, dtype=torch.bool)
         for _ in range(TRIALS):
-            p = torch.softmax(self._logits + length[:, None, None] * change, dim=2)
-            slope = ((p - self._truth) * change).sum(dim=(1, 2)) + tilt + length * bend
+            p = torch.softmax(self.logits + length[:, None, None] * change, dim=2) * self.there
+            slope = ((p - self.truth) * change).sum(dim=(1, 2)) + tilt + length * bend
             mean = (p * change).sum(dim=2, keepdim=True)
             curvature = (p * (change - mean).square()).sum(dim=(1, 2)) + bend
-            step = -slope / curvature.clamp(min=1e-30)
+            step = (-slope / curvature.clamp(min=1e-30)).masked_fill(done, 0.0)
             length = length + step
-            if float((step.abs() / length.abs().clamp(min=1e-30)).max()) < 0.05:
+            done |= step.abs() / length.abs().clamp(min=1e-30) < 0.05
+            if bool(done.all()):
                 break
-        self._weights += length[:, None, None] * direction
-        self._logits += length[:, None, None] * change
+        self.weights = self.weights + length[:, None, None] * self.direction
+        self.logits += length[:, None, None] * change
 
     def _settled(self) -> torch.Tensor:
         """Move the intercepts to their optimum, and return the residual (problems, n, classes) there."""
-        classes = self._truth.shape[2]
+        classes, rows = self.truth.shape[2], self.there.sum(dim=1)
         for _ in range(3):
-            p = torch.softmax(self._logits, dim=2)
-            residual = p - self._truth
+            p = torch.softmax(self.logits, dim=2) * self.there
+            residual = p - self.truth
             slope = residual.sum(dim=1, dtype=torch.float64)
-            if float(slope.abs().max()) <= 1e-7 * self._truth.shape[1]:
+            done = slope.abs().amax(dim=1, keepdim=True) <= 1e-7 * rows
+            if bool(done.all()):
                 break
             hessian = torch.diag_embed(p.sum(dim=1)) - torch.bmm(p.transpose(1, 2), p)
             total = hessian.diagonal(dim1=1, dim2=2).sum(dim=1)[:, None, None].clamp(min=1e-12)
             hessian = hessian + total * (1e-9 * torch.eye(classes, dtype=p.dtype) + 1 / classes**2)  # a common shift is free
-            step = -torch.linalg.solve(hessian.double(), slope).clamp(-2.0, 2.0).to(p)
-            self._intercept += step
-            self._logits += step[:, None, :]
+            step = -torch.linalg.solve(hessian.double(), slope).clamp(-2.0, 2.0).masked_fill(done, 0.0).to(p)
+            self.intercept += step
+            self.logits += step[:, None, :]
         return residual
