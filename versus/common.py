@@ -1,10 +1,11 @@
-"""What the scripts beside this one share: sides timed in turn, ratios by round, and one JSON file of findings a script."""
+"""What the scripts beside this one share: sides timed in turn, ratios by round, one JSON file a script and processor."""
 
 from __future__ import annotations
 
 import json
 import os
 import platform
+import re
 import statistics
 import sys
 import time
@@ -89,19 +90,19 @@ def figure(
 
 
 def save(script: str, findings: list[Finding], details: Mapping[str, Any] | None = None, *, part: bool = False) -> None:
-    """Print the findings and write results/<name of the script>.json; `details` is whatever else was measured.
+    """Print the findings and write results/<processor>/<name of the script>.json; `details` is whatever else was measured.
 
     Of a script that takes shapes one by one (`part`), those that were measured before on a machine like this are kept:
     findings and details are told apart by the shape's name, the first word of a finding.
     """
-    name = Path(script).stem
-    path = RESULTS / f"{name}.json"
+    name, here = Path(script).stem, machine()
+    path = RESULTS / slug(here["processor"]) / f"{name}.json"
     for one in findings:
         verdict = "reached" if one.reached else "NOT REACHED"
         bounds = f"[{one.low:.3g}, {one.high:.3g}]"
         print(f"{one.what}: {one.measured:.3g} {bounds} {one.unit}, aim {one.aim:g}: {verdict}", flush=True)
-    RESULTS.mkdir(exist_ok=True)
-    rows, found, here = [asdict(one) for one in findings], dict(details or {}), machine()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows, found = [asdict(one) for one in findings], dict(details or {})
     before = json.loads(path.read_text()) if part and path.exists() else {"machine": {}}
     if before["machine"] == here:
         rows = [one for one in before["findings"] if one["what"].split()[0].rstrip(":") not in found] + rows
@@ -131,6 +132,12 @@ def machine() -> dict[str, Any]:
         "openblas_coretype": os.environ.get("OPENBLAS_CORETYPE", ""),
         "versions": versions,
     }
+
+
+def slug(processor: str) -> str:
+    """The folder of a processor's results: its name, family and model."""
+    short = re.sub(r"\(R\)| Processor\b|, A[VM]X.*", "", processor)
+    return re.sub(r"[^a-z0-9]+", "-", short.lower()).strip("-")
 
 
 def _processor() -> str:

@@ -94,7 +94,7 @@ def measured(page: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Make the page, measure it and write results/page.json."""
+    """Make the page, measure it and save it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--encoders", type=int, default=1000)
     parser.add_argument("--tasks", type=int, default=100)

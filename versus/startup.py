@@ -133,7 +133,7 @@ def board(folder: Path, encoders: int, tasks: int) -> tuple[dict[str, float], in
 
 
 def main() -> None:
-    """Measure all three and write results/startup.json."""
+    """Measure all three and save it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--encoders", type=int, default=1000)
     parser.add_argument("--tasks", type=int, default=100)
