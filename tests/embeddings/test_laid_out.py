@@ -57,7 +57,7 @@ def count(module: nn.Module, kind: type) -> int:
 def test_linear_layers_and_attention_are_laid_out_and_embeddings_stay(name: str, attentions: int) -> None:
     plain, sample = network(name)
     before = {key: value.clone() for key, value in plain.state_dict().items()}
-    quick = laid_out(plain, sample[:2])
+    quick = laid_out(plain, sample[:2])[0]
     assert quick is not plain
     assert count(quick, LaidOutAttention) == attentions
     assert count(quick, LaidOutLinear) > 0
@@ -114,14 +114,19 @@ class Odd(nn.Module):
 
 def test_a_network_that_would_change_or_cannot_be_copied_or_is_too_large_stays_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     odd = Odd()
-    assert laid_out(odd, torch.randn(2, 4)) is odd
+    same, note = laid_out(odd, torch.randn(2, 4))
+    assert same is odd
+    assert note == "plain linear layers: the network with weights laid out is 1.0e+00 off"
     held = nn.Sequential(nn.Linear(4, 4))
     held.handle = (one for one in ())  # type: ignore[assignment]  # a generator cannot be copied
-    assert laid_out(held, torch.randn(2, 4)) is held
+    assert laid_out(held, torch.randn(2, 4)) == (
+        held,
+        "plain linear layers: the network with weights laid out failed (TypeError)",
+    )
     plain = nn.Sequential(nn.Linear(4, 4))
-    assert laid_out(plain, torch.randn(2, 4)) is not plain
+    assert laid_out(plain, torch.randn(2, 4))[0] is not plain
     monkeypatch.setattr(module_under_test, "MOST", 19)
-    assert laid_out(plain, torch.randn(2, 4)) is plain
+    assert laid_out(plain, torch.randn(2, 4))[0] is plain
 
 
 def test_float64_and_bf16_inputs_take_the_weights_themselves() -> None:
@@ -162,7 +167,7 @@ class Keeping(nn.Module):
 def test_a_layer_whose_output_a_hook_keeps_stays_and_so_does_what_it_keeps() -> None:
     torch.manual_seed(0)
     network = Keeping().eval().requires_grad_(False)
-    quick, others = laid_out(network, torch.randn(4, 12)), torch.randn(7, 12)
+    quick, others = laid_out(network, torch.randn(4, 12))[0], torch.randn(7, 12)
     assert count(quick, LaidOutLinear) <= 1
     with torch.inference_mode():
         torch.testing.assert_close(quick(others), network(others))
@@ -179,13 +184,13 @@ def test_weights_that_each_input_sets_are_not_laid_out() -> None:
             return self.layer(x)  # type: ignore[no-any-return]
 
     network = Setting()
-    assert laid_out(network, torch.randn(3, 4)) is network
+    assert laid_out(network, torch.randn(3, 4))[0] is network
 
 
 def test_hooks_and_inputs_of_the_network_itself_stay_as_they_were() -> None:
     network = nn.Sequential(nn.ReLU(inplace=True), nn.Linear(4, 4)).eval()
     sample = torch.randn(3, 4)
     before = sample.clone()
-    assert laid_out(network, sample) is not network
+    assert laid_out(network, sample)[0] is not network
     assert torch.equal(sample, before)
     assert not any(part._forward_pre_hooks for part in network.modules())

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from repbench.embeddings.fused import Place, can_fuse, fused
-from repbench.embeddings.same import SAME, Samples, copy_of, is_as_made
+from repbench.embeddings.same import Samples, changed, copy_of, is_as_made
 from repbench.embeddings.watched import Watched
 
 NORMS = ("BatchNorm2d", "SyncBatchNorm", "BatchNormAct2d")  # by name, as the convolutions
 
 
 def faster(module: nn.Module, sample: Tensor) -> tuple[nn.Module, str]:
-    """A copy of `module` that gives the same embeddings in less time, or `module` itself, with a note if its copy failed.
+    """A copy of `module` that gives the same embeddings in less time, or `module` itself, with a note if a copy failed.
 
     `sample` is a batch of real inputs (n, ...), which is not changed. A network of fewer than two convolutions has nothing to
     gain. Raises whatever `module` itself raises on the sample.
@@ -27,24 +26,11 @@ def faster(module: nn.Module, sample: Tensor) -> tuple[nn.Module, str]:
     if sample.ndim != 4 or not is_convolutional(module):
         return module, ""
     samples = Samples(module, sample)
-    quick, note = _changed(folded, module, samples)
+    quick, note = changed(lambda: folded(copy_of(module), samples.sample), module, lambda: samples, channels_last=True)
     if quick is module:
         return module, f"plain forward pass: the folded network {note}"
-    return _changed(at_once, quick, samples)[0], ""
-
-
-def _changed(change: Any, module: nn.Module, samples: Samples) -> tuple[nn.Module, str]:
-    """A changed copy that keeps the embeddings, or the module itself and what became of its copy, in words."""
-    try:
-        copied = change(copy_of(module), samples.sample).to(memory_format=torch.channels_last)
-        share = samples.off(copied, channels_last=True)
-    except torch.OutOfMemoryError:
-        raise
-    except Exception as error:  # a network that cannot be copied or changed may raise anything
-        return module, f"failed ({type(error).__name__})"
-    if not share <= SAME:  # NaN counts as another number
-        return module, f"is {share:.1e} off"
-    return copied, ""
+    fused_too, note = changed(lambda: at_once(copy_of(quick), samples.sample), quick, lambda: samples, channels_last=True)
+    return fused_too, f"folded forward pass: the network that adds and rectifies at once {note}" if note else ""
 
 
 def is_convolutional(module: nn.Module) -> bool:

@@ -118,12 +118,13 @@ class Forward:
             module, note = converted(module, dtype, self._inputs(sample, device))
             self._note("precision", note)
         elif device == "cpu":
-            module = laid_out(module, self._inputs(sample, device))
+            module, note = laid_out(module, self._inputs(sample, device))
+            self._note("forward", note)
         return module
 
     def _note(self, about: str, note: str) -> None:
         if note:
-            self.notes[about] = note
+            self.notes[about] = "; ".join(filter(None, (self.notes.get(about), note)))
 
     @contextlib.contextmanager
     def _full_fp32(self) -> Iterator[None]:

@@ -6,13 +6,14 @@ long otherwise. The networks' own weights stay as they are, and are shared; the 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from repbench.embeddings.same import SAME, Samples, copy_of, is_as_made
+from repbench.embeddings.same import Samples, changed, copy_of, is_as_made
 from repbench.measure.fixed_matrix import FixedMatrix, can_lay_out
 
 MOST = 5 * 10**8  # weights that are laid out anew: 2 GB
@@ -67,19 +68,31 @@ class LaidOutAttention(nn.Module):
         return self._out.times(heard.transpose(1, 2).reshape(n, length, width), attention.out_proj.bias)
 
 
-def laid_out(module: nn.Module, sample: Tensor) -> nn.Module:
-    """A copy that shares the weights and gives the same embeddings, or the module itself; `sample` are inputs (n, ...)."""
+def laid_out(module: nn.Module, sample: Tensor) -> tuple[nn.Module, str]:
+    """A copy that shares the weights and gives the same embeddings, or the module itself, with a note if its copy failed.
+
+    `sample` are inputs (n, ...).
+    """
     if not can_lay_out() or not any(_is_known(part) for part in module.modules()):
-        return module
+        return module, ""
     try:
         places = _that_run(module, sample.clone())
-        copied = copy_of(module, shares_weights=True) if places else module
-        for name in places:
-            part: Any = copied.get_submodule(name)
-            copied.set_submodule(name, LaidOutLinear(part) if type(part) is nn.Linear else LaidOutAttention(part))
-        return copied if places and Samples(module, sample).off(copied) <= SAME else module
-    except Exception:  # memory may not suffice, and a network that is copied or changed raises anything; what there is serves
-        return module
+    except Exception:  # it shows at the first pass
+        return module, ""
+    if not places:
+        return module, ""
+    quick, note = changed(
+        lambda: _replaced(copy_of(module, shares_weights=True), places), module, lambda: Samples(module, sample)
+    )
+    return quick, f"plain linear layers: the network with weights laid out {note}" if note else ""
+
+
+def _replaced(module: nn.Module, places: Iterable[str]) -> nn.Module:
+    """The module itself, changed at these places."""
+    for name in places:
+        part: Any = module.get_submodule(name)
+        module.set_submodule(name, LaidOutLinear(part) if type(part) is nn.Linear else LaidOutAttention(part))
+    return module
 
 
 def _that_run(module: nn.Module, sample: Tensor) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -63,3 +64,21 @@ class Samples:
                 raise ValueError(f"embeddings of shape {tuple(got.shape)} in place of {tuple(expected.shape)}")
             shares.append(float(((got - expected).norm(dim=1) / expected.norm(dim=1)).max()))
         return max(shares) if all(one == one for one in shares) else float("nan")
+
+
+def changed(
+    change: Callable[[], nn.Module], module: nn.Module, samples: Callable[[], Samples], *, channels_last: bool = False
+) -> tuple[nn.Module, str]:
+    """The changed copy of a module that is made, if it keeps the embeddings; or the module itself, with why not, in words."""
+    try:
+        copied = change()
+        if channels_last:
+            copied = copied.to(memory_format=torch.channels_last)
+        share = samples().off(copied, channels_last=channels_last)
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # a network that cannot be copied or changed may raise anything
+        return module, f"failed ({type(error).__name__})"
+    if not share <= SAME:  # NaN counts as another number
+        return module, f"is {share:.1e} off"
+    return copied, ""
