@@ -33,6 +33,7 @@ def main() -> None:
     parser.add_argument("--store", type=Path, default=DEMO / "store", help="embeddings, for the maps of the report card")
     parser.add_argument("--out", type=Path, default=HERE / "images")
     arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, Browser() as browser:
         board, read = open_board([arguments.results])
         page = publish(board, Path(folder), judge(board, read), paired_errors(board, read), curves_of(board, read))[-1]
