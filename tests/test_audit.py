@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from repbench.cli import cli, main
-from repbench.errors import UnknownNameError, UsageError
+from repbench.errors import EmbeddingError, UnknownNameError, UsageError
 
 
 def audit(*arguments: str) -> tuple[int, str]:
@@ -24,13 +24,13 @@ def test_a_run_in_fp32_is_within_tolerance(colours: Path) -> None:
     assert "predictions that flip, of a vote of the 20 nearest others as in kNN: 0 of 20" in text
     assert "nearest neighbours of another class than before: 0 of 20" in text
     assert "zero-shot" not in text  # there is no text tower
-    assert "within tolerance: every cosine at least 0.999999" in text
+    assert "within tolerance: every cosine at least 0.999999, centred in the mean 0.9999\n" in text
 
 
 def test_bf16_is_held_to_its_own_tolerance() -> None:
     status, text = audit("random:test_resnet,size=32", "--sample", "20", "--precision", "bf16")
     assert status == 0
-    assert "within tolerance: every cosine at least 0.999\n" in text
+    assert "within tolerance: every cosine at least 0.999, centred in the mean 0.9" in text
 
 
 COMPANY = """
@@ -56,6 +56,28 @@ def test_a_network_that_looks_at_the_rest_of_its_batch_is_found_out(tmp_path: Pa
     status, text = audit(f"{tmp_path / 'company.py'}:load", "--sample", "20")
     assert status == 1
     assert "OUTSIDE tolerance" in text
+
+
+def test_what_all_embeddings_have_in_common_does_not_hide_that_predictions_flip(tmp_path: Path) -> None:
+    hidden = COMPANY.replace(
+        "return (images - images.mean(0) * (len(images) > 2)).flatten(1)",
+        "z = images.flatten(1); return z + 1e4 + (5 * torch.sin(370 * z) if len(images) > 2 else 0)",
+    )
+    (tmp_path / "hidden.py").write_text(hidden)
+    status, text = audit(f"{tmp_path / 'hidden.py'}:load", "--sample", "60")
+    assert status == 1
+    assert "cosine at least 0.999999" in text
+    assert "OUTSIDE tolerance" in text
+
+
+def test_a_network_whose_width_hangs_on_the_batch_is_refused_in_words(tmp_path: Path) -> None:
+    wide = COMPANY.replace(
+        "return (images - images.mean(0) * (len(images) > 2)).flatten(1)",
+        "return images.flatten(1)[:, : 100 + (len(images) == 1)]",
+    )
+    (tmp_path / "wide.py").write_text(wide)
+    with pytest.raises(EmbeddingError, match="expected"):
+        audit(f"{tmp_path / 'wide.py'}:load", "--sample", "20")
 
 
 TWO = (

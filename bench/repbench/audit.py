@@ -18,11 +18,12 @@ from repbench.embeddings.options import ExtractOptions
 from repbench.embeddings.store import Address, Shelf
 from repbench.encoder import Encoder, Tower
 from repbench.encoders.load import LoadOptions, load_encoder
-from repbench.errors import UsageError
+from repbench.errors import EmbeddingError, UsageError
 from repbench.measure.geometry import unit_rows
 from repbench.protocols.zero_shot import class_embeddings
 
 LEAST = {"fp32": 0.999999, "bf16": 0.999, "fp16": 0.9999}  # cosine that every item must reach
+CENTRED = {"fp32": 0.9999, "bf16": 0.9, "fp16": 0.99}  # and the mean centred one: raw ones hide much of what all have in common
 WITHIN, OUTSIDE = 0, 1  # exit status
 
 
@@ -42,7 +43,9 @@ def audit_encoder(
             continue
         both[modality], notes = _embed(tower, places, options)
         found = fidelity(both[modality].plain, both[modality].run, label)
-        good = found.least_cosine >= LEAST[options.precision]  # NaN is not good
+        good = (
+            found.least_cosine >= LEAST[options.precision] and found.centred_cosine >= CENTRED[options.precision]
+        )  # NaN is not
         status = status if good else OUTSIDE
         for line in _lines(encoder.name, modality, dataset.name, found, options, notes, good):
             echo(line)
@@ -64,9 +67,14 @@ class Both:
 
 
 def plain_rows(tower: Tower, places: list[tuple[Items, int]]) -> np.ndarray:
-    """The embeddings float32 (n, dim) of items one by one, by the network as it was loaded, on the CPU."""
+    """The embeddings float32 (n, dim) of items one by one, by the network as it was loaded, on the CPU.
+
+    Raises EmbeddingError where it gives others than `dim` numbers.
+    """
     with torch.inference_mode():
         rows = [tower.module(tower.prepare(items.load(place))[None])[0].float().numpy() for items, place in places]
+    if other := next((row.shape for row in rows if row.shape != (tower.dim,)), None):
+        raise EmbeddingError(f"the encoder gave an embedding of shape {other} for an item alone; expected {(tower.dim,)}.")
     return np.stack(rows)
 
 
@@ -123,16 +131,17 @@ def _embed(tower: Tower, places: Mapping[str, tuple[Items, int]], options: Extra
 def _lines(
     name: str, modality: str, dataset: str, found: Fidelity, options: ExtractOptions, notes: dict[str, str], good: bool
 ) -> list[str]:
-    verdict = "within" if good else "OUTSIDE"
+    verdict, precision = "within" if good else "OUTSIDE", options.precision
+    flips = f"; {found.vote_flips} of {found.items} predictions flip all the same" if good and found.vote_flips else ""
     return [
         f"{name}, {modality}: {found.items} items of {dataset}, {options.precision} on {options.device} in batches of"
         f" {options.batch_size} against the plain network one by one",
         f"  largest absolute difference {found.largest_difference:.3g}",
         f"  cosine at least {found.least_cosine:.9f}, mean {found.mean_cosine:.9f}; centred, mean {found.centred_cosine:.9f}",
         f"  predictions that flip, of a vote of the {K} nearest others as in kNN: {_told(found.vote_flips)} of {found.items}",
-        f"  nearest neighbours of another class than before: {found.neighbour_flips} of {found.items}",
+        f"  nearest neighbours of another class than before: {_told(found.neighbour_flips)} of {found.items}",
         *(f"  {about}: {note}" for about, note in notes.items()),
-        f"  {verdict} tolerance: every cosine at least {LEAST[options.precision]}",
+        f"  {verdict} tolerance: every cosine at least {LEAST[precision]}, centred in the mean {CENTRED[precision]}{flips}",
     ]
 
 

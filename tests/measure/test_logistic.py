@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from repbench.errors import ProtocolError
 from repbench.measure.logistic import CERTIFIED, SKLEARN, SLOPE, STRENGTHS, Solution, fit, fit_path
 from repbench.measure.solver import coordinates, problem
+from repbench.measure.solver.checked import ROWS
 from repbench.measure.solver.problem import SMALL
 
 
@@ -279,7 +280,7 @@ def test_features_that_cannot_be_fitted_are_refused() -> None:
         (1.0, [0, -1, 1], 2, "labels of 2 classes are 0 to 1; got -1 to 1"),
         (1.0, [0.0, 1.0, 0.5], 2, "whole numbers"),
         (1.0, [[1, -1], [1, 1], [2, 0]], 2, "1, -1 or 0 in"),
-        (1.0, [[1, -1], [1, 1], [1, 0]], 3, r"1, -1 or 0 in \(n, 3\); got \(3, 2\)"),
+        (1.0, [[1, -1], [1, 1], [1, 0]], 3, r"1, -1 or 0 in \(n, 3\); got int64 \(3, 2\)"),
         (1e200, [0, 1, 0], 2, r"as large as 2e\+200: at most 1e\+14"),
     ],
 )
@@ -290,7 +291,7 @@ def test_labels_and_features_beyond_what_can_be_solved_are_refused_in_words(
         fit_path(np.array([[1.0, 2.0], [0.0, 1.0], [1.0, 1.0]]) * features, np.array(labels), classes)
 
 
-@pytest.mark.parametrize("strengths", [None, (), 0.0, [1.0, "strong"], [1.0, 1j]])
+@pytest.mark.parametrize("strengths", [None, (), 0.0, np.array(-1.0), [1.0, "strong"], [1.0, 1j], [True]])
 def test_strengths_that_are_no_numbers_above_0_are_refused_in_words(strengths: object) -> None:
     x, y = data(20, 3, 2)
     with pytest.raises(ProtocolError, match="finite numbers above 0"):
@@ -302,10 +303,46 @@ def test_strengths_that_are_no_numbers_above_0_are_refused_in_words(strengths: o
             fit(x, y, 2, strength)
 
 
-@pytest.mark.parametrize("gap", [0.0, -1.0, 2.0, float("nan"), float("inf")])
-def test_a_gap_that_no_fit_can_be_proven_to_have_is_refused(gap: float) -> None:
-    with pytest.raises(ProtocolError, match=f"gap is {gap}; expected a number between 0 and 1"):
-        fit_path(*data(20, 3, 2), 2, gap=gap)
+def test_values_that_are_not_finite_are_found_in_every_block_of_rows() -> None:
+    x, y = data(2 * ROWS + 5, 3, 2)
+    for place in (0, ROWS + 1, 2 * ROWS + 4):
+        bad = x.copy()
+        bad[place, 1] = np.nan
+        with pytest.raises(ProtocolError, match="finite"):
+            fit_path(bad, y, 2, [1.0])
+
+
+def test_features_and_labels_of_every_layout_and_kind_of_number_give_one_answer() -> None:
+    x, y = data(60, 4, 3)
+    plain = fit_path(x, y, 3, [0.1])[0].weights
+    for kind in (">f4", np.longdouble, np.float64):
+        assert np.allclose(fit_path(x.astype(kind), y, 3, [0.1])[0].weights, plain, atol=1e-6)
+    for labels in (y.astype("i4"), y.astype(">i2"), y.astype("u1"), y[::-1][::-1]):
+        assert np.array_equal(fit_path(x, labels, 3, [0.1])[0].weights, plain)
+    assert np.allclose(fit_path(x[::-1], y[::-1], 3, [0.1])[0].weights, plain, atol=1e-6)
+    path = fit_path(x, y, 3, [1.0, 0.1])
+    assert path.settled([-1])[1].evaluations > path[1].evaluations
+
+
+def test_labels_that_say_nothing_of_absence_and_those_of_another_kind_are_refused() -> None:
+    x, y = data(30, 4, 3)
+    there = np.eye(3, dtype=int)[y]
+    with pytest.raises(ProtocolError, match="1, -1 or 0"):
+        fit_path(x, there.astype(bool), 3)  # False is not -1
+    with pytest.raises(ProtocolError, match="fitted to labels of 1 dimensions"):
+        fit_path(x, y, 3, [1.0]).refit(x, 2 * there - 1, 1.0)
+    for labels in (None, 1):
+        with pytest.raises(ProtocolError, match="n labels"):
+            fit_path(x, labels, 3)  # type: ignore[arg-type]
+    for classes in (None, "3", 2.5):
+        with pytest.raises(ProtocolError, match="whole number"):
+            fit_path(x, y, classes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("gap", ["a", None, 0.0, -1.0, 2.0, float("nan"), float("inf")])
+def test_a_gap_that_no_fit_can_be_proven_to_have_is_refused(gap: object) -> None:
+    with pytest.raises(ProtocolError, match=f"gap is {gap!r}; expected a number between 0 and 1"):
+        fit_path(*data(20, 3, 2), 2, gap=gap)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("kind", [object, str, complex])

@@ -57,6 +57,12 @@ def test_too_few_rows_and_values_that_are_not_finite_are_refused() -> None:
         ridge.fit_path(np.full((4, 2), np.nan), np.ones((4, 1)))
     with pytest.raises(ProtocolError, match=r"as large as 1e\+200: at most 1e\+100"):
         ridge.fit_path(np.full((4, 2), 1e200), np.ones((4, 1)))
+    with pytest.raises(ProtocolError, match="NaN"):
+        ridge.fit_path(np.ones((4, 2)), np.full((4, 1), np.nan))
+    with pytest.raises(ProtocolError, match=r"targets \(n, targets\); got \(4, 2\) and \(4,\)"):
+        ridge.fit_path(np.ones((4, 2)), np.ones(4))
+    with pytest.raises(ProtocolError, match="real numbers"):
+        ridge.fit_path(np.ones((4, 2), dtype=complex), np.ones((4, 1)))
     for strengths in ((), (1.0, 0.0), (-1.0,), (float("nan"),)):
         with pytest.raises(ProtocolError, match="finite numbers above 0"):
             ridge.fit_path(np.eye(4), np.ones((4, 1)), strengths)

@@ -97,5 +97,22 @@ def test_folds_of_unequal_length_are_solved_in_one_stack() -> None:
 def test_stacks_that_cannot_be_solved_are_refused_in_words(rows: object, label: object, strength: float, words: str) -> None:
     with pytest.raises(ProtocolError, match=words):
         fit_stack(X, np.array(rows), np.array(label), 4, strength)
+
+
+def test_features_and_gaps_that_cannot_be_solved_are_refused_in_words() -> None:
     with pytest.raises(ProtocolError, match="finite features"):
         fit_stack(np.full_like(X, np.nan), ROWS, LABEL[ROWS], 4, 1.0)
+    with pytest.raises(ProtocolError, match=r"got \(120, 0\)"):
+        fit_stack(X[:, :0], ROWS, LABEL[ROWS], 4, 1.0)
+    for gap in (0.0, -1.0, 2.0, np.nan, np.inf, None):
+        with pytest.raises(ProtocolError, match="expected a number between 0 and 1"):
+            fit_stack(X, ROWS, LABEL[ROWS], 4, 1.0, gap=gap)  # type: ignore[arg-type]
+
+
+def test_rows_and_labels_of_every_layout_and_kind_of_whole_number_give_one_answer() -> None:
+    plain = fit_stack(X, ROWS, LABEL[ROWS], 4, 1.0).weights
+    for kind in ("i1", ">i4", "u1"):
+        assert np.array_equal(fit_stack(X, ROWS.astype(kind), LABEL[ROWS].astype(kind), 4, 1.0).weights, plain)
+    turned = fit_stack(X[::-1], 119 - ROWS[:, ::-1], LABEL[ROWS][:, ::-1], 4, 1.0)
+    assert_allclose(turned.weights, plain, atol=1e-9)
+    assert_allclose(list(turned.scores(X[::-1])), list(turned.scores(X.astype(">f4")[::-1])))

@@ -21,14 +21,14 @@ class Fidelity:
     least_cosine: float
     mean_cosine: float
     centred_cosine: float  # mean over items, after each side lost its mean embedding
-    neighbour_flips: int  # items whose nearest neighbour among the others is of another class than before
+    neighbour_flips: int | None  # items whose nearest other is of another class than before; None: numbers are not finite
     vote_flips: int | None  # items for which the others vote another class, as in the task knn; None: nothing to vote on
 
 
 def fidelity(exact: np.ndarray, other: np.ndarray, label: np.ndarray) -> Fidelity:
     """Compare `other` with `exact`, float (n, dim) each, of items with classes `label` (n,)."""
     exact, other = exact.astype(np.float64), other.astype(np.float64)
-    raw = _cosines(exact, other)
+    raw, finite = _cosines(exact, other), bool(np.isfinite(exact).all() and np.isfinite(other).all())
     centred = _cosines(exact - exact.mean(axis=0), other - other.mean(axis=0))
     return Fidelity(
         items=len(exact),
@@ -36,15 +36,15 @@ def fidelity(exact: np.ndarray, other: np.ndarray, label: np.ndarray) -> Fidelit
         least_cosine=float(raw.min()),
         mean_cosine=float(raw.mean()),
         centred_cosine=float(centred.mean()),
-        neighbour_flips=int((label[_nearest(exact)] != label[_nearest(other)]).sum()),
-        vote_flips=_vote_flips(exact, other, label),
+        neighbour_flips=int((label[_nearest(exact)] != label[_nearest(other)]).sum()) if finite else None,
+        vote_flips=_vote_flips(exact, other, label) if finite else None,
     )
 
 
 def _vote_flips(exact: np.ndarray, other: np.ndarray, label: np.ndarray) -> int | None:
-    """None where there is one class only, or an embedding is not finite."""
+    """None where there is one class only."""
     classes, numbers = np.unique(label, return_inverse=True)
-    if len(classes) < 2 or not (np.isfinite(exact).all() and np.isfinite(other).all()):
+    if len(classes) < 2:
         return None
     return int((vote_of_others(exact, numbers) != vote_of_others(other, numbers)).sum())
 

@@ -107,6 +107,7 @@ class Path(Sequence[Solution]):
         So the order of the rows, the other strengths and the number of threads are hardly seen in what these predict. Where
         that is not proven in MOST_FINE evaluations more, the nearest that was reached stays. `evaluations` count all.
         """
+        places = [range(len(self))[place] for place in places]  # those counted from the end, too; IndexError for others
         return with_room(lambda: self._settled(places), lambda: self._on_cpu()._settled(places))
 
     def _settled(self, places: Sequence[int]) -> Path:
@@ -193,10 +194,10 @@ def fit(x: np.ndarray, y: np.ndarray, classes: int, strength: float, *, gap: flo
 
 
 def _rule(gap: float, stop_rule: str) -> Rule:
+    from repbench.measure.solver.checked import check_gap
     from repbench.measure.solver.stop import Rule
 
     if stop_rule not in STOP_RULES:
         raise ProtocolError(f"stop_rule is {stop_rule!r}; expected one of {', '.join(STOP_RULES)}.")
-    if not 0 < gap < 1:
-        raise ProtocolError(f"gap is {gap}; expected a number between 0 and 1.")
+    check_gap(gap)
     return Rule(gap=gap, slope=None if stop_rule == CERTIFIED else SLOPE)

@@ -7,6 +7,7 @@ import numpy as np
 from repbench.errors import ProtocolError
 from repbench.measure.finite import finite_rows
 from repbench.measure.geometry import unit_rows
+from repbench.measure.solver.checked import numbers
 
 RESOLUTION = 1e-6  # similarities closer than this are one similarity; float32 embeddings carry no more
 SMALL = 10**9  # q x n x d below which all is done in float64
@@ -19,10 +20,11 @@ def search(queries: np.ndarray, bank: np.ndarray, k: int, *, rows: int = ROWS) -
 
     queries (q, d), bank (n, d); k is clipped to n. Similarity is the cosine in float64, rounded to 1e-6, and 0 where a vector
     is zero; equal similarities are ordered by row number. So duplicates tie exactly, and neither the block size `rows` nor the
-    machine decides an order. Large searches find candidates by float32 products, with a margin that proves that none is missed
-    (measure/candidates.py). The bank may be a memory map larger than memory: it is read in blocks. Raises as `check`.
+    machine decides an order; cosines that differ by less, as beside an offset a thousand times as large, are one. Large searches
+    find candidates by float32 products, with a margin that proves that none is missed (measure/candidates.py). The bank may be
+    a memory map larger than memory: it is read in blocks. Raises as `check`.
     """
-    queries, bank = np.asarray(queries), np.asarray(bank)
+    queries, bank = numbers(queries), numbers(bank)
     check(queries, bank, k)
     n, k = len(bank), min(k, len(bank))
     if not len(queries):
@@ -85,8 +87,8 @@ def _largest(keys: np.ndarray, k: int) -> np.ndarray:
 
 def check(queries: np.ndarray, bank: np.ndarray, k: int) -> None:
     """Raise ProtocolError for k < 1, tables of unequal widths, an empty bank, and values that are not finite."""
-    if k < 1:
-        raise ProtocolError(f"k is {k}; expected at least 1 neighbour.")
+    if not isinstance(k, int | np.integer) or k < 1:
+        raise ProtocolError(f"k is {k!r}; expected a whole number of at least 1 neighbour.")
     if queries.ndim != 2 or bank.ndim != 2 or queries.shape[1] != bank.shape[1]:
         raise ProtocolError(f"neighbours need two tables of one width; got {queries.shape} and {bank.shape}.")
     if not len(bank):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from repbench.errors import ProtocolError
-from repbench.measure.solver.checked import checked_strengths
+from repbench.measure.solver.checked import checked_rows, checked_strengths, numbers
 
 STRENGTHS = tuple(10.0 ** (half / 2) for half in range(-8, 17))  # 1e-4 to 1e8
 SMALLEST = 1e-12  # singular value that is not taken for nothing
@@ -43,12 +43,12 @@ class RidgePath:
 
     def predict(self, x: np.ndarray, places: np.ndarray) -> np.ndarray:
         """Predictions (m, targets) for rows x (m, d)."""
-        found: np.ndarray = (np.asarray(x, dtype=np.float64) - self._mean) @ self.weights(places) + self._offset
+        found: np.ndarray = (checked_rows(x, len(self._mean)) - self._mean) @ self.weights(places) + self._offset
         return found
 
     def predict_all(self, x: np.ndarray) -> np.ndarray:
         """Predictions (strengths, m, targets) at every strength."""
-        seen, s = (np.asarray(x, dtype=np.float64) - self._mean) @ self._v, self._s[:, None]
+        seen, s = (checked_rows(x, len(self._mean)) - self._mean) @ self._v, self._s[:, None]
         return np.stack([seen @ (self._rotated * (s / (s * s + one))) + self._offset for one in self.strengths])
 
 
@@ -59,12 +59,15 @@ def fit_path(x: np.ndarray, y: np.ndarray, strengths: tuple[float, ...] = STRENG
     squares are not, and strengths that are no finite numbers above 0.
     """
     strengths = checked_strengths(strengths)
-    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
-    if x.ndim != 2 or y.ndim != 2 or len(x) != len(y) or len(x) < 3:
-        raise ProtocolError(f"ridge regression needs three rows or more; got x {x.shape} and y {y.shape}.")
-    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+    x, y = numbers(x).astype(np.float64), numbers(y).astype(np.float64)
+    if x.ndim != 2 or y.ndim != 2 or len(x) != len(y):
+        raise ProtocolError(f"ridge regression needs features (n, d) and targets (n, targets); got {x.shape} and {y.shape}.")
+    if len(x) < 3:
+        raise ProtocolError(f"ridge regression needs three rows or more; got {len(x)}.")
+    largest = np.maximum(np.abs(x).max(initial=0.0), np.abs(y).max(initial=0.0))  # of NaN and others, NaN
+    if not np.isfinite(largest):
         raise ProtocolError("ridge regression was given values that are NaN or infinite.")
-    if (largest := max(np.abs(x).max(initial=0.0), np.abs(y).max(initial=0.0))) > LARGEST:
+    if largest > LARGEST:
         raise ProtocolError(f"ridge regression cannot sum squares of values as large as {largest:.3g}: at most {LARGEST:.0e}.")
     mean, offset = x.mean(axis=0), y.mean(axis=0)
     x, y = x - mean, y - offset

@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 import torch
 
+from repbench.errors import ProtocolError
 from repbench.measure.solver.checked import checked
 from repbench.measure.solver.coordinates import Coordinates
 from repbench.measure.solver.descent import MOST_EVALUATIONS, Descent, between
@@ -61,6 +62,8 @@ class Problem:
     def with_more(self, x: np.ndarray, y: np.ndarray) -> Problem:
         """These rows and more."""
         x, y = checked(x, y, self.classes, len(self.coordinates.mean))
+        if y.ndim != self.y.ndim:
+            raise ProtocolError(f"this probe was fitted to labels of {self.y.ndim} dimensions; got {y.shape}.")
         vars(self).pop("_products", None)  # they are made anew if they are asked for again: until then there is room
         with self.threads():
             wider = self.coordinates.wider(self.z, x)

@@ -6,7 +6,8 @@ Nonlinear conjugate gradients (Polak & Ribiere 1969, restarted where a direction
 products of stacked matrices. The logits are kept, so the line search, Newton's in one number a problem, costs no product of the
 data; after each step the intercepts are moved to their optimum by Newton's method. That suits problems whose penalty is strong
 beside their data; the proof is that of measure/logistic.py, F - min F <= ||grad_W||^2 / (2 strength). A problem that is proven
-leaves the stack, and takes no step that it would not take alone: its solution does not depend on the others.
+leaves the stack, and takes no step that it would not take alone, so that its solution does not depend on the others; but the
+longest of them decides for all whether products are in float32.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 import torch
 
 from repbench.errors import ProtocolError
-from repbench.measure.solver.checked import check_labels, check_sizes, checked_rows, checked_strengths, numbers
+from repbench.measure.solver.checked import check_gap, check_sizes, checked_labels, checked_rows, checked_strengths, numbers
 
 ABSENT = -1  # in place of a row: a problem has fewer than others
 MOST_STEPS = 100
@@ -52,7 +53,7 @@ class Stack:
 
     def scores(self, x: np.ndarray) -> Iterator[np.ndarray]:
         """Logits (n, classes) of features (n, d), problem by problem. Raises ProtocolError for features of another width."""
-        centred = (torch.as_tensor(checked_rows(x, len(self._mean))) - self._mean).to(self._weights)
+        centred = (torch.tensor(np.ascontiguousarray(checked_rows(x, len(self._mean)))) - self._mean).to(self._weights)
         for weights, intercept in zip(self._weights, self._intercept, strict=True):
             yield (centred @ weights + intercept).double().numpy()
 
@@ -64,18 +65,20 @@ def fit_stack(x: np.ndarray, rows: np.ndarray, label: np.ndarray, classes: int, 
     Each class should occur in each problem. Raises ProtocolError as `logistic.fit_path`, for rows that are not there and for a
     problem without any.
     """
-    rows, label = np.asarray(rows), np.asarray(label)
-    x, there = _checked(x, rows, label, classes)
+    x, rows, label = _checked(x, rows, label, classes)
+    check_gap(gap)
     checked_strengths([strength])
+    there = rows != ABSENT
     small = rows.shape[1] * x.shape[1] * classes < SMALL
     at_once = max(1, NUMBERS // (rows.shape[1] * x.shape[1]))
-    mean = torch.from_numpy(x).double().mean(dim=0)  # in float64: of equal rows the last digits are left
-    centred = (torch.from_numpy(x) - mean).to(torch.float64 if small else torch.float32)
+    features = torch.tensor(x)
+    mean = features.double().mean(dim=0)  # in float64: of equal rows the last digits are left
+    centred = (features - mean).to(torch.float64 if small else torch.float32)
     solved = []
     for first in range(0, len(rows), at_once):
         some = slice(first, first + at_once)
         kept = torch.from_numpy(there[some, :, None])
-        truth = torch.nn.functional.one_hot(torch.from_numpy(np.where(there, label, 0)[some]), classes).to(centred)
+        truth = torch.nn.functional.one_hot(torch.from_numpy(label[some]), classes).to(centred)
         taken = centred[torch.from_numpy(rows[some])]
         solved.append(_Problems.of(taken.mul_(kept), truth.mul_(kept), kept).solved(strength, gap))
     weights, intercept, reached = (torch.cat(parts) for parts in zip(*(found[:3] for found in solved), strict=True))
@@ -83,21 +86,23 @@ def fit_stack(x: np.ndarray, rows: np.ndarray, label: np.ndarray, classes: int, 
     return Stack(relative_gap=reached.numpy(), steps=steps, _weights=weights, _intercept=intercept, _mean=mean)
 
 
-def _checked(x: np.ndarray, rows: np.ndarray, label: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Features, and which places hold a row, bool (problems, n)."""
-    x = numbers(x)
+def _checked(x: np.ndarray, rows: np.ndarray, label: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Features (N, d), rows and labels int64 (problems, n); a label is 0 where there is no row."""
+    x, rows, label = np.ascontiguousarray(numbers(x)), np.asarray(rows), np.asarray(label)
     whole = np.issubdtype(rows.dtype, np.integer)
-    if x.ndim != 2 or not whole or rows.ndim != 2 or rows.shape != label.shape or not rows.size:
+    if x.ndim != 2 or not x.size or not whole or rows.ndim != 2 or rows.shape != label.shape or not rows.size:
         raise ProtocolError(
             f"a stack needs features (N, d), and rows and labels, whole numbers (problems, n);"
             f" got {x.shape}, {rows.shape} and {label.shape}."
         )
-    there: np.ndarray = rows != ABSENT
+    rows = rows.astype(np.int64)
+    there = rows != ABSENT
     if rows.min() < ABSENT or rows.max() >= len(x) or not there.any(axis=1).all():
         raise ProtocolError(f"each problem has rows from 0 to {len(x) - 1}; got {rows.min()} to {rows.max()}.")
     check_sizes(x)
-    check_labels(label[there], classes)
-    return x, there
+    known = np.zeros(rows.shape, dtype=np.int64)
+    known[there] = checked_labels(label[there], classes)
+    return x, rows, known
 
 
 @dataclass(kw_only=True)
