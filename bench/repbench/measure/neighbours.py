@@ -20,7 +20,7 @@ def search(queries: np.ndarray, bank: np.ndarray, k: int, *, rows: int = ROWS) -
 
     queries (q, d), bank (n, d); k is clipped to n. Similarity is the cosine in float64, rounded to 1e-6, and 0 where a vector
     is zero; equal similarities are ordered by row number. So duplicates tie exactly, and neither the block size `rows` nor the
-    machine decides an order; cosines that differ by less, as beside an offset a thousand times as large, are one. Large searches
+    machine decides an order; cosines that differ by less, as beside an offset a thousand times as large, are one. Large ones
     find candidates by float32 products, with a margin that proves that none is missed (measure/candidates.py). The bank may be
     a memory map larger than memory: it is read in blocks. Raises as `check`.
     """
