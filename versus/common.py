@@ -95,8 +95,7 @@ def save(script: str, findings: list[Finding], details: Mapping[str, Any] | None
     Of a script that takes shapes one by one (`part`), those that were measured before on a machine like this are kept:
     findings and details are told apart by the shape's name, the first word of a finding.
     """
-    name, here = Path(script).stem, machine()
-    path = RESULTS / slug(here["processor"]) / f"{name}.json"
+    name, here, path = Path(script).stem, machine(), results(script)
     for one in findings:
         verdict = "reached" if one.reached else "NOT REACHED"
         bounds = f"[{one.low:.3g}, {one.high:.3g}]"
@@ -132,6 +131,11 @@ def machine() -> dict[str, Any]:
         "openblas_coretype": os.environ.get("OPENBLAS_CORETYPE", ""),
         "versions": versions,
     }
+
+
+def results(script: str) -> Path:
+    """Where the findings of a script on this processor lie."""
+    return RESULTS / slug(_processor()) / f"{Path(script).stem}.json"
 
 
 def slug(processor: str) -> str:

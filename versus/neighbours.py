@@ -80,9 +80,15 @@ def main() -> None:
     save(
         __file__,
         [
-            ratio(f"exact neighbours, {shape}: scikit-learn brute force", seconds["scikit-learn"], seconds["ours"], 1.8, why),
-            ratio(f"exact neighbours, {shape}: faiss flat index", seconds["faiss"], seconds["ours"], 3, why),
-            ratio("the same, faiss's kernels for AVX2", seconds["faiss with AVX2"], seconds["ours"], 3, why),
+            ratio(
+                f"exact neighbours, {shape}: scikit-learn's brute force / ours",
+                seconds["scikit-learn"],
+                seconds["ours"],
+                1.8,
+                why,
+            ),
+            ratio(f"exact neighbours, {shape}: faiss's flat index / ours", seconds["faiss"], seconds["ours"], 3, why),
+            ratio("faiss's flat index with its kernels for AVX2 / ours", seconds["faiss with AVX2"], seconds["ours"], 3, why),
             figure("share of queries whose neighbours are those of a float64 search", [agreement], 0.999, unit="of queries"),
         ],
         {"seconds": seconds},

@@ -51,7 +51,7 @@ def main() -> None:
         what = f"paired test of {EXAMPLES} examples, {name}"
         findings += [
             figure(f"{what}: ours", seconds["ours"], DRAWS / 10_000, unit="s", higher_is_better=False),
-            ratio(f"{what}: scipy's {RESAMPLES} resamples", seconds["scipy"], seconds["ours"], 1),
+            ratio(f"{what}: scipy's {RESAMPLES} resamples / ours", seconds["scipy"], seconds["ours"], 1),
             figure(f"{what}: p less scipy's", [abs(found - theirs)], 0.02, unit="", higher_is_better=False),
         ]
     best, other = scores(real=False)

@@ -23,7 +23,7 @@ from unittest import mock
 
 import numpy as np
 import torch
-from common import RESULTS, Finding, figure, ratio, save, shape_by_shape, timed
+from common import Finding, figure, ratio, results, save, shape_by_shape, timed
 from scipy import optimize
 from sklearn.linear_model import LogisticRegression, _logistic
 
@@ -40,7 +40,7 @@ SHAPES = {
     "sun": (20000, 2048, 397, 0.16),
 }
 AT_THE_RULE_ALONE = ("sun",)
-AT_THE_RULE = "at its stop rule; ONE default scikit-learn fit"
+AT_THE_RULE = "(a) ONE default scikit-learn fit / all of ours at its stop rule"
 ROUNDS = 3
 SETTLED = (
     "settling takes strengths near the best to a gap of 1e-6 or less, so that neither the grid nor rounding chooses:"
@@ -114,7 +114,7 @@ def at_the_rule(name: str, split: Split, best: float, seconds: dict[str, list[fl
             timed(seconds.setdefault("loose", []), lambda: probe(*split, logistic.SKLEARN))
         timed(seconds.setdefault("default fit", []), lambda: default.fit(*split[:2]))
     why = f"{sum(few)} products against {2 * default.n_iter_[0]} or more of that fit"
-    what = f"{of_shape(name)} {AT_THE_RULE}"
+    what = f"{of_shape(name)}: {AT_THE_RULE}"
     return [ratio(what, seconds["default fit"], seconds["loose"], 1, why)]
 
 
@@ -138,29 +138,35 @@ def to_the_gap(name: str, split: Split, best: float, seconds: dict[str, list[flo
         f"{ours} products ({on_path} of 45 strengths, {ours - on_path} of the refit at {final.strength:.2g}) of"
         f" {1e3 * product:.1f} ms take {ours * product:.2f} s by themselves, a quarter of that fit {quarter:.2f} s"
     )
-    what = f"{of_shape(name)}, certified; ONE scikit-learn fit to that gap"
+    what = f"{name}: (b) ONE scikit-learn fit to a gap of 1e-4 / all of ours, certified"
     bound = "" if far < MOST else " (at least: it was not there)"
     findings = [
         ratio(what, seconds["fit to the gap"], seconds["certified"], 4, why),
-        figure(f"{name}: products of that one fit / of ours", [2 * theirs / ours], 1, why=why),
-        ratio(f"{name}: the same, what is chosen among settled too", seconds["fit to the gap"], seconds["settled"], 1, SETTLED),
+        figure(f"{name}: (b) products of the data, of that fit / of ours", [2 * theirs / ours], 1, why=why),
         ratio(
-            f"{name}: the same where that fit is at the chosen strength{bound}",
+            f"{name}: that fit / ours, strengths near the best settled too",
+            seconds["fit to the gap"],
+            seconds["settled"],
+            1,
+            SETTLED,
+        ),
+        ratio(
+            f"{name}: such a fit at the strength that ours chose{bound} / all of ours, certified",
             seconds["chosen fit"] * ROUNDS,
             seconds["certified"],
             4,
             why,
         ),
-        figure(f"{name}: products of this one / of ours", [2 * far / ours], 1, why=why),
+        figure(f"{name}: products of the fit at the chosen strength / of ours", [2 * far / ours], 1, why=why),
     ]
     own = {"strength": final.strength, "validation": score, "products": ours, "of the refit": ours - on_path}
     return findings, {"ours": own, "theirs": {"evaluations": theirs, "at the chosen strength": far}, "product": product}
 
 
 def of_shape(name: str) -> str:
-    """A shape and what is timed of it, in words."""
+    """A shape in words."""
     n, d, classes, _ = SHAPES[name]
-    return f"{name} {n} x {d} x {classes}: 45 strengths, choice and refit"
+    return f"{name} {n} x {d} x {classes}"
 
 
 def at_the_chosen(train: tuple[np.ndarray, np.ndarray], classes: int, strength: float, seconds: dict[str, list[float]]) -> int:
@@ -231,9 +237,9 @@ def probe(
 
 def over_all_shapes() -> None:
     """On how many of the shapes that were measured the whole probe is twice as fast as one default fit, beside the findings."""
-    rows = json.loads((RESULTS / "probe.json").read_text())["findings"]
+    rows = json.loads(results(__file__).read_text())["findings"]
     ratios = [row["measured"] for row in rows if row["what"].endswith(AT_THE_RULE)]
-    twice, what = sum(one >= 2 for one in ratios), f"all: of {len(ratios)} shapes, those where that is at least twice as fast"
+    twice, what = sum(one >= 2 for one in ratios), f"all: shapes of {len(ratios)} where ours of (a) are at least twice as fast"
     why = "of the others the products alone take most of that time: see the reasons of each"
     save(__file__, [figure(what, [twice], 3, unit="shapes", why=why)], {"all": ratios}, part=True)
 

@@ -228,7 +228,7 @@ def compare(method: str, dataset: Dataset, images: Sequence[Any]) -> tuple[Findi
     seconds = in_turn(sides, rounds=5)
     network = "small:vit" if method == "mae" else "small:resnet"
     what = f"{method}: 1,500 images of 32 pixels, batch {BATCH}, {network}, {torch.get_num_threads()} threads: lightly"
-    return ratio(f"{what} {version('lightly')}", seconds["lightly"], seconds["ours"], 1.0), seconds
+    return ratio(f"{what} {version('lightly')} / ours", seconds["lightly"], seconds["ours"], 1.0), seconds
 
 
 def main() -> None:

@@ -51,7 +51,11 @@ def main() -> None:
         __file__,
         [
             ratio(
-                f"uniformity of {N} x {WIDTH}: align_uniform's torch.pdist", seconds["align_uniform"], seconds["ours"], 2.5, WHY
+                f"uniformity of {N} x {WIDTH}: align_uniform's torch.pdist / ours",
+                seconds["align_uniform"],
+                seconds["ours"],
+                2.5,
+                WHY,
             ),
             figure(f"peak memory above the input, {LARGE} x {WIDTH}", [gigabytes], 1, unit="GiB", higher_is_better=False),
             figure(f"error against pdist in float64, {N} rows", [error], 1e-9, unit="", higher_is_better=False),

@@ -43,9 +43,8 @@ def audit_encoder(
             continue
         both[modality], notes = _embed(tower, places, options)
         found = fidelity(both[modality].plain, both[modality].run, label)
-        good = (
-            found.least_cosine >= LEAST[options.precision] and found.centred_cosine >= CENTRED[options.precision]
-        )  # NaN is not
+        least, centred = LEAST[options.precision], CENTRED[options.precision]
+        good = found.least_cosine >= least and found.centred_cosine >= centred  # NaN is not good
         status = status if good else OUTSIDE
         for line in _lines(encoder.name, modality, dataset.name, found, options, notes, good):
             echo(line)
@@ -73,8 +72,8 @@ def plain_rows(tower: Tower, places: list[tuple[Items, int]]) -> np.ndarray:
     """
     with torch.inference_mode():
         rows = [tower.module(tower.prepare(items.load(place))[None])[0].float().numpy() for items, place in places]
-    if other := next((row.shape for row in rows if row.shape != (tower.dim,)), None):
-        raise EmbeddingError(f"the encoder gave an embedding of shape {other} for an item alone; expected {(tower.dim,)}.")
+    if others := [row.shape for row in rows if row.shape != (tower.dim,)]:
+        raise EmbeddingError(f"the encoder gave {others[0]} for an item alone; expected {(tower.dim,)}.")
     return np.stack(rows)
 
 

@@ -102,7 +102,7 @@ class Path(Sequence[Solution]):
 
     def settled(self, places: Sequence[int]) -> Path:
         """This path with the solutions at some places gone on with, until a hundredth of its gap is proven,
-        in float64 a millionth.
+        of small problems a millionth.
 
         So the order of the rows, the other strengths and the number of threads are hardly seen in what these predict. Where
         that is not proven in MOST_FINE evaluations more, the nearest that was reached stays. `evaluations` count all.
@@ -119,8 +119,8 @@ class Path(Sequence[Solution]):
 
         It starts from this path where it weighs the penalty against the loss in the same proportion. Where the new rows are
         badly served there (weak strengths, far from zero), it goes down from the strong end, coarsely; `evaluations` count
-        all. Its gap is a hundredth of the path's, in float64 a millionth, so hardly a prediction depends on where it
-        started. Raises as `fit_path`.
+        all. Its gap is a hundredth of the path's, of small problems a millionth, so hardly a prediction depends on where it
+        started; where that is not proven in MOST_FINE evaluations, it is the path's. Raises as `fit_path`.
         """
         return with_room(lambda: self._refit(x, y, strength), lambda: self._on_cpu()._refit(x, y, strength))
 

@@ -23,13 +23,12 @@ from repbench.measure.solver.stop import Rule, Stop
 FINE = 1e-6  # a gap below this is proven in float64 only
 SMALL = 10**7  # n x d x classes below which float64 on one thread of the CPU is used
 FINER = 100.0  # times smaller is the gap of a refit, and of the solutions among which one chooses
-FINEST = 1e6  # the same in float64: at 1e-6 and 1e-8 one small choice in ten hung on the way it was reached, at 1e-10 none
+FINEST = 1e6  # the same of small problems: at 1e-6 and 1e-8 one small choice in ten hung on the way it was reached, at 1e-10 none
 MOST_FINE = 300  # evaluations for that: what is promised is the gap of the path
 HASTY = 500  # evaluations a strength in float32 where float64 can take over; features of one scale need a hundred at most
 ROOM = 10**8  # numbers of features that float64 can take over: 800 MB, and as much again in its products
 STRIDE, LOOSE = 3, 0.01  # on the way to one strength: every so many of STRENGTHS, solved to this gap
 SURE = 10.0  # times what the path lets expect: a refit whose start is worse than that does not start from the path
-
 
 Rows = tuple[np.ndarray, np.ndarray]  # features (n, d) and labels, as they were given
 
@@ -137,7 +136,8 @@ class Problem:
         return HASTY if self.can_be_double else MOST_EVALUATIONS
 
     def _finer(self) -> Rule:
-        return replace(self.rule, gap=self.rule.gap / (FINEST if self.z.dtype == torch.float64 else FINER))
+        finest = self.z.dtype == torch.float64 and self.z.numel() * self.classes < SMALL
+        return replace(self.rule, gap=self.rule.gap / (FINEST if finest else FINER))
 
     @cached_property
     def _products(self) -> Products:
@@ -171,10 +171,11 @@ def solved(
     found = way(problem)
     if found[-1].converged or not problem.can_be_double:
         return problem, found
+    spent = sum(one.evaluations for one in found)
+    del problem, found  # so that the rows in float32 make room
     problem = Problem.of(x, y, classes, rule, device, double=True)
     first, *others = way(problem)
-    spent = first.evaluations + sum(one.evaluations for one in found)
-    return problem, [replace(first, evaluations=spent), *others]
+    return problem, [replace(first, evaluations=spent + first.evaluations), *others]
 
 
 def refitted(problem: Problem, path: Sequence[Solution], strength: float, given: Rows, more: Rows) -> Solution:

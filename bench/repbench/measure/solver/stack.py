@@ -149,7 +149,7 @@ class _Problems:
             residual = now._settled()
             gradient = torch.baddbmm(now.weights, now.x.transpose(1, 2), residual, beta=strength)
             reached = now._gap(gradient, strength)
-            left = (reached > gap) & (steps < MOST_STEPS)
+            left = ~(reached <= gap) & (steps < MOST_STEPS)  # NaN is not proven
             done = now.place[~left]
             weights[done], intercept[done], gaps[done] = now.weights[~left], now.intercept[~left], reached[~left]
             if not bool(left.any()):
