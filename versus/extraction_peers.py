@@ -171,7 +171,8 @@ def no_bf16() -> str:
         rates.append(2 * SIDE**3 / min(seconds) / 1e9)
     return (
         f"a product of two {SIDE} x {SIDE} matrices runs at {rates[1]:.0f} GFLOP/s in bf16 and {rates[0]:.0f} in float32 here:"
-        f" a network of such products alone would be {rates[1] / rates[0]:.2g} times as fast"
+        f" a network of such products alone would be {rates[1] / rates[0]:.2g} times as fast, and what is no product gains"
+        " little"
     )
 
 

@@ -149,7 +149,7 @@ def main() -> None:
             over,
             1.10,
             higher_is_better=False,
-            why=WHY,
+            why=f"{WHY}; bare passes took {min(seconds['bare']):.0f} to {max(seconds['bare']):.0f} s from round to round",
         ),
         figure("the same four, each embedding for itself / repbench's one pass", [alone / suite], 1.5),
         figure(f"the same four, each by {PEER}'s extraction for itself / repbench's one pass", [peer / suite], 2.0),

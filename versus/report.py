@@ -10,9 +10,8 @@ from common import HERE, RESULTS, Finding
 from tabulate import tabulate
 
 START, END = "<!-- tables: written by versus/report.py -->\n", "<!-- end of tables -->\n"
-LETTERS = "ABCDEFGH"
 
-Contents = Mapping[str, dict[str, Any]]  # letter of a machine to what a script saved there
+Contents = Mapping[str, dict[str, Any]]  # folder of a processor to what a script saved there
 
 
 def main() -> None:
@@ -20,11 +19,10 @@ def main() -> None:
     readme = HERE / "README.md"
     before, rest = readme.read_text().split(START)
     _, after = rest.split(END)
-    machines = dict(zip(LETTERS, sorted(path.name for path in RESULTS.iterdir()), strict=False))
     scripts: dict[str, dict[str, dict[str, Any]]] = {}
-    for letter, folder in machines.items():
-        for path in sorted((RESULTS / folder).glob("*.json")):
-            scripts.setdefault(path.stem, {})[letter] = json.loads(path.read_text())
+    for folder in sorted(RESULTS.iterdir()):
+        for path in sorted(folder.glob("*.json")):
+            scripts.setdefault(path.stem, {})[folder.name] = json.loads(path.read_text())
     sections = [_machines(scripts), *(_section(name, scripts[name]) for name in sorted(scripts))]
     readme.write_text(before + START + "\n" + "\n".join(sections) + "\n" + END + after)
 
@@ -33,20 +31,20 @@ def _machines(scripts: Mapping[str, Contents]) -> str:
     """Each machine, as its scripts found it, with the versions of the packages."""
     told: dict[str, str] = {}
     for contents in scripts.values():
-        for letter, content in contents.items():
+        for folder, content in contents.items():
             here = content["machine"]
             versions = ", ".join(f"{name} {number}" for name, number in here["versions"].items())
             said = f", OPENBLAS_CORETYPE={kernels}" if (kernels := here["openblas_coretype"]) else ""
-            told[letter] = f"- **{letter}**: {here['cores']} cores of {here['processor']}{said}; {versions}."
-    return "\n".join(told[letter] for letter in sorted(told)) + "\n"
+            told[folder] = f"- **{folder}**: {here['cores']} cores of {here['processor']}{said}; {versions}."
+    return "\n".join(told[folder] for folder in sorted(told)) + "\n"
 
 
 def _section(name: str, contents: Contents) -> str:
-    found = {letter: {row["what"]: Finding(**row) for row in content["findings"]} for letter, content in contents.items()}
-    whats = dict.fromkeys(what for letter in reversed(found) for what in found[letter])
-    rows = [[what, *_row([found[letter].get(what) for letter in found])] for what in whats]
+    found = {folder: {row["what"]: Finding(**row) for row in content["findings"]} for folder, content in contents.items()}
+    whats = dict.fromkeys(what for folder in reversed(found) for what in found[folder])
+    rows = [[what, *_row([findings.get(what) for findings in found.values()])] for what in whats]
     table = tabulate(rows, headers=["what", "aim", *found], tablefmt="github")
-    reasons = "".join(_reasons(letter, list(findings.values())) for letter, findings in found.items())
+    reasons = "".join(_reasons(folder, list(findings.values())) for folder, findings in found.items())
     return f"### {name}\n\n`python {next(iter(contents.values()))['script']}`\n\n{table}\n{reasons}\n"
 
 
@@ -56,13 +54,13 @@ def _row(findings: list[Finding | None]) -> list[str]:
     return [aim, *("" if one is None else _range(one) for one in findings)]
 
 
-def _reasons(letter: str, findings: list[Finding]) -> str:
+def _reasons(folder: str, findings: list[Finding]) -> str:
     """What stopped the figures that were not reached; a reason that several share is told once."""
     stopped: dict[str, list[str]] = {}
     for one in findings:
         if one.why:
             stopped.setdefault(one.why, []).append(one.what)
-    return "".join(f"\n- {letter}: {'; '.join(whats)}: {why}" for why, whats in stopped.items())
+    return "".join(f"\n- {folder}: {'; '.join(whats)}: {why}" for why, whats in stopped.items())
 
 
 def _range(one: Finding) -> str:
