@@ -23,7 +23,9 @@ from repbench.measure.solver.stop import Rule, Stop
 FINE = 1e-6  # a gap below this is proven in float64 only
 SMALL = 10**7  # n x d x classes below which float64 on one thread of the CPU is used
 FINER = 100.0  # times smaller is the gap of a refit, and of the solutions among which one chooses
-FINEST = 1e6  # the same of small problems: at 1e-6 and 1e-8 one small choice in ten hung on the way it was reached, at 1e-10 none
+FINEST = (
+    1e6  # the same of small problems: at 1e-6 and 1e-8 one small choice in ten hung on the way it was reached, at 1e-10 none
+)
 MOST_FINE = 300  # evaluations for that: what is promised is the gap of the path
 HASTY = 500  # evaluations a strength in float32 where float64 can take over; features of one scale need a hundred at most
 ROOM = 10**8  # numbers of features that float64 can take over: 800 MB, and as much again in its products
