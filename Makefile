@@ -84,7 +84,7 @@ versus: versus/.venv/bin/repbench
 	failed=; for script in $(filter-out $(NO_SCRIPTS),$(wildcard versus/*.py versus/agreement/*.py)); do \
 	    env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE versus/.venv/bin/python $$script || failed="$$failed $$script"; \
 	done; \
-	versus/.venv/bin/python versus/report.py; \
+	versus/.venv/bin/python versus/report.py || failed="$$failed versus/report.py"; \
 	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 
 versus/.venv/bin/repbench: versus/requirements.txt pyproject.toml

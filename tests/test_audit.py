@@ -51,33 +51,29 @@ def load():
 """
 
 
-def test_a_network_that_looks_at_the_rest_of_its_batch_is_found_out(tmp_path: Path) -> None:
-    (tmp_path / "company.py").write_text(COMPANY)
-    status, text = audit(f"{tmp_path / 'company.py'}:load", "--sample", "20")
-    assert status == 1
-    assert "OUTSIDE tolerance" in text
+LOOKS = "return (images - images.mean(0) * (len(images) > 2)).flatten(1)"
+HIDES = (
+    "z = images.flatten(1); return z + 1e4 + (5 * torch.sin(370 * z) if len(images) > 2 else 0)"  # in what all have in common
+)
+WIDENS = "return images.flatten(1)[:, : 100 + (len(images) == 1)]"
 
 
-def test_what_all_embeddings_have_in_common_does_not_hide_that_predictions_flip(tmp_path: Path) -> None:
-    hidden = COMPANY.replace(
-        "return (images - images.mean(0) * (len(images) > 2)).flatten(1)",
-        "z = images.flatten(1); return z + 1e4 + (5 * torch.sin(370 * z) if len(images) > 2 else 0)",
-    )
-    (tmp_path / "hidden.py").write_text(hidden)
-    status, text = audit(f"{tmp_path / 'hidden.py'}:load", "--sample", "60")
+def audit_of(folder: Path, forward: str) -> tuple[int, str]:
+    (folder / "company.py").write_text(COMPANY.replace(LOOKS, forward))
+    return audit(f"{folder / 'company.py'}:load", "--sample", "60")
+
+
+@pytest.mark.parametrize(("forward", "cosine"), [(LOOKS, "cosine at least"), (HIDES, "cosine at least 0.999999")])
+def test_a_network_that_says_another_thing_in_company_is_found_out(tmp_path: Path, forward: str, cosine: str) -> None:
+    status, text = audit_of(tmp_path, forward)
     assert status == 1
-    assert "cosine at least 0.999999" in text
+    assert cosine in text
     assert "OUTSIDE tolerance" in text
 
 
 def test_a_network_whose_width_hangs_on_the_batch_is_refused_in_words(tmp_path: Path) -> None:
-    wide = COMPANY.replace(
-        "return (images - images.mean(0) * (len(images) > 2)).flatten(1)",
-        "return images.flatten(1)[:, : 100 + (len(images) == 1)]",
-    )
-    (tmp_path / "wide.py").write_text(wide)
-    with pytest.raises(EmbeddingError, match="expected"):
-        audit(f"{tmp_path / 'wide.py'}:load", "--sample", "20")
+    with pytest.raises(EmbeddingError, match=r"the encoder gave .*; expected \("):
+        audit_of(tmp_path, WIDENS)
 
 
 TWO = (

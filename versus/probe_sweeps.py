@@ -75,6 +75,12 @@ def loader(x: np.ndarray, y: np.ndarray) -> Any:
     return torch.utils.data.DataLoader(linear_probe.FeatureDataset(x, y), batch_size=64, shuffle=True)
 
 
+def of_them(spent: list[int]) -> str:
+    """From how many fits the time of all was reckoned, and how many were ended before they were there."""
+    ended = sum(one >= MOST for one in spent)
+    return f" (from {len(spent)} of them{f', of which {ended} were ended before they were there' if ended else ''})"
+
+
 def compare(name: str) -> tuple[list[Finding], dict[str, Any]]:
     """Findings and details of one shape."""
     n, d, classes, separation = SHAPES[name]
@@ -97,8 +103,6 @@ def compare(name: str) -> tuple[list[Finding], dict[str, Any]]:
     probes()
     sweep, accuracy = clip_benchmark(*split)
     probes()
-    ended = sum(one >= MOST for one in spent)
-    bound = f" (from {len(spent)} of them{f', of which {ended} were ended before they were there' if ended else ''})"
     product = product_seconds(split[0], classes)
 
     def why(products: list[int], seconds: list[float]) -> str:
@@ -109,7 +113,7 @@ def compare(name: str) -> tuple[list[Finding], dict[str, Any]]:
 
     findings = [
         ratio(
-            f"{name} {n} x {d} x {classes}: (c) 45 scikit-learn fits to the same gap{bound} / ours, certified",
+            f"{name} {n} x {d} x {classes}: (c) 45 scikit-learn fits to the same gap{of_them(spent)} / ours, certified",
             [fits] * 3,
             ours,
             20,
@@ -119,7 +123,7 @@ def compare(name: str) -> tuple[list[Finding], dict[str, Any]]:
             f"{name}: best accuracy on validation of ours, certified, less that of its sweep", [score - accuracy], 0, unit=""
         ),
         ratio(
-            f"{name}: CLIP_benchmark's sweep / ours at scikit-learn's stop rule",
+            f"{name}: (c) CLIP_benchmark's sweep / ours at scikit-learn's stop rule",
             [sweep] * 3,
             loose,
             20,
