@@ -9,9 +9,9 @@ from scipy import optimize
 from sklearn.linear_model import LogisticRegression
 
 from repbench.errors import ProtocolError
+from repbench.measure.checked import ROWS
 from repbench.measure.logistic import CERTIFIED, SKLEARN, SLOPE, STRENGTHS, Solution, fit, fit_path
 from repbench.measure.solver import coordinates, problem
-from repbench.measure.solver.checked import ROWS
 from repbench.measure.solver.problem import SMALL
 
 

@@ -85,8 +85,8 @@ class Path(Sequence[Solution]):
             yield from self._on_cpu()._scores(x, places[told:])
 
     def _scores(self, x: np.ndarray, places: Sequence[int]) -> Iterator[np.ndarray]:
+        from repbench.measure.checked import checked_rows
         from repbench.measure.fixed_matrix import FixedMatrix
-        from repbench.measure.solver.checked import checked_rows
 
         x = checked_rows(x, len(self._problem.coordinates.mean))
         with self._problem.threads():
@@ -125,7 +125,7 @@ class Path(Sequence[Solution]):
         return with_room(lambda: self._refit(x, y, strength), lambda: self._on_cpu()._refit(x, y, strength))
 
     def _refit(self, x: np.ndarray, y: np.ndarray, strength: float) -> Solution:
-        from repbench.measure.solver.checked import checked_strengths
+        from repbench.measure.checked import checked_strengths
         from repbench.measure.solver.problem import refitted
 
         checked_strengths([strength])
@@ -160,7 +160,7 @@ def fit_path(
     suffice. Raises ProtocolError for empty, non-finite or huge data, labels that are none of two classes or more, and a
     strength that is not above 0 and finite.
     """
-    from repbench.measure.solver.checked import checked_strengths
+    from repbench.measure.checked import checked_strengths
 
     rule, strengths, given = _rule(gap, stop_rule), checked_strengths(strengths), (np.asarray(x), np.asarray(y))
     order = sorted(set(strengths), reverse=True)
@@ -180,7 +180,7 @@ def fit(x: np.ndarray, y: np.ndarray, classes: int, strength: float, *, gap: flo
 
     Its `evaluations` are those of the whole way. `device` and what is raised as of `fit_path`.
     """
-    from repbench.measure.solver.checked import checked_strengths
+    from repbench.measure.checked import checked_strengths
 
     checked_strengths([strength])
     rule = _rule(gap, CERTIFIED)
@@ -194,7 +194,7 @@ def fit(x: np.ndarray, y: np.ndarray, classes: int, strength: float, *, gap: flo
 
 
 def _rule(gap: float, stop_rule: str) -> Rule:
-    from repbench.measure.solver.checked import check_gap
+    from repbench.measure.checked import check_gap
     from repbench.measure.solver.stop import Rule
 
     if stop_rule not in STOP_RULES:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from repbench.errors import ProtocolError
+from repbench.measure.checked import numbers
 from repbench.measure.finite import finite_rows
 from repbench.measure.geometry import unit_rows
-from repbench.measure.solver.checked import numbers
 
 RESOLUTION = 1e-6  # similarities closer than this are one similarity; float32 embeddings carry no more
 SMALL = 10**9  # q x n x d below which all is done in float64

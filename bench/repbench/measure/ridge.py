@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from repbench.errors import ProtocolError
-from repbench.measure.solver.checked import checked_rows, checked_strengths, numbers
+from repbench.measure.checked import checked_rows, checked_strengths, numbers
 
 STRENGTHS = tuple(10.0 ** (half / 2) for half in range(-8, 17))  # 1e-4 to 1e8
 SMALLEST = 1e-12  # singular value that is not taken for nothing

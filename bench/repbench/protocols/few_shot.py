@@ -38,7 +38,7 @@ class FewShot:
     shots: tuple[int, ...] = (1, 2, 4, 8, 16)
     draws: int = 20
     strength: float = 1.0
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def __post_init__(self) -> None:
         if not self.shots or list(self.shots) != sorted({shot for shot in self.shots if shot > 0}):

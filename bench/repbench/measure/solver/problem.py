@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from repbench.errors import ProtocolError
-from repbench.measure.solver.checked import checked
+from repbench.measure.checked import checked
 from repbench.measure.solver.coordinates import Coordinates
 from repbench.measure.solver.descent import MOST_EVALUATIONS, Descent, between
 from repbench.measure.solver.losses import Loss, OneVsRest, Softmax

@@ -49,7 +49,7 @@ class Solution:
 
     def scores(self, x: np.ndarray) -> np.ndarray:
         """Logits (n, classes), float64, of features (n, d). Raises ProtocolError for features of another width."""
-        from repbench.measure.solver.checked import checked_rows
+        from repbench.measure.checked import checked_rows
 
         scores: np.ndarray = checked_rows(x, len(self.weights)).astype(np.float64, copy=False) @ self.weights + self.intercept
         return scores

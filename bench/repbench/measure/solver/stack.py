@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from repbench.errors import ProtocolError
-from repbench.measure.solver.checked import check_gap, check_sizes, checked_labels, checked_rows, checked_strengths, numbers
+from repbench.measure.checked import check_gap, check_sizes, checked_labels, checked_rows, checked_strengths, numbers
 
 ABSENT = -1  # in place of a row: a problem has fewer than others
 MOST_STEPS = 100
