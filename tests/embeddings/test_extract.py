@@ -92,7 +92,7 @@ def test_equal_items_are_embedded_once(tmp_path: Path) -> None:
     counted = tower()
     shelf = Shelf(tmp_path, wanted.address)
     extract(wanted, counted, shelf, ExtractOptions(batch_size=3))
-    assert counted.module.passes == [2, 3, 3]  # a sample, then two passes
+    assert counted.module.passes == [2, 3, 3, 3]  # two looks, then two passes
 
 
 def test_every_pass_has_the_same_shape_so_that_neighbours_do_not_matter(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def test_out_of_memory_halves_the_passes_and_changes_no_number(error: Exception)
     plain = forward(Hungry(64, error), batch_size=16)
     hungry = forward(Hungry(3, error), batch_size=16)
     assert np.allclose(hungry(INPUTS), plain(INPUTS), atol=1e-6)
-    assert hungry._tower.module.passes == [2, 16, 8, 4, *[2] * 10]  # type: ignore[comparison-overlap]  # a sample, then passes
+    assert hungry._tower.module.passes == [2, 3, 16, 8, 4, *[2] * 10]  # type: ignore[comparison-overlap]  # two looks, then passes
     assert hungry.notes["batch"] == "out of memory on cpu: passes of 2 items instead of 16"
     assert set(hungry.notes) <= {"batch", "forward"}  # it cannot be copied either
     assert "batch" not in plain.notes
@@ -141,7 +141,7 @@ def test_large_inputs_go_through_a_cpu_in_small_passes_of_one_shape() -> None:
     large = torch.randn(20, CACHED // 96, 6)
     runs = forward(nn.Sequential(module, nn.Flatten(), nn.Linear(CACHED // 96 * 5, 3)), dim=3)
     assert runs(large).shape == (20, 3)
-    assert module.passes == [2, 32]  # a sample, then the pass
+    assert module.passes == [2, 3, 32]  # two looks, then the pass
 
 
 def test_pixels_are_scaled_in_the_pass() -> None:

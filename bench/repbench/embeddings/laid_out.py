@@ -6,7 +6,8 @@ long otherwise. The networks' own weights stay as they are, and are shared; the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -76,14 +77,13 @@ def laid_out(module: nn.Module, sample: Tensor) -> tuple[nn.Module, str]:
     if not can_lay_out() or not any(_is_known(part) for part in module.modules()):
         return module, ""
     try:
-        places = _that_run(module, sample.clone())
-    except Exception:  # it shows at the first pass
+        with _watched(module) as sizes:
+            samples = Samples(module, sample)
+    except Exception as error:  # where it is not the second input that it cannot take, it shows at the first pass
+        return module, f"plain linear layers: the network failed on two inputs more ({type(error).__name__})"
+    if not sizes or sum(sizes.values()) > MOST:
         return module, ""
-    if not places:
-        return module, ""
-    quick, note = changed(
-        lambda: _replaced(copy_of(module, shares_weights=True), places), module, lambda: Samples(module, sample)
-    )
+    quick, note = changed(lambda: _replaced(copy_of(module, shares_weights=True), sizes), module, lambda: samples)
     return quick, f"plain linear layers: the network with weights laid out {note}" if note else ""
 
 
@@ -95,8 +95,9 @@ def _replaced(module: nn.Module, places: Iterable[str]) -> nn.Module:
     return module
 
 
-def _that_run(module: nn.Module, sample: Tensor) -> list[str]:
-    """The names of what takes part in a pass and can be laid out; none where the weights are too many."""
+@contextlib.contextmanager
+def _watched(module: nn.Module) -> Iterator[dict[str, int]]:
+    """Of what takes part in passes meanwhile and can be laid out, the name and how many weights it has."""
     found: dict[str, int] = {}
     handles = []
     for name, part in module.named_modules():
@@ -104,12 +105,10 @@ def _that_run(module: nn.Module, sample: Tensor) -> list[str]:
             numbers = sum(one.numel() for one in part.parameters())
             handles.append(part.register_forward_pre_hook(lambda *_, which=name, size=numbers: found.update({which: size})))
     try:
-        with torch.no_grad():
-            module(sample)
+        yield found
     finally:
         for handle in handles:
             handle.remove()
-    return list(found) if sum(found.values()) <= MOST else []
 
 
 def _is_known(part: Any) -> bool:

@@ -24,6 +24,7 @@ QUERIES, COLUMNS = 1024, 4096  # and rows of the bank whose similarities are hel
 HELD = 2**26  # numbers of queries that are held at a time; for each such part the bank is read
 RESCORED = 2**19  # numbers of candidates that a thread holds at a time: 4 MB, which caches hold
 NOWHERE = 2**62  # below every similarity
+SHORTEST = 1e-15  # length of a row whose square float32 holds to its last digit
 NOTHING = -3.0  # the similarity of what was not found yet
 
 
@@ -41,7 +42,7 @@ def search_by_candidates(
     for some in _parts(len(queries), max(QUERIES, HELD // d)):
         asked = torch.cat([torch.from_numpy(unit_float32(queries[some][part])) for part in _parts(len(queries[some]), QUERIES)])
         for first in range(0, n, COLUMNS):
-            unit = FixedMatrix(torch.from_numpy(_padded(bank[first : first + COLUMNS])))
+            unit = FixedMatrix(_padded(bank[first : first + COLUMNS]))
             for start in range(0, len(asked), QUERIES):
                 product = unit.times(asked[start : start + QUERIES])
                 product[:, n - first :] = -2.0  # what fills up the last group is nobody's neighbour
@@ -79,11 +80,20 @@ def rescored(
 
 def unit_float32(x: np.ndarray) -> np.ndarray:
     """Rows of x (n, d) at length one, float32; rows of zeros stay zeros."""
-    rows = x.astype(np.result_type(x.dtype, np.float32))
-    rows /= np.maximum(np.abs(rows).max(axis=1, keepdims=True), np.finfo(rows.dtype).tiny)
-    rows = rows.astype(np.float32, copy=False)
-    rows /= np.maximum(np.sqrt(np.einsum("nd,nd->n", rows, rows))[:, None], 1e-30)
-    return rows
+    unit = np.empty(x.shape, dtype=np.float32)
+    write_unit_rows(x, torch.from_numpy(unit))
+    return unit
+
+
+def write_unit_rows(x: np.ndarray, out: torch.Tensor) -> None:
+    """The same, written to `out` float32 (n, d), by all threads of torch."""
+    rows = torch.from_numpy(np.array(x, dtype=np.result_type(x.dtype, np.float32)))
+    lengths = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
+    odd = ~((lengths > SHORTEST) & (lengths < 1 / SHORTEST))[:, 0]  # zero, or its square is beyond what a float32 can hold
+    if bool(odd.any()):
+        rows[odd] /= rows[odd].abs().amax(dim=1, keepdim=True).clamp(min=torch.finfo(rows.dtype).tiny)
+        lengths[odd] = torch.linalg.vector_norm(rows[odd], dim=1, keepdim=True).clamp(min=1e-30)
+    torch.div(rows, lengths, out=out)
 
 
 class Found:
@@ -127,8 +137,8 @@ def _parts(count: int, step: int) -> Iterator[slice]:
     return (slice(start, start + step) for start in range(0, count, step))
 
 
-def _padded(block: np.ndarray) -> np.ndarray:
+def _padded(block: np.ndarray) -> torch.Tensor:
     """A block of the bank at length one, float32, with rows of zeros up to a whole number of groups."""
-    unit = np.zeros((-(-len(block) // GROUP) * GROUP, block.shape[1]), dtype=np.float32)
-    unit[: len(block)] = unit_float32(block)
+    unit = torch.zeros(-(-len(block) // GROUP) * GROUP, block.shape[1])
+    write_unit_rows(block, unit[: len(block)])
     return unit

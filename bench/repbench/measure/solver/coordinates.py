@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from repbench.measure.fixed_matrix import FixedMatrix
+from repbench.measure.fixed_matrix import FixedMatrix, times_once
 from repbench.measure.solver.lbfgs import Solve
 
 FULL = 1024  # dimensions up to which the covariance is decomposed whole
 MANY, WIDEST = 4, 4096  # rows a dimension from which it is whole up to WIDEST dimensions too; else its leading subspace is
 SUBSPACE = 256  # dimensions of that subspace; with 64, raw pixels take half as many evaluations more
 ROWS = 8192  # of features at a time: they may lie in a memory map
+COLUMNS, STEPS = 256, 8  # of a covariance at a time: so many, or an eighth; half of each square on the diagonal is done twice
 
 
 class Coordinates:
@@ -43,7 +44,7 @@ class Coordinates:
             self._rest = max(rest, 0.0) / (d - values.numel())
             self._spread = (values / n).to(dtype)
         elif d <= n:
-            self._basis = _eigenvectors(sum(_squares(part) for part in self._centred(x))).to(dtype)
+            self._basis = _eigenvectors(sum(_squares(part) for part in self._centred(x))).to(dtype).contiguous()
             self.z = self.place(x)
             self._spread = _mean_square(self.z).to(dtype)
         else:
@@ -92,7 +93,7 @@ class Coordinates:
 
     def back(self, weights: torch.Tensor, first: int | None = None) -> torch.Tensor:
         """Weights, or a gradient, (classes, r) in the coordinates of the features, (classes, d): of all, or of the first."""
-        return weights[:, :first] if self._basis is None else weights @ self._basis[:first].T
+        return weights[:, :first] if self._basis is None else times_once(weights, self._basis[:first])
 
     def solver(self, curvature: torch.Tensor, strength: float) -> Solve:
         """Division of (classes, r) by spread x curvature of each class, (classes,), plus strength: an approximate Hessian.
@@ -127,9 +128,13 @@ def _mean(x: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
 
 
 def _squares(part: torch.Tensor) -> torch.Tensor:
-    """The products of columns (d, d) of some rows (n, d)."""
+    """The products of columns (d, d) of some rows (n, d), on and below the diagonal: the rest, zeros, is the same again."""
     columns = part.T.contiguous()
-    return FixedMatrix(columns).times(columns)
+    d = len(columns)
+    products, step = columns.new_zeros(d, d), max(COLUMNS, -(-d // STEPS))
+    for first in range(0, d, step):
+        products[first:, first : first + step] = FixedMatrix(columns[first : first + step]).times(columns[first:])
+    return products
 
 
 def _mean_square(z: torch.Tensor) -> torch.Tensor:
@@ -146,6 +151,7 @@ def _parts(x: np.ndarray) -> Iterator[torch.Tensor]:
 
 
 def _eigenvectors(covariance: Any) -> torch.Tensor:
+    """Of a symmetric matrix, from what is on and below its diagonal."""
     vectors: torch.Tensor = torch.linalg.eigh(covariance.double())[1]
     return vectors
 

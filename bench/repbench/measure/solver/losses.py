@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 import torch
 
+from repbench.measure.fixed_matrix import times_once
+
 SUMMED = 8192  # rows of a residual that are summed in its precision; above, in float64
 BLOCK = 2**22  # numbers of logits at a time: what is held beside them is small
 ROWS = 4096  # of data from which the Hessian in the intercepts is taken
@@ -129,9 +131,10 @@ class Softmax(Loss):
     def intercept_hessian(self, residual: torch.Tensor) -> torch.Tensor:
         """From evenly chosen rows where there are many. A shift common to all classes is given curvature."""
         rows = self._sample()
-        p = residual[:, rows].double()
+        p = residual[:, rows]
         p = p.scatter_add(0, self.y[None, rows], torch.ones_like(p[:1]))
-        hessian = torch.diag(p.sum(dim=1)) - p @ p.T
+        shared = times_once(p, p).double().fill_diagonal_(0.0)  # no entry of it hangs on a difference: float32 will do
+        hessian = torch.diag(shared.sum(dim=1)) - shared
         eye = torch.eye(self.classes, dtype=hessian.dtype, device=hessian.device)
         hessian += hessian.trace() * (1e-12 * eye + 1 / self.classes**2)
         return hessian * (self.rows / p.shape[1])
