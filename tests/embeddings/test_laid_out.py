@@ -129,6 +129,26 @@ def test_a_network_that_would_change_or_cannot_be_copied_or_is_too_large_stays_i
     assert laid_out(plain, torch.randn(2, 4))[0] is plain
 
 
+class Twos(nn.Module):
+    """A network that cannot be given three inputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x.view(2, 4))  # type: ignore[no-any-return]
+
+
+def test_a_network_that_cannot_be_looked_at_stays_itself_and_the_note_says_why() -> None:
+    twos = Twos()
+    assert laid_out(twos, torch.randn(2, 4)) == (
+        twos,
+        "plain linear layers: the network failed on two inputs more (RuntimeError)",
+    )
+    assert not twos.layer._forward_pre_hooks
+
+
 def test_float64_and_bf16_inputs_take_the_weights_themselves() -> None:
     plain = nn.Linear(8, 8)
     for dtype in (torch.float64, torch.bfloat16):

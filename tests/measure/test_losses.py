@@ -36,3 +36,23 @@ def test_a_loss_near_none_keeps_its_digits() -> None:
     judged = Softmax(torch.tensor([0]), 2).judge(logits, torch.empty_like(logits))
     assert judged.loss == pytest.approx(np.log1p(np.exp(-20.7)), rel=1e-5)
     assert float(judged.residual[0]) == pytest.approx(-np.exp(-20.7), rel=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("scale", [0.1, 3.0, 12.0])
+def test_the_hessian_in_the_intercepts_is_that_of_autograd(dtype: torch.dtype, scale: float) -> None:
+    """Nearly separable rows too, whose curvature is a millionth: differences of probabilities would lose it in float32."""
+    generator = torch.Generator().manual_seed(0)
+    classes, rows = 13, 900
+    logits = scale * torch.randn(classes, rows, generator=generator, dtype=dtype)
+    y = logits.argmax(dim=0)
+    loss = Softmax(y, classes)
+    ours = loss.intercept_hessian(loss.judge(logits, torch.empty_like(logits)).residual)
+
+    def summed(intercepts: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.cross_entropy((logits.double() + intercepts[:, None]).T, y, reduction="sum")
+
+    exact = torch.autograd.functional.hessian(summed, torch.zeros(classes, dtype=torch.float64))
+    centre = torch.eye(classes, dtype=torch.float64) - 1 / classes  # a shift common to all classes is given curvature
+    torch.testing.assert_close(centre @ ours @ centre, exact, rtol=1e-4, atol=1e-6 * float(exact.abs().max()))
+    assert torch.linalg.eigvalsh(ours).min() > 0

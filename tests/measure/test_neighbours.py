@@ -14,7 +14,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from repbench.errors import ProtocolError
 from repbench.measure import candidates, neighbours
-from repbench.measure.candidates import search_by_candidates
+from repbench.measure.candidates import search_by_candidates, unit_float32
 from repbench.measure.geometry import unit_rows
 from repbench.measure.neighbours import search, vote
 
@@ -153,6 +153,17 @@ def test_a_bank_in_many_blocks_gives_the_same_neighbours(monkeypatch: pytest.Mon
     monkeypatch.setattr(candidates, "HELD", 24 * 11)  # of queries too, in parts that are not a whole number of blocks
     for ours, reference in zip(search_by_candidates(QUERIES, bank, 5, neighbours.RESOLUTION), expected, strict=True):
         assert_array_equal(ours, reference)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_unit_rows_in_float32_keep_their_directions_whatever_their_lengths(dtype: type[np.floating]) -> None:
+    range_of = np.finfo(dtype)
+    lengths = np.geomspace(float(range_of.tiny), float(range_of.max) / 8, 40)
+    rows = (RNG.normal(size=(40, 24)) * lengths[:, None]).astype(dtype)
+    rows[7] = 0
+    before = rows.copy()
+    assert_allclose(unit_float32(rows), unit_rows(rows), atol=2e-7)
+    assert_array_equal(rows, before)
 
 
 SEARCH_OF_A_MAP = """

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from repbench.measure import fixed_matrix
-from repbench.measure.fixed_matrix import FixedMatrix
+from repbench.measure.fixed_matrix import FixedMatrix, times_once
 from repbench.measure.solver import products
 from repbench.measure.solver.losses import SUMMED
 from repbench.measure.solver.products import Products
@@ -42,6 +42,15 @@ def test_products_are_those_of_float64_whichever_way_they_are_taken(way: str, dt
     assert (
         FixedMatrix(point[:, :-1]).times(z).double() - (logits - point[:, -1:].double()).T
     ).abs().max() < error * logits.abs().max()
+
+
+@pytest.mark.parametrize(("dtype", "error"), [(torch.float32, 1e-6), (torch.float64, 1e-14)])
+def test_parts_of_matrices_in_either_order_of_memory_give_the_same_product(way: str, dtype: torch.dtype, error: float) -> None:
+    z, point, _ = rows(dtype)
+    expected = point[:, :-1].double() @ z[:50].double().T
+    for few in (z[:50], z.T.contiguous().T[:50], torch.cat([z, z], dim=1)[:50, :WIDTH]):
+        product = times_once(point[:, :-1], few)
+        assert (product.double() - expected).abs().max() < error * expected.abs().max()
 
 
 def test_the_operators_that_lay_rows_out_are_in_this_build_of_torch() -> None:
