@@ -69,8 +69,8 @@ def main() -> None:
     seconds["faiss with AVX2"] = faiss_with_avx2()
     middle = {name: f"{median(one):.2f} s" for name, one in seconds.items()}
     why = (
-        f"the float32 products of all pairs alone take {middle['product']} by oneDNN, the fastest here, in blocks that stay in"
-        f" cache, and faiss's search {middle['faiss with AVX2']} with kernels for AVX2: three times that is beyond the machine."
+        f"the float32 products of all pairs alone take {middle['product']} by oneDNN, in blocks that stay in cache,"
+        f" and faiss's search {middle['faiss with AVX2']} with kernels for AVX2: three times that is beyond the machine."
         f" Ours, {middle['ours']}, makes unit rows itself, orders ties, and scores in float64 what it found"
     )
     shape = f"{QUERIES} queries x {BANK} rows x {WIDTH}, k = {K}"
