@@ -144,6 +144,22 @@ def test_large_inputs_go_through_a_cpu_in_small_passes_of_one_shape() -> None:
     assert module.passes == [2, 3, 32]  # two looks, then the pass
 
 
+def test_a_network_that_writes_each_pass_to_one_place_gives_every_embedding() -> None:
+    class Reused(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.linear, self.place = nn.Linear(6, 5), torch.empty(64, 5)
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            self.place[: len(inputs)] = self.linear(inputs)
+            return self.place[: len(inputs)]
+
+    runs = forward(Reused(), batch_size=8)
+    assert np.allclose(runs(INPUTS), Reused().linear(INPUTS).detach(), atol=1e-6)
+    assert "forward" not in runs.notes  # laid out, and seen to be the same
+
+
 def test_pixels_are_scaled_in_the_pass() -> None:
     prepare = ImagePreprocess(size=8, resize=8)
     module = nn.Flatten().eval()

@@ -155,6 +155,16 @@ def test_a_bank_in_many_blocks_gives_the_same_neighbours(monkeypatch: pytest.Mon
         assert_array_equal(ours, reference)
 
 
+@pytest.mark.parametrize("scale", [1e-320, 1e-170, 1e155, 1e300])
+def test_lengths_whose_squares_no_float64_holds_change_no_neighbour(scale: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    bank = RNG.normal(size=(4000, 24))
+    bank[::3] *= scale
+    expected = search(QUERIES, unit_rows(bank), 15)
+    monkeypatch.setattr(neighbours, "SMALL", 0)
+    for ours, reference in zip(search(QUERIES, bank, 15), expected, strict=True):
+        assert_array_equal(ours, reference)
+
+
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_unit_rows_in_float32_keep_their_directions_whatever_their_lengths(dtype: type[np.floating]) -> None:
     range_of = np.finfo(dtype)

@@ -95,7 +95,7 @@ class Forward:
         if tuple(out.shape) != (self._size, self._tower.dim):
             raise EmbeddingError(f"the encoder gave {tuple(out.shape)}; expected {(self._size, self._tower.dim)}.")
         rows: np.ndarray = out[:count].float().cpu().numpy()
-        return rows
+        return rows.copy()  # the network may write its next pass to the same place
 
     def _inputs(self, part: Tensor, device: str) -> Tensor:
         if device.startswith("cuda"):

@@ -34,8 +34,9 @@ def is_as_made(part: nn.Module) -> bool:
 class Samples:
     """Inputs and the embeddings that a network gives of them: a sample, and a batch of one more that are other numbers.
 
-    So an embedding that was kept from the sample, or that hangs on how many there are, shows. Networks are given copies, as
-    some write over what they are given.
+    So an embedding that was kept from the sample, or that hangs on how many there are, shows; not what a network keeps of the
+    first input that it ever sees, where it was copied after that. Networks are given copies, as some write over what they are
+    given, and their embeddings are copied, as some write the next ones over them.
     """
 
     def __init__(self, module: nn.Module, sample: Tensor) -> None:
@@ -43,7 +44,7 @@ class Samples:
         # one more than a sample of one could be more than memory holds
         self._inputs = (sample, torch.cat([others, sample[:1]]) if len(sample) > 1 else others)
         with torch.no_grad():
-            self._expected = [module(one.clone()) for one in self._inputs]
+            self._expected = [module(one.clone()).clone() for one in self._inputs]
 
     @property
     def sample(self) -> Tensor:

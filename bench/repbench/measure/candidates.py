@@ -25,6 +25,7 @@ HELD = 2**26  # numbers of queries that are held at a time; for each such part t
 RESCORED = 2**19  # numbers of candidates that a thread holds at a time: 4 MB, which caches hold
 NOWHERE = 2**62  # below every similarity
 SHORTEST = 1e-15  # length of a row whose square float32 holds to its last digit
+FULL = 1e-280  # square of a length that float64 holds to its last digit; its inverse is the largest
 NOTHING = -3.0  # the similarity of what was not found yet
 
 
@@ -66,7 +67,11 @@ def rescored(
     def score(rows: slice) -> None:
         some = candidates[rows]
         near = bank[some].astype(np.float64)
-        length = np.maximum(np.sqrt(np.einsum("qmd,qmd->qm", near, near)), 1e-300)
+        square = np.einsum("qmd,qmd->qm", near, near)
+        if not ((square > FULL) & (square < 1 / FULL)).all():  # zeros, or squares that no float64 holds
+            near = unit_rows(near)
+            square = np.einsum("qmd,qmd->qm", near, near)
+        length = np.maximum(np.sqrt(square), 1e-300)
         cosine = np.matmul(near, unit_rows(queries[rows])[:, :, None])[:, :, 0] / length
         keys = np.rint(cosine / resolution).astype(np.int64)
         keys[some < 0] = -NOWHERE
