@@ -159,7 +159,7 @@ def test_probing_and_zero_shot_of_one_dataset_cost_one_pass(tmp_path: Path) -> N
     assert {record.status for record in records} == {DONE}
     items = {name: sum(tower.module.items) for name, tower in encoder.towers.items()}  # type: ignore[misc,arg-type]
     assert items == {
-        "image": 5 + 3 * 9,
+        "image": 4 + 3 * 9,
         "text": 3 * 2,
     }  # looked at beforehand; three splits of nine; two templates of three classes
 
