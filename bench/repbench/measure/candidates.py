@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from repbench.measure.fixed_matrix import FixedMatrix
-from repbench.measure.geometry import unit_rows
+from repbench.measure.geometry import SHORTEST, unit_rows
 from repbench.measure.heap import keep_freed_memory
 from repbench.measure.threads import share_out
 
@@ -24,8 +24,7 @@ QUERIES, COLUMNS = 1024, 4096  # and rows of the bank whose similarities are hel
 HELD = 2**26  # numbers of queries that are held at a time; for each such part the bank is read
 RESCORED = 2**19  # numbers of candidates that a thread holds at a time: 4 MB, which caches hold
 NOWHERE = 2**62  # below every similarity
-SHORTEST = 1e-15  # length of a row whose square float32 holds to its last digit
-FULL = 1e-280  # square of a length that float64 holds to its last digit; its inverse is the largest
+SHORTEST_FLOAT32 = 1e-15  # length of a row whose square float32 holds to its last digit, as SHORTEST is of float64
 NOTHING = -3.0  # the similarity of what was not found yet
 
 
@@ -68,7 +67,7 @@ def rescored(
         some = candidates[rows]
         near = bank[some].astype(np.float64)
         square = np.einsum("qmd,qmd->qm", near, near)
-        if not ((square > FULL) & (square < 1 / FULL)).all():  # zeros, or squares that no float64 holds
+        if not ((square > SHORTEST**2) & (square < 1 / SHORTEST**2)).all():  # zeros, or squares that no float64 holds
             near = unit_rows(near)
             square = np.einsum("qmd,qmd->qm", near, near)
         length = np.maximum(np.sqrt(square), 1e-300)
@@ -94,7 +93,8 @@ def write_unit_rows(x: np.ndarray, out: torch.Tensor) -> None:
     """The same, written to `out` float32 (n, d), by all threads of torch."""
     rows = torch.from_numpy(np.array(x, dtype=np.result_type(x.dtype, np.float32)))
     lengths = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
-    odd = ~((lengths > SHORTEST) & (lengths < 1 / SHORTEST))[:, 0]  # zero, or its square is beyond what a float32 can hold
+    whole = (lengths > SHORTEST_FLOAT32) & (lengths < 1 / SHORTEST_FLOAT32)
+    odd = ~whole[:, 0]  # zero, or its square is beyond what a float32 can hold
     if bool(odd.any()):
         rows[odd] /= rows[odd].abs().amax(dim=1, keepdim=True).clamp(min=torch.finfo(rows.dtype).tiny)
         lengths[odd] = torch.linalg.vector_norm(rows[odd], dim=1, keepdim=True).clamp(min=1e-30)
